@@ -1,0 +1,51 @@
+# Two commands for a new user: `make run` and `make test`. Everything lives in .venv; nothing needs root but the tests' Debian packages.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONDONTWRITEBYTECODE ?=
+FRONT := $(shell find web/app -type f -not -path '*/node_modules/*' 2>/dev/null)
+
+.PHONY: setup run test check bench lock clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit("telemed needs Python 3.11 or newer; this is %s" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.dependencies: $(VENV)/.python requirements/build.txt requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt -r requirements/run.txt
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.dependencies pyproject.toml hatch_build.py $(FRONT)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.ready requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+run: setup
+	$(BIN)/telemed demo
+
+test: $(VENV)/.dev
+	$(BIN)/python tests/support/machine.py
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python hatch_build.py check
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m pytest -m benchmark tests/benchmarks -s
+
+# Pins with hashes and without any index's address; needs uv.
+lock:
+	for name in build run dev; do uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate requirements/$$name.in -o requirements/$$name.txt; done
+
+clean:
+	rm -rf $(VENV) web/static web/app/node_modules

@@ -1,0 +1,130 @@
+"""Hostile work done elsewhere: a few worker processes with a memory limit and a deadline, killed and replaced when they overstep.
+
+Anything that walks a stranger's bytes deeper than a bounded scan (pixel decoders, ECG files, whole data sets) runs here.
+It is the sixth module of the kernel because imaging, the ECG intake and the web all need it, and none owns it.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import queue
+import resource
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection as Pipe
+from typing import Any
+
+from telemed.kernel.errors import Invalid, TelemedError, Unavailable
+
+log = logging.getLogger(__name__)
+
+_METHOD = multiprocessing.get_context("spawn")
+
+
+class Confinement:
+    """*processes* workers of at most *memory_bytes* each; every call ends within *seconds*.
+
+    Functions and their arguments travel by pickle: name a module-level function. A TelemedError it raises comes back
+    as it is; any other exception, a crash, too much memory or too much time becomes Invalid: the input is to blame.
+    """
+
+    def __init__(self, *, processes: int = 2, memory_bytes: int = 1 << 30, seconds: float = 20) -> None:
+        """Prepare the places; a worker is born at its first use."""
+        self._memory_bytes = memory_bytes
+        self._seconds = seconds
+        self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(processes):
+            self._idle.put(None)
+        self._closed = threading.Event()
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401 - what the function returns
+        """Call *function* in a worker and return what it returns.
+
+        Raises
+        ------
+        Invalid
+            when the work fails, takes too long or needs too much memory.
+        Unavailable
+            when every worker stays busy for as long as two calls may take.
+        """
+        try:
+            worker = self._idle.get(timeout=2 * self._seconds)
+        except queue.Empty:
+            raise Unavailable("every worker that reads files is busy; try again in a moment") from None
+        try:
+            if self._closed.is_set():
+                raise Unavailable("the server is stopping")
+            if worker is None or not worker.is_alive():
+                worker = _Worker(self._memory_bytes)
+            outcome = worker.call(function, arguments, self._seconds)
+            if outcome is None:
+                worker.kill()
+                worker = None
+                raise Invalid("reading it took too long or too much memory; it may be damaged or hostile", code="overstepped")
+        finally:
+            self._idle.put(worker)
+        fine, value = outcome
+        if fine:
+            return value
+        if isinstance(value, TelemedError):
+            raise value
+        raise Invalid(f"it cannot be read: {value}", code="unreadable")
+
+    def close(self) -> None:
+        """End every idle worker; busy ones end with their call."""
+        self._closed.set()
+        while True:
+            try:
+                worker = self._idle.get_nowait()
+            except queue.Empty:
+                return
+            if worker is not None:
+                worker.kill()
+
+
+class _Worker:
+    def __init__(self, memory_bytes: int) -> None:
+        self._pipe, theirs = _METHOD.Pipe()
+        self._process = _METHOD.Process(target=_serve, args=(theirs, memory_bytes), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
+    def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float) -> tuple[bool, Any] | None:
+        """Return (fine, value), or None when the worker died or ran out of time."""
+        try:
+            self._pipe.send((function, arguments))
+            if self._pipe.poll(seconds):
+                outcome: tuple[bool, Any] = self._pipe.recv()
+                return outcome
+        except (EOFError, OSError):
+            pass
+        log.warning("a confined call of %s was cut off", function.__qualname__)
+        return None
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+
+def _serve(pipe: Pipe, memory_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    while True:
+        try:
+            function, arguments = pipe.recv()
+        except EOFError:
+            return
+        try:
+            outcome: tuple[bool, Any] = (True, function(*arguments))
+        except TelemedError as error:
+            outcome = (False, error)
+        except MemoryError:
+            return
+        except BaseException as error:  # noqa: BLE001 - whatever a stranger's file provokes is answered, not raised
+            outcome = (False, f"{type(error).__name__}: {str(error)[:300]}")
+        pipe.send(outcome)

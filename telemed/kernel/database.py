@@ -1,0 +1,188 @@
+"""One engine, one MetaData, one way to open a transaction, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Integer,
+    MetaData,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from telemed.kernel.errors import Unavailable
+
+#: One naming convention, so that a migration can name what it drops.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: A counting key: SQLite counts only an INTEGER PRIMARY KEY by itself.
+Counter = BigInteger().with_variant(Integer(), "sqlite")
+
+BUSY_S = 30
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC; a naive one is a programmer's mistake."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Use timestamptz where there is one, ISO text where there is not."""
+        return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            message = f"a time without a zone cannot be stored: {value!r}"
+            raise TypeError(message)
+        at = value.astimezone(UTC)
+        return at if dialect.name == "postgresql" else at.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy names it
+        """Give back an aware moment."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def new_id() -> str:
+    """Return a fresh opaque identifier."""
+    return uuid.uuid4().hex
+
+
+class Database:
+    """The one database; *url* is a SQLAlchemy URL, ``sqlite:///file`` or ``postgresql+psycopg://...``.
+
+    SQLite runs WAL with synchronous=FULL (NORMAL loses acknowledged commits at a power cut) and one writer at a time:
+    a write transaction begins IMMEDIATE behind a lock of ours, so writers wait their turn instead of failing as busy.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        """Prepare the engine; nothing is opened yet."""
+        parsed = make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.url = parsed
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._writing = threading.RLock()
+        if self.is_sqlite:
+            if parsed.database and parsed.database != ":memory:":
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            self.engine = create_engine(parsed, connect_args={"timeout": BUSY_S, "check_same_thread": False})
+            event.listen(self.engine, "connect", _prepare_sqlite)
+        else:
+            self.engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Open a writing transaction: committed at the end of the block, rolled back by any error.
+
+        Raises
+        ------
+        Unavailable
+            when the database cannot be reached, is full, or stays locked.
+        """
+        if self.is_sqlite:
+            with self._writing, self._connection() as db:
+                db.exec_driver_sql("BEGIN IMMEDIATE")
+                yield from _committed(db)
+        else:
+            with self._connection() as db:
+                yield from _committed(db)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open one consistent view for reading only; nothing written in it is kept."""
+        with self._connection() as db:
+            if self.is_sqlite:
+                db.exec_driver_sql("BEGIN")
+            try:
+                yield db
+            finally:
+                db.rollback()
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            with self.engine.connect() as db:
+                yield db
+        except OperationalError as error:
+            raise Unavailable(f"the database did not answer: {error.orig}") from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise Unavailable("the connection to the database was lost") from error
+            raise
+
+    def is_up(self) -> bool:
+        """Tell whether a trivial query answers."""
+        try:
+            with self.reading() as db:
+                db.execute(text("SELECT 1"))
+        except Unavailable:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+
+def serialise(db: Connection, key: int) -> None:
+    """Let one transaction at a time pass this point, until it ends.
+
+    SQLite has one writer anyhow. On PostgreSQL an advisory lock orders the commits, so that a reader's cursor never
+    steps over a row whose number was taken early and committed late.
+    """
+    if db.dialect.name == "postgresql":
+        db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+def on_commit(db: Connection, callback: Callable[[], None]) -> None:
+    """Call *callback* once the transaction open on *db* has been committed; never if it is rolled back."""
+    db.info.setdefault("on_commit", []).append(callback)
+
+
+def _committed(db: Connection) -> Iterator[Connection]:
+    db.info.pop("on_commit", None)
+    try:
+        yield db
+    except BaseException:
+        db.rollback()
+        raise
+    db.commit()
+    for callback in db.info.pop("on_commit", ()):
+        callback()
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
+    connection.isolation_level = None  # BEGIN is ours: the driver's own comes too late and never IMMEDIATE
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_S * 1000}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
