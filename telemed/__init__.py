@@ -1,3 +1,3 @@
-"""The product: it builds the house and opens the door. Empty but for the version, so that the kernel stays alone when imported."""
+"""The product: it builds the house and opens the door. Only the version is here: the kernel is imported alone."""
 
 __version__ = "0.1.0"

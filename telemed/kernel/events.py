@@ -112,13 +112,13 @@ def events_after(db: Connection, position: int, *, limit: int = 500, types: Sequ
     query = select(event_table).where(event_table.c.position > position).order_by(event_table.c.position).limit(limit)
     if types is not None:
         query = query.where(event_table.c.type.in_(types))
-    return [Event(**row) for row in db.execute(query).mappings()]
+    return [Event(*row) for row in db.execute(query)]
 
 
 def events_of(db: Connection, subject: str) -> list[Event]:
     """Return everything that happened to *subject*, oldest first, as *db* sees it."""
     query = select(event_table).where(event_table.c.subject == subject).order_by(event_table.c.position)
-    return [Event(**row) for row in db.execute(query).mappings()]
+    return [Event(*row) for row in db.execute(query)]
 
 
 #: What a follower wants written once its preparation is done, together with its cursor.

@@ -1,0 +1,121 @@
+"""The settings: telemed.toml, the environment and the command line become one frozen Config; nobody else reads any of them.
+
+A later source wins: default, then the file, then TELEMED_<NAME>, then the option on the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from telemed.kernel.errors import Invalid
+
+DEFAULT_FILE = Path("telemed.toml")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a port listens."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read HOST:PORT; an IPv6 host stands in brackets."""
+        host, _, port = text.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise Invalid(f"{text!r} is not an address: write HOST:PORT, for example 127.0.0.1:8080")
+        return cls(host.strip("[]"), int(port))
+
+    def __str__(self) -> str:
+        """Write it as it is read."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every setting, with the reason for its default."""
+
+    #: Everything the server keeps; one folder, so that one backup holds it all.
+    data: Path = Path("data")
+    #: Loopback: a browser of another machine is let in by whoever installs it, not by accident.
+    http: Address = Address("127.0.0.1", 8080)
+    #: Every interface: modalities are other machines. 11112 is the registered DICOM port without root.
+    dicom: Address = Address("0.0.0.0", 11112)  # noqa: S104 - see above
+    #: Our application entity title (PS3.5 AE, at most 16 characters).
+    aet: str = "TELEMED"
+    #: Empty: SQLite inside the data folder. Else a SQLAlchemy URL, postgresql://user:password@host/name.
+    database: str = ""
+    #: Sample institutions, people with a public password, and every private address taken for the demo clinic.
+    demo: bool = False
+    #: How long nothing must arrive before a study counts as whole, in seconds.
+    quiet_s: float = 3.0
+    #: UDP ports and addresses offered for rounds come from the machine; nothing outside is asked.
+    ice_servers: tuple[str, ...] = ()
+
+    @property
+    def database_url(self) -> str:
+        """Return the database's URL; SQLite in the data folder unless told otherwise."""
+        return self.database or f"sqlite:///{self.data / 'telemed.sqlite'}"
+
+
+def load(options: Mapping[str, Any], *, environment: Mapping[str, str] = os.environ) -> Config:
+    """Join the sources; *options* are those given on the command line, None for those not given.
+
+    Raises
+    ------
+    Invalid
+        naming the file or variable whose value cannot be used.
+    """
+    named = options.get("config") or environment.get("TELEMED_CONFIG")
+    file = Path(named) if named else DEFAULT_FILE
+    values: dict[str, Any] = {}
+    if file.is_file():
+        values.update(_read(file))
+    elif named:
+        raise Invalid(f"the configuration file {file} does not exist")
+    for setting in fields(Config):
+        variable = f"TELEMED_{setting.name.upper()}"
+        if variable in environment:
+            values[setting.name] = _value(setting.name, environment[variable], source=variable)
+        if options.get(setting.name) is not None:
+            values[setting.name] = _value(setting.name, options[setting.name], source=f"--{setting.name}")
+    return Config(**values)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Invalid(f"the configuration file {file} cannot be read: {error}") from error
+    known = {setting.name for setting in fields(Config)}
+    for name in content:
+        if name not in known:
+            raise Invalid(f"{file}: there is no setting {name!r}; the settings are {', '.join(sorted(known))}")
+    return {name: _value(name, value, source=f"{file}: {name}") for name, value in content.items()}
+
+
+def _value(name: str, value: Any, *, source: str) -> Any:  # noqa: ANN401 - as wide as TOML
+    try:
+        match name:
+            case "data":
+                return Path(value)
+            case "http" | "dicom":
+                return Address.parse(value)
+            case "demo":
+                return value if isinstance(value, bool) else {"1": True, "true": True, "0": False, "false": False}[value.lower()]
+            case "quiet_s":
+                return float(value)
+            case "ice_servers":
+                return tuple(value.split() if isinstance(value, str) else value)
+            case "aet" if not 1 <= len(value) <= 16:
+                raise ValueError("an AE title has 1 to 16 characters")
+            case _:
+                return str(value)
+    except (TypeError, ValueError, KeyError, Invalid) as error:
+        raise Invalid(f"{source}: {value!r} cannot be used ({error})") from error
