@@ -1,0 +1,4 @@
+"""From signed to read: T5 when the news is on the clinic's screen, T6 when a named person there has opened the report.
+
+The first true stamp wins and is never moved. An amended version is a report of its own and is acknowledged again.
+"""

@@ -1,0 +1,218 @@
+"""What a report is: a draft, a signed version, and what its signature covers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from telemed.kernel.clock import rfc3339
+from telemed.kernel.errors import Conflict, Invalid
+
+LONGEST_TEXT = 20_000
+MOST_KEY_IMAGES = 12
+LONGEST_UID = 64
+
+
+class ReportKind(StrEnum):
+    """Who decides: with 会诊 the inviting clinic keeps the diagnosis, with 诊断 the invited hospital issues it."""
+
+    CONSULTATION = "consultation"
+    DIAGNOSIS = "diagnosis"
+
+
+class ReportStatus(StrEnum):
+    """FHIR DiagnosticReport.status, as far as we go."""
+
+    PRELIMINARY = "preliminary"
+    FINAL = "final"
+    AMENDED = "amended"
+
+
+class ReportEvent(StrEnum):
+    """What can happen to a report."""
+
+    SIGN = "sign"
+    AMEND = "amend"
+
+
+#: Every change is a new version: the state named is that of the version it makes.
+TRANSITIONS: Mapping[tuple[ReportStatus, ReportEvent], ReportStatus] = {
+    (ReportStatus.PRELIMINARY, ReportEvent.SIGN): ReportStatus.FINAL,
+    (ReportStatus.FINAL, ReportEvent.AMEND): ReportStatus.AMENDED,
+    (ReportStatus.AMENDED, ReportEvent.AMEND): ReportStatus.AMENDED,
+}
+
+
+def status_after(status: ReportStatus, event: ReportEvent) -> ReportStatus:
+    """Return the state of the version that *event* makes of a report that is *status*."""
+    try:
+        return TRANSITIONS[status, event]
+    except KeyError:
+        raise Conflict(f"a report that is {status} cannot be changed by {event}: amend it instead", code="report-state") from None
+
+
+@dataclass(frozen=True)
+class KeyImage:
+    """One frame the reader chose; *frame* counts from 1, as DICOM does."""
+
+    sop_instance_uid: str
+    frame: int = 1
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What the reader has written so far. *version* is 0 before anything was saved, and grows by one with each save."""
+
+    findings: str = ""
+    impression: str = ""
+    kind: ReportKind | None = None
+    critical: bool = False
+    key_images: tuple[KeyImage, ...] = ()
+    version: int = 0
+    saved_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Named:
+    """A person or an institution, as it was called at the signing."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class NamedInstitution:
+    """An institution as it was called at the signing."""
+
+    id: str
+    name: str
+    name_en: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class NamedPatient:
+    """The patient as the study named them at the signing; *age* in whole years on the day of the study."""
+
+    patient_id: str
+    name: str
+    sex: str | None = None
+    birth_date: str | None = None
+    age: int | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """One signed version; everything but the delivery is fixed for ever.
+
+    *amends* is the id of the version this one replaces, *amended_by* the id of the one that replaces it. *delivered_at*
+    is T5, *read_at* T6. *content_sha256* covers `canonical` of it, *document_sha256* the signed PDF.
+    """
+
+    id: str
+    task_id: str
+    study_instance_uid: str
+    status: ReportStatus
+    version: int
+    kind: ReportKind
+    findings: str
+    impression: str
+    critical: bool
+    key_images: tuple[KeyImage, ...]
+    signed_at: datetime
+    signed_by: Named
+    institution: NamedInstitution
+    performer: NamedInstitution
+    patient: NamedPatient
+    amends: str | None = None
+    reason: str | None = None
+    study_description: str = ""
+    modalities: tuple[str, ...] = ()
+    study_at: str | None = None
+    lane: str = ""
+    budget_s: int = 0
+    content_sha256: str = ""
+    document_sha256: str | None = None
+    amended_by: str | None = None
+    delivered_at: datetime | None = None
+    read_at: datetime | None = None
+    read_by: Named | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A version about to be signed: the report as it will stand, and the draft version it was made from."""
+
+    report: Report
+    draft_version: int
+
+
+def checked(draft: Draft) -> Draft:
+    """Return *draft* with its texts bounded and free of control characters; raise Invalid for what cannot be kept."""
+    if len(draft.findings) > LONGEST_TEXT or len(draft.impression) > LONGEST_TEXT:
+        raise Invalid(f"the text is too long: at most {LONGEST_TEXT} characters in each part", code="report-too-long")
+    if len(draft.key_images) > MOST_KEY_IMAGES:
+        raise Invalid(f"too many key images: at most {MOST_KEY_IMAGES}", code="report-too-many-images")
+    for image in draft.key_images:
+        if not 0 < len(image.sop_instance_uid) <= LONGEST_UID or not 1 <= image.frame <= 100_000:
+            raise Invalid("a key image needs a SOP Instance UID and a frame number from 1", code="report-key-image")
+    return replace(draft, findings=_printable(draft.findings), impression=_printable(draft.impression))
+
+
+def signable(draft: Draft) -> Draft:
+    """Return *draft* when it may be signed; raise Invalid naming the first thing it lacks."""
+    if not draft.findings.strip():
+        raise Invalid("the findings (检查所见) are empty: write them before signing", code="findings-missing")
+    if not draft.impression.strip():
+        raise Invalid("the impression (诊断意见) is empty: write it before signing", code="impression-missing")
+    if draft.kind is None:
+        raise Invalid("say whether this is 会诊 (advice) or 诊断 (a diagnosis) before signing", code="kind-missing")
+    return checked(draft)
+
+
+def canonical(report: Report) -> bytes:
+    """Return what the signature covers: the content as JSON with sorted keys, UTF-8, no spaces.
+
+    Delivery, the documents made of it and a later amendment are left out: they happen afterwards.
+    """
+    content: dict[str, Any] = {
+        "id": report.id,
+        "task_id": report.task_id,
+        "study_instance_uid": report.study_instance_uid,
+        "status": report.status.value,
+        "version": report.version,
+        "kind": report.kind.value,
+        "findings": report.findings,
+        "impression": report.impression,
+        "critical": report.critical,
+        "key_images": [[image.sop_instance_uid, image.frame] for image in report.key_images],
+        "signed_at": rfc3339(report.signed_at),
+        "signed_by": vars(report.signed_by),
+        "institution": vars(report.institution),
+        "performer": vars(report.performer),
+        "patient": vars(report.patient),
+        "amends": report.amends,
+        "reason": report.reason,
+        "study_description": report.study_description,
+        "modalities": list(report.modalities),
+        "study_at": report.study_at,
+        "lane": report.lane,
+        "budget_s": report.budget_s,
+    }
+    return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def sealed(report: Report) -> Report:
+    """Return *report* with the SHA-256 of its content."""
+    return replace(report, content_sha256=hashlib.sha256(canonical(report)).hexdigest())
+
+
+def _printable(text: str) -> str:
+    """Drop what no database and no page can hold: control characters but tab and newline, lone surrogates."""
+    kept = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(c for c in kept if c in "\n\t" or not (ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000))
