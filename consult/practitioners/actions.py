@@ -1,0 +1,118 @@
+"""What the administrator may do: take in institutions and people, record agreements, bind AEs."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection
+from datetime import date
+
+from sqlalchemy import Connection, insert, select
+
+from consult.practitioners.model import Level, Role, Viewer
+from consult.practitioners.tables import (
+    ae_binding_table,
+    agreement_table,
+    organization_table,
+    practitioner_role_table,
+    practitioner_table,
+)
+from consult.practitioners.views import institution
+from telemed.kernel.audit import Chronicle
+from telemed.kernel.database import new_id
+from telemed.kernel.errors import Conflict, Invalid, Refused
+
+
+def add_institution(
+    db: Connection, chronicle: Chronicle, *, name: str, name_en: str, kind: Level, phone: str = "", by: Viewer
+) -> str:
+    """Take in an institution and return its id; Conflict when the name is taken."""
+    _administrator(by)
+    name, name_en = _named(name, "an institution", 200), name_en.strip()[:200]
+    if db.execute(select(organization_table.c.id).where(organization_table.c.name == name)).first() is not None:
+        raise Conflict(f"there is already an institution named {name}")
+    id_ = new_id()
+    db.execute(insert(organization_table).values(id=id_, name=name, name_en=name_en, kind=kind, phone=phone.strip()[:40]))
+    data = {"institution": id_, "name": name, "kind": kind}
+    chronicle.enter(
+        db, "InstitutionAdded", id_, data, actor=by.practitioner_id, institution=by.institution_id, entity="Organization"
+    )
+    return id_
+
+
+def add_practitioner(
+    db: Connection, chronicle: Chronicle, *, name: str, institution_id: str, roles: Collection[Role], by: Viewer
+) -> str:
+    """Take in a person of an institution and return their id; Invalid without a role."""
+    _administrator(by)
+    name = _named(name, "a practitioner", 100)
+    institution(db, institution_id)
+    if not roles:
+        raise Invalid(f"{name} needs at least one role: {', '.join(Role)}")
+    id_ = new_id()
+    db.execute(insert(practitioner_table).values(id=id_, name=name, institution_id=institution_id))
+    db.execute(insert(practitioner_role_table), [{"practitioner_id": id_, "role": role} for role in sorted(set(roles))])
+    data = {"institution": institution_id, "roles": sorted(roles)}
+    chronicle.enter(
+        db, "PractitionerAdded", id_, data, actor=by.practitioner_id, institution=by.institution_id, entity="Practitioner"
+    )
+    return id_
+
+
+def add_agreement(
+    db: Connection,
+    chronicle: Chronicle,
+    *,
+    institution_id: str,
+    performer_id: str,
+    valid_from: date,
+    valid_until: date | None = None,
+    services: Collection[Role] = (),
+    by: Viewer,
+) -> str:
+    """Record that *institution_id* may ask *performer_id* in that time, and return the agreement's id."""
+    _administrator(by)
+    if institution(db, institution_id) == institution(db, performer_id):
+        raise Invalid("an agreement needs two institutions; these are one and the same")
+    if valid_until is not None and valid_until < valid_from:
+        raise Invalid(f"the agreement ends on {valid_until}, before it begins on {valid_from}")
+    id_ = new_id()
+    row = {"institution_id": institution_id, "performer_id": performer_id, "valid_from": valid_from, "valid_until": valid_until}
+    db.execute(insert(agreement_table).values(id=id_, services=sorted(services), **row))
+    data = {"institution": institution_id, "performer": performer_id, "valid_from": valid_from.isoformat()}
+    chronicle.enter(db, "AgreementAdded", id_, data, actor=by.practitioner_id, institution=by.institution_id, entity="Agreement")
+    return id_
+
+
+def bind_ae(
+    db: Connection, chronicle: Chronicle, *, ae_title: str, networks: Collection[str] = (), institution_id: str, by: Viewer
+) -> str:
+    """Let *ae_title* from *networks* (CIDR) speak for an institution, and return the binding's id.
+
+    An AE title is 1 to 16 characters of the default repertoire without backslash (PS3.5 section 6.2, AE).
+    """
+    _administrator(by)
+    title = ae_title.strip(" ")
+    if not 0 < len(title) <= 16 or not (title.isascii() and title.isprintable()) or "\\" in title:
+        raise Invalid(f"{ae_title!r} is no AE title: use 1 to 16 plain characters without backslash")
+    institution(db, institution_id)
+    try:
+        ranges = sorted(str(ipaddress.ip_network(network)) for network in networks)
+    except ValueError as error:
+        raise Invalid(f"{error}: write an address range as 10.20.0.0/16") from None
+    id_ = new_id()
+    db.execute(insert(ae_binding_table).values(id=id_, ae_title=title, networks=ranges, institution_id=institution_id))
+    data = {"institution": institution_id, "ae_title": title, "networks": ranges}
+    chronicle.enter(db, "AeBound", id_, data, actor=by.practitioner_id, institution=by.institution_id, entity="Device")
+    return id_
+
+
+def _administrator(by: Viewer) -> None:
+    if Role.ADMIN not in by.roles:
+        raise Refused("only an administrator may do this")
+
+
+def _named(name: str, what: str, longest: int) -> str:
+    name = " ".join(name.split())
+    if not 0 < len(name) <= longest:
+        raise Invalid(f"{what} needs a name of 1 to {longest} characters")
+    return name

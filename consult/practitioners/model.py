@@ -1,0 +1,99 @@
+"""What institutions and people are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a practitioner may act as; one person may hold several."""
+
+    CLINIC = "clinic"
+    RADIOLOGIST = "radiologist"
+    CARDIOLOGIST = "cardiologist"
+    COORDINATOR = "coordinator"
+    REGULATOR = "regulator"
+    ADMIN = "admin"
+
+
+class Level(StrEnum):
+    """The tier of an institution: 乡镇, 县, 省."""
+
+    TOWNSHIP = "township"
+    COUNTY = "county"
+    PROVINCIAL = "provincial"
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who is looking or acting; handed to every action and view."""
+
+    practitioner_id: str
+    name: str
+    roles: frozenset[Role]
+    institution_id: str
+
+
+#: The server itself, when it acts on a standing order or for the administrator at the console.
+SYSTEM = Viewer("system", "system", frozenset({Role.ADMIN}), "")
+
+
+@dataclass(frozen=True)
+class Person:
+    """A practitioner as others are shown them."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Institution:
+    """One institution as it is shown; *name* is the Chinese one, *kind* a Level."""
+
+    id: str
+    name: str
+    name_en: str
+    kind: Level
+
+
+@dataclass(frozen=True)
+class Practitioner:
+    """One person with their roles, sorted."""
+
+    id: str
+    name: str
+    roles: tuple[Role, ...]
+    institution: Institution
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A cooperation agreement: *institution_id* may ask *performer_id* from *valid_from* to *valid_until*, both included.
+
+    No *valid_until* is an agreement without an end; no *services* covers every specialty.
+    """
+
+    id: str
+    institution_id: str
+    performer_id: str
+    valid_from: date
+    valid_until: date | None
+    services: tuple[Role, ...]
+
+    def covers(self, on: date, service: Role | None = None) -> bool:
+        """Tell whether the agreement holds on that day, and for *service* when one is named."""
+        begun = self.valid_from <= on
+        unended = self.valid_until is None or on <= self.valid_until
+        return begun and unended and (service is None or not self.services or service in self.services)
+
+
+@dataclass(frozen=True)
+class Binding:
+    """An AE title that is an institution's when it calls from one of *networks* (CIDR); no networks: from anywhere."""
+
+    id: str
+    ae_title: str
+    networks: tuple[str, ...]
+    institution_id: str

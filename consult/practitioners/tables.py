@@ -1,0 +1,53 @@
+"""How institutions, people and agreements are kept."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, Date, ForeignKey, Index, String, Table
+
+from telemed.kernel.database import metadata
+
+organization_table = Table(
+    "organization",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("name_en", String(200), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("phone", String(40), nullable=False),
+)
+
+practitioner_table = Table(
+    "practitioner",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("institution_id", String(32), ForeignKey("organization.id"), nullable=False, index=True),
+)
+
+practitioner_role_table = Table(
+    "practitioner_role",
+    metadata,
+    Column("practitioner_id", String(32), ForeignKey("practitioner.id"), primary_key=True),
+    Column("role", String(16), primary_key=True),
+)
+
+agreement_table = Table(
+    "cooperation_agreement",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("institution_id", String(32), ForeignKey("organization.id"), nullable=False),
+    Column("performer_id", String(32), ForeignKey("organization.id"), nullable=False),
+    Column("valid_from", Date, nullable=False),
+    Column("valid_until", Date, nullable=True),
+    Column("services", JSON, nullable=False),
+    Index(None, "institution_id", "performer_id"),
+)
+
+ae_binding_table = Table(
+    "ae_binding",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("ae_title", String(16), nullable=False, index=True),
+    Column("networks", JSON, nullable=False),
+    Column("institution_id", String(32), ForeignKey("organization.id"), nullable=False),
+)

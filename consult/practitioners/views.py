@@ -1,0 +1,119 @@
+"""Who is who, who works where, who may ask whom."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection
+from datetime import date
+
+from sqlalchemy import Connection, RowMapping, select
+
+from consult.practitioners.model import Agreement, Institution, Level, Person, Practitioner, Role, Viewer
+from consult.practitioners.tables import (
+    ae_binding_table,
+    agreement_table,
+    organization_table,
+    practitioner_role_table,
+    practitioner_table,
+)
+from telemed.kernel.errors import NotFound
+
+
+def viewer_of(db: Connection, practitioner_id: str) -> Viewer:
+    """Return who acts when this practitioner does; NotFound when there is none."""
+    found = db.execute(select(practitioner_table).where(practitioner_table.c.id == practitioner_id)).first()
+    if found is None:
+        raise NotFound("there is no such practitioner")
+    return Viewer(found.id, found.name, frozenset(_roles(db, found.id)), found.institution_id)
+
+
+def institution(db: Connection, institution_id: str) -> Institution:
+    """Return one institution; NotFound when there is none."""
+    found = db.execute(select(organization_table).where(organization_table.c.id == institution_id)).mappings().first()
+    if found is None:
+        raise NotFound("there is no such institution")
+    return _institution(found)
+
+
+def institutions(db: Connection) -> list[Institution]:
+    """Return every institution, ordered by name."""
+    rows = db.execute(select(organization_table).order_by(organization_table.c.name)).mappings()
+    return [_institution(row) for row in rows]
+
+
+def institutions_by_id(db: Connection, ids: Collection[str]) -> dict[str, Institution]:
+    """Return those of *ids* that exist."""
+    rows = db.execute(select(organization_table).where(organization_table.c.id.in_(ids))).mappings()
+    return {row["id"]: _institution(row) for row in rows}
+
+
+def practitioner(db: Connection, practitioner_id: str) -> Practitioner:
+    """Return one person with roles and institution; NotFound when there is none."""
+    found = db.execute(select(practitioner_table).where(practitioner_table.c.id == practitioner_id)).first()
+    if found is None:
+        raise NotFound("there is no such practitioner")
+    return Practitioner(found.id, found.name, _roles(db, found.id), institution(db, found.institution_id))
+
+
+def practitioners_of(db: Connection, institution_id: str) -> list[Practitioner]:
+    """Return the people of one institution, ordered by name: those a task can be handed to."""
+    query = (
+        select(practitioner_table.c.id, practitioner_table.c.name, practitioner_role_table.c.role)
+        .join(practitioner_role_table, practitioner_role_table.c.practitioner_id == practitioner_table.c.id, isouter=True)
+        .where(practitioner_table.c.institution_id == institution_id)
+        .order_by(practitioner_table.c.name, practitioner_table.c.id, practitioner_role_table.c.role)
+    )
+    roles: dict[Person, list[Role]] = {}
+    for id_, name, role in db.execute(query):
+        held = roles.setdefault(Person(id_, name), [])
+        if role is not None:
+            held.append(Role(role))
+    theirs = institution(db, institution_id)
+    return [Practitioner(person.id, person.name, tuple(held), theirs) for person, held in roles.items()]
+
+
+def people_by_id(db: Connection, ids: Collection[str]) -> dict[str, Person]:
+    """Return those of *ids* that exist."""
+    rows = db.execute(select(practitioner_table.c.id, practitioner_table.c.name).where(practitioner_table.c.id.in_(ids)))
+    return {id_: Person(id_, name) for id_, name in rows}
+
+
+def agreements_of(db: Connection, institution_id: str) -> list[Agreement]:
+    """Return every agreement under which *institution_id* asks others, the oldest first."""
+    query = select(agreement_table).where(agreement_table.c.institution_id == institution_id)
+    rows = db.execute(query.order_by(agreement_table.c.valid_from, agreement_table.c.id)).mappings()
+    return [Agreement(**{**row, "services": tuple(Role(name) for name in row["services"])}) for row in rows]
+
+
+def performer_for(db: Connection, institution_id: str, on: date, service: Role | None = None) -> str | None:
+    """Return the id of the hospital that answers *institution_id* on that day, None when no agreement is valid.
+
+    Where several are, the oldest agreement decides.
+    """
+    return next((held.performer_id for held in agreements_of(db, institution_id) if held.covers(on, service)), None)
+
+
+def institution_of_ae(db: Connection, ae_title: str, address: str) -> str | None:
+    """Return whose AE calls by *ae_title* from the IP *address*; None when it is nobody's we know.
+
+    The narrowest network that holds the address wins, so that a van with a fixed address may share a title.
+    """
+    caller = ipaddress.ip_address(address)
+    best: tuple[int, str] | None = None
+    titled = ae_binding_table.c.ae_title == ae_title.strip()
+    for row in db.execute(select(ae_binding_table).where(titled).order_by(ae_binding_table.c.id)):
+        widths = [network.prefixlen for network in map(ipaddress.ip_network, row.networks) if caller in network]
+        width = max(widths, default=-1 if row.networks else 0)
+        if width >= 0 and (best is None or width > best[0]):
+            best = (width, row.institution_id)
+    return best[1] if best else None
+
+
+def _institution(row: RowMapping) -> Institution:
+    return Institution(row["id"], row["name"], row["name_en"], Level(row["kind"]))
+
+
+def _roles(db: Connection, practitioner_id: str) -> tuple[Role, ...]:
+    mine = practitioner_role_table.c.practitioner_id == practitioner_id
+    query = select(practitioner_role_table.c.role).where(mine).order_by(practitioner_role_table.c.role)
+    return tuple(Role(name) for name in db.scalars(query))
