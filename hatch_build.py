@@ -82,7 +82,7 @@ class FrontEnd(BuildHookInterface):  # type: ignore[misc] # hatchling ships its 
         """Ask for Node only when there is something to build."""
         return [] if is_fresh() else [NODE_WHEEL]
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling names it
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build, and name the built files, which git ignores and hatchling would leave out."""
         if not is_fresh():
             build()

@@ -113,9 +113,15 @@ def _value(name: str, value: Any, *, source: str) -> Any:  # noqa: ANN401 - as w
                 return float(value)
             case "ice_servers":
                 return tuple(value.split() if isinstance(value, str) else value)
-            case "aet" if not 1 <= len(value) <= 16:
-                raise ValueError("an AE title has 1 to 16 characters")
+            case "aet":
+                return _ae_title(value)
             case _:
                 return str(value)
     except (TypeError, ValueError, KeyError, Invalid) as error:
         raise Invalid(f"{source}: {value!r} cannot be used ({error})") from error
+
+
+def _ae_title(text: str) -> str:
+    if not 1 <= len(text.strip()) <= 16 or "\\" in text or not text.isprintable() or not text.isascii():
+        raise Invalid("an AE title has 1 to 16 plain characters and no backslash")
+    return text.strip()

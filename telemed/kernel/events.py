@@ -66,10 +66,11 @@ class EventLog:
     def append(self, db: Connection, type_: str, subject: str, data: Mapping[str, Any] | None = None) -> Event:
         """Write an event inside the caller's transaction; followers see it once that commits."""
         serialise(db, LOG_LOCK)
-        row = {"type": type_, "subject": subject, "at": self._clock.now(), "data": dict(data or {})}
-        position = int(db.execute(insert(event_table).values(row).returning(event_table.c.position)).scalar_one())
+        at, content = self._clock.now(), dict(data or {})
+        row = insert(event_table).values(type=type_, subject=subject, at=at, data=content)
+        position = int(db.execute(row.returning(event_table.c.position)).scalar_one())
         on_commit(db, lambda: self._announce(position))
-        return Event(position, type_, subject, row["at"], row["data"])
+        return Event(position, type_, subject, at, content)
 
     def _announce(self, position: int) -> None:
         with self._news:
