@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -102,26 +102,32 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _value(name: str, value: Any, *, source: str) -> Any:  # noqa: ANN401 - as wide as TOML
     try:
-        match name:
-            case "data":
-                return Path(value)
-            case "http" | "dicom":
-                return Address.parse(value)
-            case "demo":
-                return value if isinstance(value, bool) else {"1": True, "true": True, "0": False, "false": False}[value.lower()]
-            case "quiet_s":
-                return float(value)
-            case "ice_servers":
-                return tuple(value.split() if isinstance(value, str) else value)
-            case "aet":
-                return _ae_title(value)
-            case _:
-                return str(value)
-    except (TypeError, ValueError, KeyError, Invalid) as error:
+        return READERS.get(name, str)(value)
+    except (TypeError, ValueError, KeyError, AttributeError, Invalid) as error:
         raise Invalid(f"{source}: {value!r} cannot be used ({error})") from error
+
+
+def _switch(value: Any) -> bool:  # noqa: ANN401 - see _value
+    return value if isinstance(value, bool) else {"1": True, "true": True, "0": False, "false": False}[value.lower()]
+
+
+def _words(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - see _value
+    return tuple(value.split() if isinstance(value, str) else value)
 
 
 def _ae_title(text: str) -> str:
     if not 1 <= len(text.strip()) <= 16 or "\\" in text or not text.isprintable() or not text.isascii():
         raise Invalid("an AE title has 1 to 16 plain characters and no backslash")
     return text.strip()
+
+
+#: How each setting is read, from TOML's values or from text; what is not named here is text.
+READERS: dict[str, Callable[[Any], Any]] = {
+    "data": Path,
+    "http": Address.parse,
+    "dicom": Address.parse,
+    "aet": _ae_title,
+    "demo": _switch,
+    "quiet_s": float,
+    "ice_servers": _words,
+}

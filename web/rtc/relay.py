@@ -106,7 +106,7 @@ class ForwardingReceiver(RTCRtpReceiver):
         """Begin to receive; asked again at each negotiation, it begins once."""
         if self._ticking is not None:
             return
-        self._codecs = {codec.payloadType: codec for codec in parameters.codecs}
+        self._codecs = {codec.payloadType: codec for codec in parameters.codecs if codec.payloadType is not None}
         self._original_of = {coding.rtx.ssrc: coding.ssrc for coding in parameters.encodings if coding.rtx and coding.rtx.ssrc}
         self.transport._register_rtp_receiver(self, parameters)  # noqa: SLF001 - aiortc's router, see the module's docstring
         self._ticking = asyncio.ensure_future(self._tick())

@@ -1,0 +1,224 @@
+"""The socket of a round: who is there, their media offers, and the one view all of them share.
+
+Messages are JSON objects with a "type". From a browser:
+
+publish {sdp}            its offer to send          -> published {sdp}
+watch {who, sdp}         its offer to receive *who*  -> watching {who, sdp}
+view {state}             what it now shows: kept, and passed to all others; the server counts them in `revision`
+point {pointer}          where it points: passed on, never kept
+media {audio, video}     whether its microphone and camera are on
+
+To a browser: welcome {you, participants, view}, came {participant}, gone {id}, publishing {id}, media {id, audio, video},
+view {by, revision, state}, point {by, pointer}, refused {sentence}, closed {}.
+
+What one scrolls, all see: the last view wins, in the order in which the server heard them, and each browser draws the
+same frame from its own pixels; no pixels travel here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from consult.practitioners.model import Viewer
+from consult.rounds import actions
+from telemed.kernel.errors import TelemedError
+from web import keys
+from web.api.transact import transact
+from web.rtc.peer import Peer
+from web.security import viewer_of
+
+log = logging.getLogger(__name__)
+
+#: An offer of two tracks has about 8 KB; nothing else comes near.
+LARGEST_MESSAGE = 64 * 1024
+#: A hand moves 60 times a second; faster is a program gone wrong.
+MESSAGES_A_SECOND = 120
+#: How long somebody may be away (a reload, a change of network) before the others are told they left.
+HEARTBEAT_S = 10.0
+#: More waiting than this means a line that cannot follow; it is closed and comes back.
+MOST_WAITING = 500
+
+
+@dataclass(eq=False)
+class Seat:
+    """One participant's place at the table."""
+
+    id: str
+    name: str
+    peer: Peer
+    waiting: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
+    audio: bool = False
+    video: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Show the participant to the others."""
+        return {"id": self.id, "name": self.name, "publishing": self.peer.is_publishing, "audio": self.audio, "video": self.video}
+
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Queue a message; a line that cannot follow loses its place rather than its order."""
+        with contextlib.suppress(asyncio.QueueFull):
+            self.waiting.put_nowait(json.dumps(message, ensure_ascii=False))
+
+
+@dataclass(eq=False)
+class Table:
+    """Everybody in one round, and what they look at."""
+
+    seats: dict[str, Seat] = field(default_factory=dict)
+    view: dict[str, Any] | None = None
+    revision: int = 0
+
+    def tell_others(self, teller: Seat, message: Mapping[str, Any]) -> None:
+        """Send *message* to everybody but *teller*."""
+        for seat in self.seats.values():
+            if seat is not teller:
+                seat.tell(message)
+
+
+class Tables:
+    """The rounds that have somebody in them, in this process."""
+
+    def __init__(self, ice_servers: tuple[str, ...] = ()) -> None:
+        self.ice_servers = ice_servers
+        self._tables: dict[str, Table] = {}
+
+    def table(self, round_id: str) -> Table:
+        """Return the round's table, laid at the first need."""
+        return self._tables.setdefault(round_id, Table())
+
+    def clear_if_empty(self, round_id: str) -> None:
+        """Forget a table nobody sits at."""
+        if round_id in self._tables and not self._tables[round_id].seats:
+            del self._tables[round_id]
+
+    def closed(self, round_id: str) -> None:
+        """Tell everybody that the round has ended."""
+        for seat in self.table(round_id).seats.values():
+            seat.tell({"type": "closed"})
+
+    async def close(self) -> None:
+        """End every connection, at the server's stop."""
+        for table in self._tables.values():
+            for seat in table.seats.values():
+                await seat.peer.close()
+
+
+TABLES = web.AppKey("tables", Tables)
+
+
+async def signal(request: web.Request) -> web.WebSocketResponse:
+    """Seat the viewer at the round's table for as long as the socket lives."""
+    viewer, round_id = viewer_of(request), request.match_info["round_id"]
+    tables = request.app[TABLES]
+    participant = await transact(request, _join, request.app, round_id, viewer)
+    socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=LARGEST_MESSAGE, compress=False)
+    await socket.prepare(request)
+    table = tables.table(round_id)
+    seat = Seat(participant, viewer.name, Peer(tables.ice_servers))
+    replaced = table.seats.get(seat.id)
+    if replaced is not None:  # the same person came back before the old socket was missed
+        await replaced.peer.close()
+        table.tell_others(replaced, {"type": "gone", "id": seat.id})
+    table.seats[seat.id] = seat
+    seat.tell({"type": "welcome", "you": seat.id, "participants": _others(table, seat), "view": table.view})
+    table.tell_others(seat, {"type": "came", "participant": seat.as_json()})
+    writing = asyncio.ensure_future(_write(socket, seat))
+    try:
+        await _read(socket, table, seat)
+    finally:
+        writing.cancel()
+        await seat.peer.close()
+        if table.seats.get(seat.id) is seat:
+            del table.seats[seat.id]
+            table.tell_others(seat, {"type": "gone", "id": seat.id})
+            for other in table.seats.values():
+                await other.peer.unwatch(seat.id)
+            await transact(request, _leave, request.app, round_id, viewer)
+        tables.clear_if_empty(round_id)
+    return socket
+
+
+def _join(db: Any, app: web.Application, round_id: str, viewer: Viewer) -> str:  # noqa: ANN401 - the connection of transact
+    return actions.join(db, app[keys.CHRONICLE], round_id, by=viewer)
+
+
+def _leave(db: Any, app: web.Application, round_id: str, viewer: Viewer) -> None:  # noqa: ANN401 - see _join
+    actions.leave(db, app[keys.CHRONICLE], round_id, by=viewer)
+
+
+def _others(table: Table, seat: Seat) -> list[dict[str, Any]]:
+    return [other.as_json() for other in table.seats.values() if other is not seat]
+
+
+async def _write(socket: web.WebSocketResponse, seat: Seat) -> None:
+    with contextlib.suppress(ConnectionError):
+        while True:
+            await socket.send_str(await seat.waiting.get())
+            if seat.waiting.full():
+                await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too slow")
+                return
+
+
+async def _read(socket: web.WebSocketResponse, table: Table, seat: Seat) -> None:
+    second, heard = 0, 0
+    async for message in socket:
+        if message.type is not WSMsgType.TEXT:
+            continue
+        now = int(time.monotonic())
+        second, heard = (second, heard + 1) if now == second else (now, 1)
+        if heard > MESSAGES_A_SECOND:
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too many messages")
+            return
+        try:
+            content = json.loads(message.data)
+            answer = ANSWERS[content["type"]]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            seat.tell({"type": "refused", "sentence": "this message is not understood here"})
+            continue
+        try:
+            await answer(table, seat, content)
+        except (KeyError, TypeError) as error:
+            seat.tell({"type": "refused", "sentence": f"the message {content['type']} lacks {error}"})
+        except TelemedError as error:
+            seat.tell({"type": "refused", "sentence": error.sentence})
+
+
+async def _publish(table: Table, seat: Seat, message: Mapping[str, Any]) -> None:
+    seat.tell({"type": "published", "sdp": await seat.peer.publish(str(message["sdp"]))})
+    table.tell_others(seat, {"type": "publishing", "id": seat.id})
+
+
+async def _watch(table: Table, seat: Seat, message: Mapping[str, Any]) -> None:
+    who = str(message["who"])
+    publisher = table.seats.get(who)
+    if publisher is None or not publisher.peer.is_publishing or publisher is seat:
+        seat.tell({"type": "refused", "sentence": "they send nothing just now"})
+        return
+    seat.tell({"type": "watching", "who": who, "sdp": await seat.peer.watch(who, publisher.peer, str(message["sdp"]))})
+
+
+async def _view(table: Table, seat: Seat, message: Mapping[str, Any]) -> None:
+    table.revision += 1
+    table.view = {"by": seat.id, "revision": table.revision, "state": dict(message["state"])}
+    table.tell_others(seat, {"type": "view", **table.view})
+
+
+async def _point(table: Table, seat: Seat, message: Mapping[str, Any]) -> None:
+    table.tell_others(seat, {"type": "point", "by": seat.id, "pointer": message["pointer"]})
+
+
+async def _media(table: Table, seat: Seat, message: Mapping[str, Any]) -> None:
+    seat.audio, seat.video = message["audio"] is True, message["video"] is True
+    table.tell_others(seat, {"type": "media", "id": seat.id, "audio": seat.audio, "video": seat.video})
+
+
+ANSWERS = {"publish": _publish, "watch": _watch, "view": _view, "point": _point, "media": _media}
