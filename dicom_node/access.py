@@ -1,0 +1,68 @@
+"""Who may associate: policies that answer an A-ASSOCIATE-RQ with an institution or with a reject reason of PS3.8 9.3.4."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Protocol
+
+
+class Reject(Enum):
+    """(result, source, reason) of an A-ASSOCIATE-RJ, PS3.8 Table 9-21."""
+
+    UNKNOWN_CALLING_AE = (0x01, 0x01, 0x03)
+    UNKNOWN_CALLED_AE = (0x01, 0x01, 0x07)
+    TEMPORARILY_CONGESTED = (0x02, 0x03, 0x01)
+
+
+class InstitutionOf(Protocol):
+    """Anything that knows whose equipment calls."""
+
+    def __call__(self, ae_title: str, address: str) -> str | None:
+        """Return the institution that *ae_title* at *address* belongs to, or None when nobody knows it."""
+        ...
+
+
+@dataclass(frozen=True)
+class KnownPeer:
+    """An AE title that counts as *institution*'s when it calls from one of *networks*; "*" stands for any title."""
+
+    ae_title: str
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    institution: str
+
+
+@dataclass(frozen=True)
+class KnownPeers:
+    """The plain form of InstitutionOf: a list, the first entry that fits decides."""
+
+    peers: Sequence[KnownPeer]
+
+    def __call__(self, ae_title: str, address: str) -> str | None:
+        """Return the institution of the first fitting entry."""
+        caller = ip_address(address.partition("%")[0])
+        caller = getattr(caller, "ipv4_mapped", None) or caller
+        for peer in self.peers:
+            title_fits = peer.ae_title in ("*", ae_title)
+            if title_fits and any(caller.version == net.version and caller in net for net in peer.networks):
+                return peer.institution
+        return None
+
+
+@dataclass(frozen=True)
+class Access:
+    """The policy of one node: which called AE title it answers to, and who may call.
+
+    *called_aet* None answers to every title (some modalities cannot be configured).
+    """
+
+    institution_of: InstitutionOf
+    called_aet: str | None
+
+    def admit(self, calling_aet: str, called_aet: str, address: str) -> str | Reject:
+        """Return the caller's institution, or why it is turned away."""
+        if self.called_aet is not None and called_aet != self.called_aet:
+            return Reject.UNKNOWN_CALLED_AE
+        return self.institution_of(calling_aet, address) or Reject.UNKNOWN_CALLING_AE

@@ -1,0 +1,163 @@
+"""Content-addressed files: write, fsync, rename, fsync the directory; never a peer's name in a path.
+
+``<folder>/ab/cd/<sha256>.dcm`` is an ordinary DICOM file that any viewer opens. A name says what the content must be,
+so a file that exists is complete, and the same content is kept once.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from telemed.kernel.database import new_id
+from telemed.kernel.errors import NotFound, Unavailable
+
+log = logging.getLogger(__name__)
+
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+_CHUNK = 1 << 20
+
+
+class Disk(Protocol):
+    """The few calls of the operating system that durability stands on, so that a test can let each of them fail."""
+
+    def write(self, descriptor: int, data: memoryview) -> int: ...  # noqa: D102 - os.write
+    def fsync(self, descriptor: int) -> None: ...  # noqa: D102 - os.fsync
+    def rename(self, source: Path, target: Path) -> None: ...  # noqa: D102 - os.rename
+
+
+class SystemDisk:
+    """The operating system's own."""
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        """Write some of *data*."""
+        return os.write(descriptor, data)
+
+    def fsync(self, descriptor: int) -> None:
+        """Return once the file's content and size survive a power cut."""
+        os.fsync(descriptor)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Give the file its name in one step."""
+        source.rename(target)
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A kept file: its sha256 as hex, and its bytes on disk."""
+
+    digest: str
+    size: int
+
+
+class Blobs:
+    """The files under *folder*; opening sweeps what a crash left half-written."""
+
+    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
+        self._folder = folder
+        self._incoming = folder / "incoming"
+        self._disk = disk or SystemDisk()
+        self._known: set[Path] = set()
+        self._making = threading.Lock()
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        for leftover in self._incoming.iterdir():
+            log.warning("swept a half-written object of %d bytes", leftover.stat().st_size)
+            leftover.unlink()
+
+    def put(self, chunks: Iterable[bytes | memoryview]) -> Blob:
+        """Keep the bytes of *chunks*, in order; on return they survive a power cut.
+
+        Raises
+        ------
+        Unavailable
+            code "out-of-space" when the disk is full or fails; nothing is left behind.
+        """
+        temporary = self._incoming / new_id()
+        try:
+            blob = self._write(temporary, chunks)
+            target = self.path(blob.digest)
+            self._make_parent(target.parent)
+            self._disk.rename(temporary, target)
+            self._sync_folder(target.parent)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise Unavailable("the disk of the archive is full; make room and send again", code="out-of-space") from error
+            raise Unavailable(f"the disk of the archive failed: {error.strerror}", code="out-of-space") from error
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return blob
+
+    def _write(self, temporary: Path, chunks: Iterable[bytes | memoryview]) -> Blob:
+        digest, size = hashlib.sha256(), 0
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        try:
+            for chunk in chunks:
+                digest.update(chunk)
+                rest = memoryview(chunk)
+                size += len(rest)
+                while rest:
+                    rest = rest[self._disk.write(descriptor, rest) :]
+            self._disk.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        return Blob(digest.hexdigest(), size)
+
+    def _make_parent(self, folder: Path) -> None:
+        """Make the two levels of folders, each durable in the one above it."""
+        if folder in self._known:
+            return
+        with self._making:
+            for level in (folder.parent, folder):
+                level.mkdir(exist_ok=True)
+                self._sync_folder(level.parent)
+            self._known.add(folder)
+
+    def _sync_folder(self, folder: Path) -> None:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._disk.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def path(self, digest: str) -> Path:
+        """Return where the blob lies or would lie."""
+        if not _DIGEST.match(digest):
+            raise NotFound("that is not the digest of an object", code="blob")
+        return self._folder / digest[:2] / digest[2:4] / f"{digest}.dcm"
+
+    def exists(self, digest: str) -> bool:
+        """Tell whether the blob is kept."""
+        return self.path(digest).is_file()
+
+    def read(self, digest: str) -> bytes:
+        """Return the blob's bytes, or raise NotFound."""
+        try:
+            return self.path(digest).read_bytes()
+        except FileNotFoundError:
+            raise NotFound("the object's file is missing from the archive; run `telemed verify`", code="blob") from None
+
+    def digests(self) -> Iterator[str]:
+        """Name every kept blob, in order."""
+        for path in sorted(self._folder.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*.dcm")):
+            yield path.stem
+
+    def is_whole(self, digest: str) -> bool:
+        """Read the blob again and tell whether its content is still what its name says; NotFound when it is gone."""
+        actual = hashlib.sha256()
+        try:
+            with self.path(digest).open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    actual.update(chunk)
+        except FileNotFoundError:
+            raise NotFound("the object's file is missing from the archive", code="blob") from None
+        return actual.hexdigest() == digest

@@ -1,0 +1,75 @@
+"""What the archive tells the house; the subject of each event is the StudyInstanceUID.
+
+Every payload names "institution" and "study_instance_uid". A follower that needs more reads the index.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from telemed.kernel.clock import rfc3339
+
+STUDY_ARRIVED = "StudyArrived"
+INSTANCE_STORED = "InstanceStored"
+INSTANCE_CONFLICT = "InstanceConflict"
+STUDY_SETTLED = "StudySettled"
+
+
+def study_arrived(institution: str, study_instance_uid: str, *, modality: str, source: str) -> dict[str, Any]:
+    """Say that the first instance of a study is safe; *source* is the AE title or the door it came by."""
+    return {"institution": institution, "study_instance_uid": study_instance_uid, "modality": modality, "source": source}
+
+
+def instance_stored(
+    institution: str,
+    study_instance_uid: str,
+    *,
+    series_instance_uid: str,
+    sop_instance_uid: str,
+    sop_class_uid: str,
+    modality: str,
+    instance_count: int,
+) -> dict[str, Any]:
+    """Say that one more instance is safe; *instance_count* counts the study with it."""
+    return {
+        "institution": institution,
+        "study_instance_uid": study_instance_uid,
+        "series_instance_uid": series_instance_uid,
+        "sop_instance_uid": sop_instance_uid,
+        "sop_class_uid": sop_class_uid,
+        "modality": modality,
+        "instance_count": instance_count,
+    }
+
+
+def instance_conflict(institution: str, study_instance_uid: str, *, sop_instance_uid: str, source: str) -> dict[str, Any]:
+    """Say that other content came under a SOP Instance UID already kept; *study_instance_uid* is the kept one's."""
+    return {
+        "institution": institution,
+        "study_instance_uid": study_instance_uid,
+        "sop_instance_uid": sop_instance_uid,
+        "source": source,
+    }
+
+
+def study_settled(
+    institution: str,
+    study_instance_uid: str,
+    *,
+    modalities: list[str],
+    series_count: int,
+    instance_count: int,
+    last_received_at: datetime,
+    sop_class_uids: list[str],
+) -> dict[str, Any]:
+    """Say that nothing has come for the quiet time; said again when more comes later and that too has settled."""
+    return {
+        "institution": institution,
+        "study_instance_uid": study_instance_uid,
+        "modalities": modalities,
+        "series_count": series_count,
+        "instance_count": instance_count,
+        "last_received_at": rfc3339(last_received_at),
+        "sop_class_uids": sop_class_uids,
+    }

@@ -1,0 +1,233 @@
+"""What the rows say: Patient, Study, Series, Instance, as read-only values, and how to look one up.
+
+All of it works on a connection the caller opened. Nothing here asks who is looking: the caller passes the institution,
+or (in `search`) a condition over `study_table` that says what may be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, select
+
+from dicom_node.archive.charset import display_name
+from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
+from telemed.kernel.errors import NotFound
+
+#: Where a data set does not say its offset (0008,0201), its times are Chinese standard time: the whole country has one zone.
+UNSTATED_OFFSET_MINUTES = 8 * 60
+
+#: PS3.6 A: 12-lead, general, ambulatory and the newer 32-bit and resting ECG waveforms share this prefix.
+_ECG_CLASSES = "1.2.840.10008.5.1.4.1.1.9.1."
+_DOCUMENT_CLASSES = "1.2.840.10008.5.1.4.1.1.104."
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One person as an institution named them.
+
+    *variant* is above 0 when another person already has the same patient ID there: they are kept apart, never merged.
+    *name* is the alphabetic group as in the data set ("WANG^Fang"), *name_legibility* one of charset.Legibility;
+    *name_raw* holds the received bytes of the name. *birth_date* is YYYYMMDD or empty.
+    """
+
+    id: str
+    institution: str
+    patient_id: str
+    variant: int
+    issuer: str
+    name: str
+    name_ideographic: str
+    name_phonetic: str
+    name_raw: bytes
+    name_legibility: str
+    sex: str
+    birth_date: str
+
+    @property
+    def display_name(self) -> str:
+        """The name for people: the ideographic one if there is one, else "WANG Fang"; a neutral mark when illegible."""
+        return display_name(self.name, self.name_ideographic, self.name_phonetic)
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study. Dates are YYYYMMDD and times HHMMSS.FFFFFF as in the data set, empty when absent.
+
+    *settled_at* is None while more may come. *attributes* holds further values by DICOM keyword.
+    """
+
+    id: str
+    institution: str
+    study_instance_uid: str
+    patient_key: str
+    accession_number: str
+    study_id: str
+    description: str
+    study_date: str
+    study_time: str
+    utc_offset_minutes: int | None
+    referring_physician: str
+    modalities: tuple[str, ...]
+    series_count: int
+    instance_count: int
+    attributes: Mapping[str, Any]
+    first_received_at: datetime
+    last_received_at: datetime
+    settled_at: datetime | None
+    patient: Patient
+
+    @property
+    def started_at(self) -> datetime | None:
+        """The study's own date and time in UTC, None when it states no readable date."""
+        digits = (self.study_time.partition(".")[0] + "000000")[:6]
+        offset = UNSTATED_OFFSET_MINUTES if self.utc_offset_minutes is None else self.utc_offset_minutes
+        try:
+            stated = datetime.strptime(self.study_date + digits, "%Y%m%d%H%M%S").replace(
+                tzinfo=timezone(timedelta(minutes=offset))
+            )
+            return stated.astimezone(UTC)
+        except (ValueError, OverflowError):
+            return None
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series; *study_id* is the row's key, not a UID. *attributes* holds further values by DICOM keyword."""
+
+    id: str
+    study_id: str
+    series_instance_uid: str
+    modality: str
+    number: int | None
+    description: str
+    body_part: str
+    instance_count: int
+    attributes: Mapping[str, Any]
+    first_received_at: datetime
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One SOP Instance; *digest* is the sha256 of the stored Part 10 file, *size* its bytes, *frames* at least 1.
+
+    *attributes* holds further values by DICOM keyword: numbers and strings, lists where there are several.
+    """
+
+    id: str
+    institution: str
+    series_id: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    number: int | None
+    rows: int | None
+    columns: int | None
+    frames: int
+    attributes: Mapping[str, Any]
+    digest: str
+    data_digest: str
+    size: int
+    source: str
+    received_at: datetime
+
+    @property
+    def kind(self) -> str:
+        """What a screen can do with it: "image", "ecg", "document" or "other"."""
+        if self.sop_class_uid.startswith(_ECG_CLASSES):
+            return "ecg"
+        if self.sop_class_uid.startswith(_DOCUMENT_CLASSES):
+            return "document"
+        return "image" if self.rows and self.columns and self.attributes.get("PixelData") else "other"
+
+
+_PATIENT_COLUMNS = [column.label(f"patient_{column.name}") for column in patient_table.c if column.name != "name_folded"]
+
+
+def select_studies() -> Select[Any]:
+    """Return the query whose rows `study_from` understands: every study with its patient."""
+    return select(*study_table.c, *_PATIENT_COLUMNS).join(patient_table, patient_table.c.id == study_table.c.patient_key)
+
+
+def study_from(row: RowMapping) -> Study:
+    """Build a Study from a row of `select_studies()`."""
+    fields = {column.name: row[column.name] for column in study_table.c}
+    patient = Patient(**{column.name.removeprefix("patient_"): row[column.name] for column in _PATIENT_COLUMNS})
+    return Study(**{**fields, "modalities": tuple(fields["modalities"]), "patient": patient})
+
+
+def series_from(row: RowMapping) -> Series:
+    """Build a Series from a row that holds every column of series_table under its own name."""
+    return Series(**{column.name: row[column.name] for column in series_table.c})
+
+
+def instance_from(row: RowMapping) -> Instance:
+    """Build an Instance from a row that holds every column of instance_table under its own name."""
+    return Instance(**{column.name: row[column.name] for column in instance_table.c})
+
+
+def study(db: Connection, institution: str, study_instance_uid: str) -> Study:
+    """Return *institution*'s study, or raise NotFound."""
+    mine = (study_table.c.institution == institution) & (study_table.c.study_instance_uid == study_instance_uid)
+    row = db.execute(select_studies().where(mine)).mappings().first()
+    if row is None:
+        raise NotFound("there is no such study here", code="study")
+    return study_from(row)
+
+
+def studies(db: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Study]:
+    """Return the studies of many (institution, StudyInstanceUID) pairs at once; absent ones are left out."""
+    wanted = set(keys)
+    query = select_studies().where(study_table.c.study_instance_uid.in_({uid for _, uid in wanted}))
+    found = (study_from(row) for row in db.execute(query).mappings())
+    return {
+        (one.institution, one.study_instance_uid): one for one in found if (one.institution, one.study_instance_uid) in wanted
+    }
+
+
+def studies_of_patient(db: Connection, institution: str, patient_id: str) -> list[Study]:
+    """Return every study *institution* holds under *patient_id*, newest first; an empty ID has none."""
+    if not patient_id:
+        return []
+    mine = (patient_table.c.institution == institution) & (patient_table.c.patient_id == patient_id)
+    newest = (study_table.c.study_date.desc(), study_table.c.study_time.desc(), study_table.c.id)
+    return [study_from(row) for row in db.execute(select_studies().where(mine).order_by(*newest)).mappings()]
+
+
+def series_of(db: Connection, study_id: str) -> list[Series]:
+    """Return the series of the study row *study_id*, by number."""
+    query = select(series_table).where(series_table.c.study_id == study_id)
+    found = [series_from(row) for row in db.execute(query).mappings()]
+    return sorted(found, key=lambda one: (one.number is None, one.number or 0, one.series_instance_uid))
+
+
+def instances_of(db: Connection, series_id: str) -> list[Instance]:
+    """Return the instances of the series row *series_id*, by number."""
+    query = select(instance_table).where(instance_table.c.series_id == series_id)
+    found = [instance_from(row) for row in db.execute(query).mappings()]
+    return sorted(found, key=lambda one: (one.number is None, one.number or 0, one.sop_instance_uid))
+
+
+def instance(db: Connection, institution: str, sop_instance_uid: str) -> Instance:
+    """Return *institution*'s instance, or raise NotFound."""
+    mine = (instance_table.c.institution == institution) & (instance_table.c.sop_instance_uid == sop_instance_uid)
+    row = db.execute(select(instance_table).where(mine)).mappings().first()
+    if row is None:
+        raise NotFound("there is no such object here", code="instance")
+    return instance_from(row)
+
+
+def study_of_instance(db: Connection, institution: str, sop_instance_uid: str) -> Study:
+    """Return the study that holds *institution*'s instance, or raise NotFound."""
+    kept = instance(db, institution, sop_instance_uid)
+    query = select_studies().join(series_table, series_table.c.study_id == study_table.c.id)
+    return study_from(db.execute(query.where(series_table.c.id == kept.series_id)).mappings().one())
+
+
+def holders_of(db: Connection, study_instance_uid: str) -> list[str]:
+    """Return the institutions that hold a study of this UID, sorted; usually one."""
+    query = select(study_table.c.institution).where(study_table.c.study_instance_uid == study_instance_uid)
+    return sorted(db.execute(query).scalars())
