@@ -1,0 +1,152 @@
+"""Around every handler: the request's id, a log line without patient data, safe headers, and the sign-in guard."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import secrets
+import time
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from telemed.kernel.errors import Refused
+from web import keys
+from web.accounts import sessions, tokens
+from web.api.transact import consult_view, transact
+from web.security import COOKIE, CSRF_HEADER, REQUEST_ID, SIGNED_IN, SignedIn, is_secure
+
+log = logging.getLogger("telemed.access")
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+#: Everything from ourselves. Styles may be inline (component libraries set them); scripts never; wasm and blob workers decode.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'wasm-unsafe-eval'",
+        "worker-src 'self' blob:",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' blob:",
+        "font-src 'self' data:",
+        "frame-src 'self' blob:",
+        "object-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+    )
+)
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(self), microphone=(self), geolocation=(), display-capture=(self)",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the safe headers on every response, streamed ones too; a PDF may be framed by our own pages, nothing else by anyone."""
+    ancestors = "'self'" if response.content_type == "application/pdf" else "'none'"
+    response.headers.setdefault("Content-Security-Policy", f"{CONTENT_SECURITY_POLICY}; frame-ancestors {ancestors}")
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if _is_private(request):
+        response.headers.setdefault("Cache-Control", "no-store")
+    if is_secure(request, request.app[keys.SITE].origin):
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    if REQUEST_ID in request:
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
+
+
+def _is_private(request: web.Request) -> bool:
+    return request.path.startswith(("/api/", "/dicom-web"))
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id, count it, and log it by its route: paths and queries carry patients' data, routes do not."""
+    given = request.headers.get("X-Request-Id", "")
+    request[REQUEST_ID] = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+    began, status = time.perf_counter(), 500
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    except web.HTTPException as error:
+        status = error.status
+        raise
+    finally:
+        seconds = time.perf_counter() - began
+        metrics = request.app[keys.METRICS]
+        route = route_of(request)
+        metrics.count("telemed_http_requests_total", method=request.method, route=route, status=str(status))
+        metrics.count("telemed_http_request_seconds_total", seconds, method=request.method, route=route)
+        level = logging.INFO if status < 500 else logging.WARNING
+        log.log(level, "%s %s %d %.0f ms request=%s", request.method, route, status, seconds * 1000, request[REQUEST_ID])
+
+
+def route_of(request: web.Request) -> str:
+    """Return the pattern that the request's path matched, never the path itself."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unmatched"
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let only those through who are signed in, except to the few open routes and to addresses that do not exist.
+
+    A browser's cookie also needs the CSRF header on unsafe methods, and a known Origin there and on WebSockets; a
+    program's bearer token needs neither, for no browser sends it by itself.
+    """
+    if request.match_info.http_exception is not None:
+        return await handler(request)
+    method = "GET" if request.method == "HEAD" else request.method
+    if (method, route_of(request)) in request.app[keys.OPEN_ROUTES]:
+        if method not in SAFE_METHODS:
+            _check_origin(request)
+        return await handler(request)
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    if scheme:
+        if scheme.lower() != "bearer":
+            raise Refused("only bearer tokens are taken in the Authorization header", code="sign-in")
+        request[SIGNED_IN] = _known(await consult_view(request, tokens.signed_in, bearer.strip()))
+    else:
+        secret = request.cookies.get(COOKIE, "")
+        request[SIGNED_IN] = signed_in = _known(await _by_cookie(request, secret))
+        if method not in SAFE_METHODS:
+            _check_origin(request)
+            given = request.headers.get(CSRF_HEADER, "")
+            if not hmac.compare_digest(given.encode(), sessions.csrf_token(secret).encode()):
+                raise Refused(f"the header {CSRF_HEADER} is missing or not this session's; sign in again", code="csrf")
+        elif request.headers.get("Upgrade", "").lower() == "websocket":
+            _check_origin(request, required=True)
+        assert signed_in.by_cookie
+    return await handler(request)
+
+
+def _known(signed_in: SignedIn | None) -> SignedIn:
+    if signed_in is None:
+        raise Refused("sign in first; if you were signed in, the session has ended", code="sign-in")
+    return signed_in
+
+
+async def _by_cookie(request: web.Request, secret: str) -> SignedIn | None:
+    if not secret:
+        return None
+    now = request.app[keys.CLOCK].now()
+    signed_in = await consult_view(request, sessions.signed_in, secret, now)
+    if signed_in is not None and sessions.is_to_be_extended(signed_in, now):
+        await transact(request, sessions.extend, signed_in, now)
+    return signed_in
+
+
+def _check_origin(request: web.Request, *, required: bool = False) -> None:
+    given = request.headers.get("Origin")
+    if given is None and not required:
+        return
+    if given is None or (given != request.app[keys.SITE].origin and urlsplit(given).netloc != request.host):
+        raise Refused("this came from another site's page", code="origin")
