@@ -1,0 +1,120 @@
+"""What may be done with a request: place it, revoke it, close it once it is answered."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, update
+
+from consult.practitioners.model import SYSTEM, Role, Viewer
+from consult.practitioners.views import institution, performer_for
+from consult.requests.model import DATED, Consent, ConsentKind, Order, RequestStatus, ServiceRequest
+from consult.requests.tables import request_table
+from consult.requests.views import request_by_id
+from telemed.kernel.audit import Chronicle
+from telemed.kernel.clock import rfc3339
+from telemed.kernel.database import new_id
+from telemed.kernel.errors import Conflict, Invalid, Refused
+
+LONGEST_REASON = 4000
+
+
+def place(
+    db: Connection, chronicle: Chronicle, order: Order, *, institution_id: str, service: Role, placed_at: datetime, by: Viewer
+) -> ServiceRequest:
+    """Place *order* for a study of *institution_id* with the hospital its agreement names for *service*.
+
+    Raises
+    ------
+    Invalid
+        for a text that is too long, or a date missing where the lane carries one.
+    Refused
+        without consent, without an agreement valid on the day, or for somebody of another institution.
+    """
+    if by != SYSTEM and (by.institution_id != institution_id or not by.roles & {Role.CLINIC, Role.COORDINATOR}):
+        raise Refused("only the clinic that examined the patient may ask for this study")
+    consent = _consented(order.consent, by)
+    if len(order.reason) > LONGEST_REASON:
+        raise Invalid(f"the reason is too long: at most {LONGEST_REASON} characters")
+    if (order.wanted_by is not None) != (order.lane in DATED):
+        raise Invalid(
+            f"the lane {order.lane} needs the date by which an answer is wanted, and only {', '.join(sorted(DATED))} do"
+        )
+    performer_id = performer_for(db, institution_id, placed_at.date(), service)
+    if performer_id is None:
+        name = institution(db, institution_id).name
+        raise Refused(
+            f"{name} has no cooperation agreement for a {service} on {placed_at:%Y-%m-%d}; ask the administrator to record one",
+            code="no-agreement",
+        )
+    placed = ServiceRequest(
+        id=new_id(),
+        institution_id=institution_id,
+        performer_id=performer_id,
+        study_instance_uid=order.study_instance_uid,
+        kind=order.kind,
+        priority=order.priority,
+        lane=order.lane,
+        reason=order.reason.strip(),
+        consent_kind=consent.kind,
+        consent_note=consent.note.strip(),
+        requester_id=by.practitioner_id,
+        placed_at=placed_at,
+        wanted_by=order.wanted_by,
+        status=RequestStatus.ACTIVE,
+    )
+    db.execute(insert(request_table).values(asdict(placed)))
+    data = {**_particulars(placed), "consent": consent.kind, "consent_note": consent.note, "placed_at": rfc3339(placed_at)}
+    actor, home = by.practitioner_id, by.institution_id
+    chronicle.enter(db, "RequestPlaced", placed.id, data, actor=actor, institution=home, entity="ServiceRequest")
+    return placed
+
+
+def revoke(db: Connection, chronicle: Chronicle, request_id: str, *, reason: str, by: Viewer) -> None:
+    """Withdraw a request that is still active; Conflict when it no longer is."""
+    request = request_by_id(db, request_id)
+    if by != SYSTEM and by.institution_id != request.institution_id:
+        raise Refused("only the institution that asked may withdraw its request")
+    _leave_active(db, request_id, RequestStatus.REVOKED)
+    data = {**_particulars(request), "reason": reason[:LONGEST_REASON]}
+    actor, home = by.practitioner_id, by.institution_id
+    chronicle.enter(db, "RequestRevoked", request_id, data, actor=actor, institution=home, entity="ServiceRequest")
+
+
+def fulfil(db: Connection, request_id: str) -> None:
+    """Close a request that was answered; the event is the report's."""
+    _leave_active(db, request_id, RequestStatus.COMPLETED)
+
+
+def _consented(consent: Consent | None, by: Viewer) -> Consent:
+    if consent is None:
+        raise Refused(
+            "the patient's written consent is missing: record it, or name the emergency that leaves no time to ask",
+            code="consent-missing",
+        )
+    if consent.kind is ConsentKind.EMERGENCY and not consent.note.strip():
+        raise Refused("an emergency without consent needs its reason in writing", code="consent-missing")
+    if consent.kind is ConsentKind.STANDING and by != SYSTEM:
+        raise Refused("a standing consent is for routed studies only: record this patient's own", code="consent-missing")
+    if len(consent.note) > LONGEST_REASON:
+        raise Invalid(f"the note on the consent is too long: at most {LONGEST_REASON} characters")
+    return consent
+
+
+def _leave_active(db: Connection, request_id: str, status: RequestStatus) -> None:
+    active = (request_table.c.id == request_id) & (request_table.c.status == RequestStatus.ACTIVE)
+    if db.execute(update(request_table).where(active).values(status=status)).rowcount == 0:
+        raise Conflict("this request is no longer active")
+
+
+def _particulars(request: ServiceRequest) -> dict[str, str]:
+    return {
+        "request_id": request.id,
+        "study_instance_uid": request.study_instance_uid,
+        "institution": request.institution_id,
+        "performer": request.performer_id,
+        "kind": request.kind,
+        "priority": request.priority,
+        "lane": request.lane,
+    }

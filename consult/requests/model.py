@@ -1,0 +1,143 @@
+"""What a request is, how urgent and on which lane it may travel, and about whom it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """Who decides: 会诊, advice and the inviting clinic decides; 诊断, the invited hospital issues the diagnosis."""
+
+    CONSULTATION = "consultation"
+    DIAGNOSIS = "diagnosis"
+
+
+class Priority(StrEnum):
+    """FHIR request-priority."""
+
+    STAT = "stat"
+    ASAP = "asap"
+    URGENT = "urgent"
+    ROUTINE = "routine"
+
+    @property
+    def rank(self) -> int:
+        """0 for the most urgent."""
+        return RANKS[self]
+
+
+RANKS = {priority: rank for rank, priority in enumerate(Priority)}
+
+
+class Lane(StrEnum):
+    """The way a consultation takes through the house; each has its target."""
+
+    IMAGING = "imaging"
+    ECG = "ecg"
+    ECG_CRITICAL = "ecg-critical"
+    STROKE = "stroke"
+    TRAUMA = "trauma"
+    CHEST_PAIN = "chest-pain"
+    MATERNAL = "maternal"
+    ULTRASOUND = "ultrasound"
+    PATHOLOGY = "pathology"
+    MDT = "mdt"
+
+
+#: Lanes that carry a date given with the request instead of a budget of minutes.
+DATED = frozenset({Lane.PATHOLOGY, Lane.MDT})
+
+
+class ConsentKind(StrEnum):
+    """How the patient agreed that their data go to the other institution."""
+
+    WRITTEN = "written"
+    GUARDIAN = "guardian"
+    EMERGENCY = "emergency"  # nobody could be asked: the note must say why, and the audit trail keeps it
+    STANDING = "standing"  # kept on paper at the clinic, under the agreement that lets its studies be routed by themselves
+
+
+@dataclass(frozen=True)
+class Consent:
+    """The patient's consent as the inviting side recorded it."""
+
+    kind: ConsentKind
+    note: str = ""
+
+
+class RequestStatus(StrEnum):
+    """FHIR ServiceRequest.status, as far as we go."""
+
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody asks for, before it is a request. *wanted_by* is needed on the DATED lanes and only there."""
+
+    study_instance_uid: str
+    kind: Kind
+    priority: Priority
+    lane: Lane
+    reason: str
+    consent: Consent | None
+    wanted_by: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ServiceRequest:
+    """A request that was placed; *institution_id* asks, *performer_id* answers."""
+
+    id: str
+    institution_id: str
+    performer_id: str
+    study_instance_uid: str
+    kind: Kind
+    priority: Priority
+    lane: Lane
+    reason: str
+    consent_kind: ConsentKind
+    consent_note: str
+    requester_id: str
+    placed_at: datetime
+    wanted_by: datetime | None
+    status: RequestStatus
+
+    @property
+    def is_automatic(self) -> bool:
+        """Tell whether a routing rule placed it rather than a person."""
+        return self.consent_kind is ConsentKind.STANDING
+
+
+@dataclass(frozen=True)
+class Patient:
+    """The patient as a list shows them; *name* is the ideographic one where there is one. *sex* is DICOM's M, F, O or ""."""
+
+    patient_id: str
+    name: str
+    sex: str
+    birth_date: date | None
+    age: int | None
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """What a list shows of a study the archive holds."""
+
+    patient: Patient
+    modalities: tuple[str, ...]
+    description: str
+    accession_number: str
+    series_count: int
+    instance_count: int
+
+
+def age_on(birth_date: date | None, day: date) -> int | None:
+    """Return the age in whole years on *day*; None when the birth date is unknown or lies after it."""
+    if birth_date is None or birth_date > day:
+        return None
+    return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))

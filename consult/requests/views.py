@@ -1,0 +1,69 @@
+"""Requests as they stand, and the studies they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from sqlalchemy import Connection, select
+
+from consult.requests.model import (
+    ConsentKind,
+    Kind,
+    Lane,
+    Patient,
+    Priority,
+    RequestStatus,
+    ServiceRequest,
+    StudySummary,
+    age_on,
+)
+from consult.requests.tables import request_table
+from dicom_node.archive import index
+from telemed.kernel.errors import NotFound
+
+
+def request_by_id(db: Connection, request_id: str) -> ServiceRequest:
+    """Return one request; NotFound when there is none."""
+    row = db.execute(select(request_table).where(request_table.c.id == request_id)).mappings().first()
+    if row is None:
+        raise NotFound("there is no such request")
+    words = {
+        "kind": Kind(row["kind"]),
+        "priority": Priority(row["priority"]),
+        "lane": Lane(row["lane"]),
+        "consent_kind": ConsentKind(row["consent_kind"]),
+        "status": RequestStatus(row["status"]),
+    }
+    return ServiceRequest(**{**row, **words})
+
+
+def summaries(db: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], StudySummary]:
+    """Return what lists show of many (institution, StudyInstanceUID) pairs; absent studies are left out."""
+    return {key: summary_of(study) for key, study in index.studies(db, keys).items()}
+
+
+def summary_of(study: index.Study) -> StudySummary:
+    """Return what a list shows of *study*."""
+    return StudySummary(
+        patient=patient_of(study),
+        modalities=study.modalities,
+        description=study.description,
+        accession_number=study.accession_number,
+        series_count=study.series_count,
+        instance_count=study.instance_count,
+    )
+
+
+def patient_of(study: index.Study) -> Patient:
+    """Return the patient of *study*, as old as on the day of the study (or of its arrival, when it names no day)."""
+    born = _day(study.patient.birth_date)
+    on = _day(study.study_date) or study.first_received_at.date()
+    return Patient(study.patient.patient_id, study.patient.display_name, study.patient.sex, born, age_on(born, on))
+
+
+def _day(digits: str) -> date | None:
+    try:
+        return datetime.strptime(digits, "%Y%m%d").date()  # noqa: DTZ007 - a birthday has no zone
+    except ValueError:
+        return None

@@ -1,0 +1,40 @@
+"""Start a clock, stamp it, move it to another lane or performer."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, insert, update
+
+from consult.turnaround.model import Point
+from consult.turnaround.tables import turnaround_table
+
+
+def begin(db: Connection, task_id: str, *, institution: str, performer: str, lane: str, budget: timedelta, t0: datetime) -> None:
+    """Start the clock of a task at *t0*: the later of its last instance and its request."""
+    row = {"institution": institution, "performer": performer, "lane": lane, "budget_s": int(budget.total_seconds())}
+    db.execute(insert(turnaround_table).values(task_id=task_id, t0_at=t0, **row))
+
+
+def stamp(db: Connection, task_id: str, point: Point, at: datetime) -> None:
+    """Write that *point* was reached at *at*, in the transaction of the deed that reached it.
+
+    The first write wins: a repeated deed moves nothing. T0 is the exception by its definition, "the later of": it moves
+    forward until a specialist has claimed the task, never back, and never after. T2 follows late images until T4.
+    """
+    column = turnaround_table.c[point.value]
+    mine = turnaround_table.c.task_id == task_id
+    unset: ColumnElement[bool]
+    if point is Point.T0:
+        unset = (column < at) & turnaround_table.c.t3_at.is_(None)
+    elif point is Point.T2:
+        unset = (column.is_(None) | (column < at)) & turnaround_table.c.t4_at.is_(None)
+    else:
+        unset = column.is_(None)
+    db.execute(update(turnaround_table).where(mine, unset).values({column: at}))
+
+
+def move(db: Connection, task_id: str, *, performer: str, lane: str, budget: timedelta) -> None:
+    """Let the running clock follow its task to another performer or a quicker lane."""
+    row = {"performer": performer, "lane": lane, "budget_s": int(budget.total_seconds())}
+    db.execute(update(turnaround_table).where(turnaround_table.c.task_id == task_id).values(row))
