@@ -1,0 +1,89 @@
+"""Files in, a `Recording` out: the content decides the format, names only help where a format has several files.
+
+A format is one row of `READERS` and one module with ``read(files, declared) -> Recording``, loaded when it is first needed.
+No reader guesses a gain: a file that carries none is refused unless the sender declares it.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from ecg.errors import EcgError
+from ecg.recording import Recording
+
+MAX_BYTES = 512 * 1024 * 1024  # of all files of one recording together
+MAX_FILES = 64
+_DICOM_PREAMBLE = 128
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the sender states beside the file, for formats that do not carry it themselves.
+
+    ``gain_uv_per_unit``: microvolts of one unit of the stored numbers (1 for microvolts, 1000 for millivolts).
+    """
+
+    gain_uv_per_unit: float | None = None
+    sampling_frequency_hz: float | None = None
+    leads: tuple[str, ...] | None = None
+
+
+class FormatReader(Protocol):
+    """What a module of a format offers."""
+
+    def read(self, files: Mapping[str, bytes], declared: Declared) -> Recording:
+        """Return the recording in *files* (name -> content); `EcgError` when it cannot be read."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One format: its name in the analysis, how its files are known, the module that reads them."""
+
+    format: str
+    recognises: Callable[[Mapping[str, bytes]], bool]
+    module: str
+
+
+def _is_dicom(files: Mapping[str, bytes]) -> bool:
+    return any(data[_DICOM_PREAMBLE : _DICOM_PREAMBLE + 4] == b"DICM" for data in files.values())
+
+
+def _is_wfdb(files: Mapping[str, bytes]) -> bool:
+    return any(name.lower().endswith((".hea", ".dat", ".mat")) for name in files)
+
+
+def _is_text_table(files: Mapping[str, bytes]) -> bool:
+    head = next(iter(files.values()))[:4096]
+    readable = b"\0" not in head and not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{"))
+    return len(files) == 1 and readable and any(mark in head for mark in (b",", b";", b"\t"))
+
+
+#: The most certain first.
+READERS = (
+    Reader("dicom", _is_dicom, "ecg.formats.dicom"),
+    Reader("wfdb", _is_wfdb, "ecg.formats.wfdb"),
+    Reader("csv", _is_text_table, "ecg.formats.csv"),
+)
+
+
+def read(files: Mapping[str, bytes], *, declared: Declared | None = None) -> Recording:
+    """Return the recording kept in *files* (file name -> content).
+
+    A WFDB record is its header and its signal files together. `EcgError` when it is empty, of no known format, broken, over
+    the limits, or carries no gain.
+    """
+    if not files or not any(files.values()):
+        raise EcgError(f"{_named(files)} is empty; send the file as the machine wrote it.")
+    if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_BYTES:
+        raise EcgError(f"The recording is larger than {MAX_FILES} files or {MAX_BYTES // 2**20} MB; send a part of it.")
+    for reader in READERS:
+        if reader.recognises(files):
+            module = cast("FormatReader", importlib.import_module(reader.module))
+            return module.read(files, declared or Declared())
+    known = ", ".join(reader.format for reader in READERS)
+    raise EcgError(f"{_named(files)} is no ECG in a format that is read here ({known}); export it in one of them.")
+
+
+def _named(files: Mapping[str, bytes]) -> str:
+    return next(iter(files), "The file")

@@ -1,0 +1,1 @@
+"""From beats and waves to numbers: intervals, axes, rhythm, ST segment."""
