@@ -122,11 +122,8 @@ class Element:
     length: int
 
 
-def open_data_set(source: Source) -> tuple[str, Source, int, Encoding]:
-    """Return the transfer syntax, where to read the data set from, its offset there, and how it is written.
-
-    A deflated data set is inflated into memory (at most MAXIMUM_INFLATED bytes): do that in a confined worker.
-    """
+def transfer_syntax_of(source: Source) -> tuple[str, int]:
+    """Return the transfer syntax a Part 10 file names and the offset of its data set; Invalid when it is none."""
     if source.size < 136 or source.at(128, 4) != b"DICM":
         raise Invalid("this is not a DICOM file: the mark DICM is missing at byte 128", code="unreadable")
     syntax, offset = "", 132
@@ -139,6 +136,15 @@ def open_data_set(source: Source) -> tuple[str, Source, int, Encoding]:
         offset = element.offset + element.length
     if not syntax:
         raise Invalid("the file does not name its transfer syntax (0002,0010)", code="unreadable")
+    return syntax, offset
+
+
+def open_data_set(source: Source) -> tuple[str, Source, int, Encoding]:
+    """Return the transfer syntax, where to read the data set from, its offset there, and how it is written.
+
+    A deflated data set is inflated into memory (at most MAXIMUM_INFLATED bytes): do that in a confined worker.
+    """
+    syntax, offset = transfer_syntax_of(source)
     if syntax == DEFLATED:
         return syntax, BytesSource(_inflated(source, offset)), 0, Encoding(explicit=True, big=False)
     encoding = Encoding(explicit=syntax != IMPLICIT_LITTLE, big=syntax == EXPLICIT_BIG)

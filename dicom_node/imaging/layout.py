@@ -135,7 +135,8 @@ def _layout(
     rows, columns, samples = whole(0x00280010, 0), whole(0x00280011, 0), whole(0x00280002, 1)
     if not rows or not columns or bits not in (1, 8, 16, 32, 64) or samples not in (1, 3):
         raise Invalid(
-            f"the image says {columns} x {rows} pixels, {samples} sample(s) of {bits} bits; that cannot be shown", code="unreadable"
+            f"the image says {columns} x {rows} pixels, {samples} sample(s) of {bits} bits; that cannot be shown",
+            code="unreadable",
         )
     frames = _count(text(0x00280008))
     compressed = syntax not in NATIVE
@@ -163,7 +164,8 @@ def _layout(
     )
     if not compressed and (layout.frame_bits * frames + 7) // 8 > min(pixels.length, source.size - pixels.offset):
         raise Invalid(
-            f"the pixels end early: {frames} frame(s) of {columns} x {rows} do not fit in {pixels.length} bytes", code="unreadable"
+            f"the pixels end early: {frames} frame(s) of {columns} x {rows} do not fit in {pixels.length} bytes",
+            code="unreadable",
         )
     return layout
 

@@ -1,0 +1,117 @@
+"""What a server holds: frames and pictures of stored objects, read or decoded at most once while they are in demand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from dicom_node.imaging import documents, frames, rendering
+from dicom_node.imaging.cache import RecentlyUsed
+from dicom_node.imaging.documents import Document
+from dicom_node.imaging.elements import DEFLATED, EXPLICIT_LITTLE, FileSource, transfer_syntax_of
+from dicom_node.imaging.frames import OCTETS, Frame
+from dicom_node.imaging.layout import Layout, layout_of
+from dicom_node.imaging.voi import Window
+from telemed.kernel.confinement import Confinement
+
+#: A layout weighs little but for its fragments.
+_LAYOUT_WEIGHT, _FRAGMENT_WEIGHT = 1000, 120
+
+
+class Imaging:
+    """Frames and pictures by file; *digest* names the file's content and is the key of what is kept.
+
+    Native frames are read where they are; compressed ones, deflated files and pictures are worked on in *confinement*.
+    Every method blocks and is safe to call from any thread. Frames count from 1.
+    """
+
+    def __init__(self, confinement: Confinement, *, cache_bytes: int = 192 << 20) -> None:
+        """Keep decoded frames and pictures up to *cache_bytes*."""
+        self._confinement = confinement
+        self._layouts: RecentlyUsed[Layout] = RecentlyUsed(32 << 20)
+        self._decoded: RecentlyUsed[Frame] = RecentlyUsed(cache_bytes * 3 // 4)
+        self._pictures: RecentlyUsed[bytes] = RecentlyUsed(cache_bytes // 4)
+
+    def layout(self, path: Path, digest: str) -> Layout:
+        """Return the Image Pixel module and the frames' places; NotFound for an object without pixels."""
+        found = self._layouts.get(digest)
+        if found is None:
+            found = self._confinement.run(layout_of, path) if _is_deflated(path) else layout_of(path)
+            fragments = sum(len(frame) for frame in found.fragments)
+            self._layouts.put(digest, found, _LAYOUT_WEIGHT + _FRAGMENT_WEIGHT * fragments)
+        return found
+
+    def stored_frame(self, path: Path, number: int, *, digest: str) -> Frame:
+        """Return a frame as stored (compressed, or native in little endian)."""
+        layout = self.layout(path, digest)
+        if layout.transfer_syntax_uid == DEFLATED:
+            return self.frame(path, number, digest=digest)
+        return frames.stored_frame(path, number, layout)
+
+    def uncompressed_frame(self, path: Path, number: int, *, digest: str) -> Frame:
+        """Return a frame in Explicit VR Little Endian: native ones with the photometric interpretation they have."""
+        if self.layout(path, digest).native:
+            return replace(self.stored_frame(path, number, digest=digest), transfer_syntax_uid=EXPLICIT_LITTLE, media_type=OCTETS)
+        return self.frame(path, number, digest=digest)
+
+    def frame(self, path: Path, number: int, *, digest: str) -> Frame:
+        """Return a frame ready to be drawn (see `frames.ready`)."""
+        layout = self.layout(path, digest)
+        layout.check(number)
+        inflated = layout.transfer_syntax_uid == DEFLATED
+        if frames.is_ready(layout) and not inflated:
+            return frames.stored_frame(path, number, layout)
+        found = self._decoded.get((digest, number))
+        if found is None:
+            if inflated:
+                found = self._confinement.run(frames.frame, path, number)
+            else:
+                stored = frames.stored_frame(path, number, layout)
+                found = frames.ready(stored, layout) if layout.native else self._confinement.run(frames.ready, stored, layout)
+            assert isinstance(found, Frame)
+            self._decoded.put((digest, number), found, len(found.data))
+        return found
+
+    def rendered(
+        self,
+        path: Path,
+        number: int,
+        window: Window | None = None,
+        size: tuple[int, int] | None = None,
+        media: str = "image/jpeg",
+        *,
+        digest: str,
+        region: tuple[float, float, float, float] | None = None,
+        quality: int = 90,
+    ) -> bytes:
+        """Return a frame as a picture (see `rendering.render`)."""
+        self.layout(path, digest).check(number)
+        key = (digest, number, window, size, media, region, quality)
+        found = self._pictures.get(key)
+        if found is None:
+            found = self._confinement.run(_render, path, number, window, size, media, region, quality)
+            assert isinstance(found, bytes)
+            self._pictures.put(key, found, len(found))
+        return found
+
+    def document(self, path: Path) -> Document:
+        """Return an encapsulated document (PDF, CDA); NotFound when the object is none."""
+        document: Document = self._confinement.run(documents.document_of, path)
+        return document
+
+
+def _render(
+    path: Path,
+    number: int,
+    window: Window | None,
+    size: tuple[int, int] | None,
+    media: str,
+    region: tuple[float, float, float, float] | None,
+    quality: int,
+) -> bytes:
+    return rendering.render(path, number, window, size, media, region=region, quality=quality)
+
+
+def _is_deflated(path: Path) -> bool:
+    with FileSource(path) as file:
+        return transfer_syntax_of(file)[0] == DEFLATED

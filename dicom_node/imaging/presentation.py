@@ -1,0 +1,131 @@
+"""What an object says about how its pixels are to be looked at: gathered from the data set for one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.tag import Tag
+
+from dicom_node.imaging.voi import Function, Table, Window
+
+_WANTED = [
+    *(f"{colour}PaletteColorLookupTable{part}" for colour in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")),
+    *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
+    "SpecificCharacterSet",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "ModalityLUTSequence",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
+    "VOILUTSequence",
+    "PresentationLUTShape",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "PixelRepresentation",
+    "BitsStored",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+]
+_TAGS = [int(Tag(keyword)) for keyword in _WANTED]
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How one frame is to be looked at. *data_set* holds the palette, when there is one."""
+
+    slope: float
+    intercept: float
+    modality: Table | None
+    window: Window | None
+    voi: Table | None
+    inverse: bool
+    padding: tuple[float, float] | None
+    data_set: Dataset
+
+
+def presentation_of(path: Path, number: int) -> Presentation:
+    """Gather what the file at *path* says about frame *number*; a whole parse of the header, so run it confined."""
+    data_set = dcmread(path, stop_before_pixels=True, specific_tags=[*_TAGS])
+    groups = list(_groups(data_set, number))
+    signed = data_set.get("PixelRepresentation", 0) == 1
+    slope = _number(_first(groups, "RescaleSlope"))
+    return Presentation(
+        slope=1.0 if slope is None or slope == 0 else slope,
+        intercept=_number(_first(groups, "RescaleIntercept")) or 0.0,
+        modality=_table(data_set, "ModalityLUTSequence", signed=signed),
+        window=_window(groups),
+        # A VOI LUT's input is the modality LUT's output, which is signed as soon as the intercept can make it so.
+        voi=_table(data_set, "VOILUTSequence", signed=signed or (_number(_first(groups, "RescaleIntercept")) or 0.0) < 0),
+        inverse=data_set.get("PresentationLUTShape") == "INVERSE",
+        padding=_padding(data_set),
+        data_set=data_set,
+    )
+
+
+def _groups(data_set: Dataset, number: int) -> Iterator[Dataset]:
+    """Yield where to look, the most particular first: the frame's functional groups, the shared ones, the data set."""
+    per_frame = data_set.get("PerFrameFunctionalGroupsSequence") or []
+    shared = data_set.get("SharedFunctionalGroupsSequence") or []
+    for group in (per_frame[number - 1 : number], shared[:1]):
+        for item in group:
+            for keyword in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
+                yield from (item.get(keyword) or [])[:1]
+    yield data_set
+
+
+def _first(groups: list[Dataset], keyword: str) -> Any:  # noqa: ANN401 - whatever the element holds
+    return next((value for group in groups if (value := group.get(keyword)) not in (None, "")), None)
+
+
+def _number(value: Any) -> float | None:  # noqa: ANN401 - a stranger's element may hold anything
+    if isinstance(value, MultiValue | list):
+        value = value[0] if len(value) else None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _window(groups: list[Dataset]) -> Window | None:
+    centre, width = _number(_first(groups, "WindowCenter")), _number(_first(groups, "WindowWidth"))
+    if centre is None or width is None or width <= 0:
+        return None
+    function = str(_first(groups, "VOILUTFunction") or "LINEAR").strip().upper()
+    return Window(centre, width, Function(function) if function in set(Function) else Function.LINEAR)
+
+
+def _table(data_set: Dataset, keyword: str, *, signed: bool) -> Table | None:
+    items = data_set.get(keyword) or []
+    if not len(items):
+        return None
+    item = items[0]
+    count, first, bits = (int(value) for value in item.LUTDescriptor)
+    count = count or 1 << 16
+    first = first - (1 << 16) if signed and first >= 1 << 15 else first
+    data = item["LUTData"].value
+    if isinstance(data, bytes):
+        wide = len(data) >= 2 * count
+        entries = np.frombuffer(data, "<u2" if wide else "u1")[:count]
+    else:
+        entries = np.asarray(data, np.int64).reshape(-1)[:count] & 0xFFFF
+    if entries.size == 0 or not 8 <= bits <= 16:
+        return None
+    return Table(first, bits, entries.astype(np.float64))
+
+
+def _padding(data_set: Dataset) -> tuple[float, float] | None:
+    low = _number(data_set.get("PixelPaddingValue"))
+    if low is None:
+        return None
+    limit = _number(data_set.get("PixelPaddingRangeLimit"))
+    high = low if limit is None else limit
+    return min(low, high), max(low, high)

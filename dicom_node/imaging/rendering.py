@@ -1,0 +1,120 @@
+"""One frame as a picture a browser shows: JPEG or PNG, through the window it asks for (PS3.18 section 8.3.5)."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from pydicom.pixels.processing import apply_color_lut
+
+from dicom_node.imaging import voi
+from dicom_node.imaging.decoding import decoded
+from dicom_node.imaging.elements import FileSource, open_data_set
+from dicom_node.imaging.frames import read_stored
+from dicom_node.imaging.layout import Layout, read_layout
+from dicom_node.imaging.presentation import Presentation, presentation_of
+from dicom_node.imaging.voi import Window
+from telemed.kernel.errors import Invalid
+
+FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
+#: Nobody's screen is larger, and a thumbnail request must not become an enlargement bomb.
+MAXIMUM_SIDE = 8192
+
+Grey8 = npt.NDArray[np.uint8]
+
+
+def render(
+    path: Path,
+    number: int,
+    window: Window | None = None,
+    size: tuple[int, int] | None = None,
+    media: str = "image/jpeg",
+    *,
+    region: tuple[float, float, float, float] | None = None,
+    quality: int = 90,
+) -> bytes:
+    """Return frame *number* (from 1) as a picture in *media*.
+
+    *window* replaces the object's own; without either, the whole range of values is shown. *size* is the viewport
+    (width, height) the picture is fitted into, its proportions kept. *region* is the part shown, (x, y, width, height) in
+    image pixels; a negative width or height mirrors it.
+
+    It parses and decodes where it is called: run it by `Confinement.run`, or use `imaging.Imaging`, unless the file is
+    trusted.
+    """
+    if media not in FORMATS:
+        raise Invalid(f"a frame cannot be rendered as {media}; ask for {' or '.join(FORMATS)}", code="media-type")
+    image = Image.fromarray(picture(path, number, window))
+    if region is not None:
+        image = _part(image, region)
+    if size is not None:
+        image = _fitted(image, size)
+    out = io.BytesIO()
+    if media == "image/jpeg":
+        image.save(out, "JPEG", quality=max(1, min(100, quality)))
+    else:
+        image.save(out, "PNG", compress_level=3)
+    return out.getvalue()
+
+
+def picture(path: Path, number: int, window: Window | None = None) -> Grey8:
+    """Return the frame as displayed values: (rows, columns) for grey, (rows, columns, 3) for colour."""
+    with FileSource(path) as file:
+        layout = read_layout(file)
+        stored = read_stored(open_data_set(file)[1], number, layout)
+    pixels, photometric = decoded(stored.data, layout)
+    how = presentation_of(path, number)
+    if photometric == "PALETTE COLOR":
+        return _narrowed(apply_color_lut(pixels, how.data_set))
+    if layout.samples == 3:
+        return _narrowed(pixels, layout.bits_stored)
+    shade = _shades(pixels, how, window, layout)
+    if (photometric == "MONOCHROME1") != how.inverse:
+        shade = 1.0 - shade
+    return np.rint(shade * 255.0).astype(np.uint8)
+
+
+def _shades(pixels: npt.NDArray[Any], how: Presentation, window: Window | None, layout: Layout) -> voi.Values:
+    if layout.bits_allocated == 1:
+        return pixels.astype(np.float64)
+    padding = None if how.padding is None else (pixels >= how.padding[0]) & (pixels <= how.padding[1])
+    values = how.modality.through(pixels) if how.modality else voi.rescaled(pixels, how.slope, how.intercept)
+    if window is None and how.voi is not None:
+        return voi.looked_up(values, how.voi)
+    return voi.windowed(values, window or how.window or voi.automatic(values, padding))
+
+
+def _narrowed(pixels: npt.NDArray[Any], bits: int = 0) -> Grey8:
+    if pixels.dtype == np.uint8:
+        return pixels
+    return np.clip(pixels >> max(0, (bits or 8 * pixels.dtype.itemsize) - 8), 0, 255).astype(np.uint8)
+
+
+def _part(image: Image.Image, region: tuple[float, float, float, float]) -> Image.Image:
+    x, y, width, height = region
+    box = (round(x), round(y), round(x + abs(width)), round(y + abs(height)))
+    inside = (max(0, box[0]), max(0, box[1]), min(image.width, box[2]), min(image.height, box[3]))
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        raise Invalid("the viewport shows a part outside the image", code="viewport")
+    image = image.crop(inside)
+    if width < 0:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if height < 0:
+        image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    return image
+
+
+def _fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    if not all(1 <= side <= MAXIMUM_SIDE for side in size):
+        raise Invalid(f"a viewport is between 1 and {MAXIMUM_SIDE} pixels wide and high", code="viewport")
+    scale = min(size[0] / image.width, size[1] / image.height)
+    fitted = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return (
+        image
+        if fitted == image.size
+        else image.resize(fitted, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
+    )

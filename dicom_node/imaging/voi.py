@@ -1,0 +1,80 @@
+"""From stored values to shades of grey: modality transformation and value of interest (PS3.3 C.11.1, C.11.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
+
+
+class Function(StrEnum):
+    """VOI LUT Function (0028,1056)."""
+
+    LINEAR = "LINEAR"
+    LINEAR_EXACT = "LINEAR_EXACT"
+    SIGMOID = "SIGMOID"
+
+
+@dataclass(frozen=True)
+class Window:
+    """The value of interest: *centre* and *width* in modality units (Hounsfield units for a CT)."""
+
+    centre: float
+    width: float
+    function: Function = Function.LINEAR
+
+
+@dataclass(frozen=True)
+class Table:
+    """A look-up table: *entries* for the inputs from *first* on, of *bits* each (PS3.3 C.11.1.1.1)."""
+
+    first: int
+    bits: int
+    entries: npt.NDArray[np.float64]
+
+    def through(self, values: npt.NDArray[Any]) -> Values:
+        """Look each value up; below the first and above the last entry, those answer."""
+        index = np.clip(values.astype(np.int64) - self.first, 0, len(self.entries) - 1)
+        return self.entries[index]
+
+
+def rescaled(values: npt.NDArray[Any], slope: float, intercept: float) -> Values:
+    """Apply Rescale Slope and Intercept."""
+    return values.astype(np.float64) * slope + intercept
+
+
+def windowed(values: npt.NDArray[Any], window: Window) -> Values:
+    """Return *values* seen through *window*, from 0.0 (dark) to 1.0 (bright)."""
+    if window.function is Function.SIGMOID:
+        with np.errstate(over="ignore"):
+            return 1.0 / (1.0 + np.exp(-4.0 * (values - window.centre) / max(window.width, 1e-9)))
+    if window.function is Function.LINEAR_EXACT:
+        return _ramp(values, window.centre, window.width)
+    # C.11.2.1.2.1: LINEAR looks at pixel centres, hence the halves; a width of 1 is a threshold.
+    return _ramp(values, window.centre - 0.5, window.width - 1.0)
+
+
+def _ramp(values: npt.NDArray[Any], centre: float, width: float) -> Values:
+    if width <= 0:
+        return (values > centre).astype(np.float64)
+    return np.clip((values - centre) / width + 0.5, 0.0, 1.0)
+
+
+def looked_up(values: npt.NDArray[Any], table: Table) -> Values:
+    """Return *values* seen through a VOI LUT, from 0.0 to 1.0."""
+    return table.through(values) / float((1 << table.bits) - 1)
+
+
+def automatic(values: npt.NDArray[Any], padding: npt.NDArray[np.bool_] | None = None) -> Window:
+    """Return the window from the least to the greatest value, padding left out, for an object that gives none."""
+    shown = values if padding is None else values[~padding]
+    shown = shown[np.isfinite(shown)]
+    if shown.size == 0:
+        return Window(0.5, 1.0, Function.LINEAR_EXACT)
+    low, high = float(shown.min()), float(shown.max())
+    return Window((low + high) / 2, max(high - low, 1e-9), Function.LINEAR_EXACT)
