@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from dicom_node.imaging import documents, frames, rendering
@@ -11,6 +13,7 @@ from dicom_node.imaging.documents import Document
 from dicom_node.imaging.elements import DEFLATED, EXPLICIT_LITTLE, FileSource, transfer_syntax_of
 from dicom_node.imaging.frames import OCTETS, Frame
 from dicom_node.imaging.layout import Layout, layout_of
+from dicom_node.imaging.rendering import Part
 from dicom_node.imaging.voi import Window
 from telemed.kernel.confinement import Confinement
 
@@ -81,7 +84,7 @@ class Imaging:
         media: str = "image/jpeg",
         *,
         digest: str,
-        region: tuple[float, float, float, float] | None = None,
+        region: Part | None = None,
         quality: int = 90,
     ) -> bytes:
         """Return a frame as a picture (see `rendering.render`)."""
@@ -89,7 +92,8 @@ class Imaging:
         key = (digest, number, window, size, media, region, quality)
         found = self._pictures.get(key)
         if found is None:
-            found = self._confinement.run(_render, path, number, window, size, media, region, quality)
+            work = partial(rendering.render, path, number, window, size, media, region=region, quality=quality)
+            found = self._confinement.run(_called, work)
             assert isinstance(found, bytes)
             self._pictures.put(key, found, len(found))
         return found
@@ -100,16 +104,9 @@ class Imaging:
         return document
 
 
-def _render(
-    path: Path,
-    number: int,
-    window: Window | None,
-    size: tuple[int, int] | None,
-    media: str,
-    region: tuple[float, float, float, float] | None,
-    quality: int,
-) -> bytes:
-    return rendering.render(path, number, window, size, media, region=region, quality=quality)
+def _called(work: Callable[[], bytes]) -> bytes:
+    """Do *work* in the worker: a partial carries the keywords that Confinement.run does not."""
+    return work()
 
 
 def _is_deflated(path: Path) -> bool:

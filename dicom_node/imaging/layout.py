@@ -85,7 +85,7 @@ class Layout:
             raise NotFound(f"this object has {self.frames} frame(s); there is no frame {number}")
         if self.rows * self.columns * self.samples * max(1, self.bits_allocated // 8) > MAXIMUM_FRAME_BYTES:
             raise Invalid(
-                f"a frame of {self.columns} x {self.rows} pixels needs more than {MAXIMUM_FRAME_BYTES >> 20} MiB; it is not opened",
+                f"a frame of {self.columns} x {self.rows} pixels is more than {MAXIMUM_FRAME_BYTES >> 20} MiB; it is not opened",
                 code="too-large",
             )
 
@@ -99,68 +99,70 @@ def layout_of(path: Path) -> Layout:
         return read_layout(source)
 
 
+@dataclass(frozen=True)
+class _Header:
+    """What the walk kept: the small values, the places of the offset tables and of the pixels."""
+
+    encoding: Encoding
+    small: dict[int, bytes]
+    tables: dict[int, Element]
+    pixels: Element
+
+    def number(self, tag: int, default: int) -> int:
+        value = self.small.get(tag, b"")
+        return int(struct.unpack(self.encoding.order + "H", value[:2])[0]) if len(value) >= 2 else default
+
+    def text(self, tag: int) -> str:
+        return self.small.get(tag, b"").decode("ascii", "replace").strip("\0 ")
+
+
 def read_layout(file: Source) -> Layout:
     """Read the layout of the Part 10 file behind *file*; offsets are those of the inflated data set if it was deflated."""
     syntax, source, offset, encoding = open_data_set(file)
     small: dict[int, bytes] = {}
     tables: dict[int, Element] = {}
-    pixels: Element | None = None
     for element in top_level(source, offset, encoding):
         if element.tag in _SMALL and element.length <= 64:
             small[element.tag] = source.at(element.offset, element.length)
         elif element.tag in (_EXTENDED_OFFSETS, _EXTENDED_LENGTHS):
             tables[element.tag] = element
         elif element.tag in PIXEL_KEYWORDS:
-            pixels = element
-            break
+            return _layout(syntax, source, _Header(encoding, small, tables, element))
         elif element.tag > 0x7FE00010:
             break
-    if pixels is None:
-        raise NotFound("this object holds no pixels", code="no-pixels")
-    return _layout(syntax, source, encoding, small, tables, pixels)
+    raise NotFound("this object holds no pixels", code="no-pixels")
 
 
-def _layout(
-    syntax: str, source: Source, encoding: Encoding, small: dict[int, bytes], tables: dict[int, Element], pixels: Element
-) -> Layout:
-    def whole(tag: int, default: int) -> int:
-        value = small.get(tag, b"")
-        return int(struct.unpack(encoding.order + "H", value[:2])[0]) if len(value) >= 2 else default
-
-    def text(tag: int) -> str:
-        return small.get(tag, b"").decode("ascii", "replace").strip("\0 ")
-
+def _layout(syntax: str, source: Source, header: _Header) -> Layout:
+    pixels = header.pixels
     keyword = PIXEL_KEYWORDS[pixels.tag]
-    bits = {"PixelData": whole(0x00280100, 0), "FloatPixelData": 32, "DoubleFloatPixelData": 64}[keyword]
-    rows, columns, samples = whole(0x00280010, 0), whole(0x00280011, 0), whole(0x00280002, 1)
+    bits = {"PixelData": header.number(0x00280100, 0), "FloatPixelData": 32, "DoubleFloatPixelData": 64}[keyword]
+    rows, columns, samples = header.number(0x00280010, 0), header.number(0x00280011, 0), header.number(0x00280002, 1)
     if not rows or not columns or bits not in (1, 8, 16, 32, 64) or samples not in (1, 3):
         raise Invalid(
             f"the image says {columns} x {rows} pixels, {samples} sample(s) of {bits} bits; that cannot be shown",
             code="unreadable",
         )
-    frames = _count(text(0x00280008))
+    frames = _count(header.text(0x00280008))
     compressed = syntax not in NATIVE
     if compressed != (pixels.length == UNDEFINED):
         raise Invalid("the transfer syntax and the way the pixels are written contradict each other", code="unreadable")
-    fragments: tuple[tuple[Span, ...], ...] = ()
-    if compressed:
-        fragments = _frames_of(source, pixels.offset, frames, _extended(source, tables))
     layout = Layout(
         transfer_syntax_uid=syntax,
         keyword=keyword,
         rows=rows,
         columns=columns,
         samples=samples,
-        photometric=text(0x00280004) or ("RGB" if samples == 3 else "MONOCHROME2"),
-        planar=whole(0x00280006, 0) if samples > 1 else 0,
+        photometric=header.text(0x00280004) or ("RGB" if samples == 3 else "MONOCHROME2"),
+        planar=header.number(0x00280006, 0) if samples > 1 else 0,
         bits_allocated=bits,
-        bits_stored=min(whole(0x00280101, bits), bits) or bits,
-        signed=whole(0x00280103, 0) == 1,
+        bits_stored=min(header.number(0x00280101, bits), bits) or bits,
+        signed=header.number(0x00280103, 0) == 1,
         frames=frames,
-        big=encoding.big,
-        words=pixels.vr == b"OW" or not encoding.explicit,
+        big=header.encoding.big,
+        words=pixels.vr == b"OW" or not header.encoding.explicit,
         value=Span(pixels.offset, 0 if compressed else pixels.length),
-        fragments=fragments,
+        fragments=_frames_of(source, pixels.offset, frames, _extended(source, header.tables)) if compressed else (),
     )
     if not compressed and (layout.frame_bits * frames + 7) // 8 > min(pixels.length, source.size - pixels.offset):
         raise Invalid(
@@ -188,35 +190,40 @@ def _extended(source: Source, tables: dict[int, Element]) -> list[int]:
 
 def _frames_of(source: Source, offset: int, frames: int, extended: list[int]) -> tuple[tuple[Span, ...], ...]:
     """Give each frame its fragments (PS3.5 Annex A.4): by the offset tables when they are right, else by looking."""
-    spans: list[Span] = []
-    while True:
-        if offset + 8 > source.size:
-            raise Invalid("the compressed pixels end early; send the object again", code="unreadable")
-        group, number, length = struct.unpack("<HHI", source.at(offset, 8))
-        if group << 16 | number != ITEM or length == UNDEFINED:
-            break  # the sequence delimiter, or an object some senders close without one
-        if offset + 8 + length > source.size:
-            raise Invalid("the compressed pixels end early; send the object again", code="unreadable")
-        spans.append(Span(offset + 8, length))
-        if len(spans) > MAXIMUM_FRAGMENTS:
-            raise Invalid(f"the compressed pixels come in more than {MAXIMUM_FRAGMENTS} pieces", code="too-large")
-        offset += 8 + length
-    if len(spans) < 2:
+    table, *rest = _items(source, offset)
+    if not rest:
         raise Invalid("the compressed pixels are empty", code="unreadable")
-    table, *rest = spans
     if frames == 1:
         return (tuple(rest),)
     if len(rest) == frames:
         return tuple((span,) for span in rest)
+    known = {span.offset - 8 for span in rest}
     basic = list(struct.unpack(f"<{table.length // 4}I", source.at(table.offset, table.length // 4 * 4)))
     for offsets in (extended, basic):
         starts = [rest[0].offset - 8 + at for at in offsets]
-        if len(starts) == frames and set(starts) <= {span.offset - 8 for span in rest}:
+        if len(starts) == frames and known.issuperset(starts):
             return _grouped(rest, starts)
+    # No table that fits: a new frame begins where a fragment begins with JPEG's SOI or JPEG 2000's SOC.
     starts = [span.offset - 8 for span in rest if span.length > 1 and source.at(span.offset, 2) in (b"\xff\xd8", b"\xff\x4f")]
     if len(starts) == frames and starts[0] == rest[0].offset - 8:
         return _grouped(rest, starts)
     raise Invalid(f"it cannot be told which of the {len(rest)} pieces make up the {frames} frames", code="unreadable")
+
+
+def _items(source: Source, offset: int) -> list[Span]:
+    """Return the items of encapsulated pixel data, the basic offset table's first."""
+    spans: list[Span] = []
+    while offset + 8 <= source.size:
+        group, number, length = struct.unpack("<HHI", source.at(offset, 8))
+        if group << 16 | number != ITEM or length == UNDEFINED:
+            break  # the sequence delimiter, or whatever a sender put in its place
+        spans.append(Span(offset + 8, length))
+        if len(spans) > MAXIMUM_FRAGMENTS:
+            raise Invalid(f"the compressed pixels come in more than {MAXIMUM_FRAGMENTS} pieces", code="too-large")
+        offset += 8 + length
+    if not spans or offset > source.size:
+        raise Invalid("the compressed pixels end early; send the object again", code="unreadable")
+    return spans
 
 
 def _grouped(spans: Sequence[Span], starts: Sequence[int]) -> tuple[tuple[Span, ...], ...]:

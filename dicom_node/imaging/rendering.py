@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,16 @@ MAXIMUM_SIDE = 8192
 Grey8 = npt.NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Part:
+    """The part of an image to show, in image pixels; a negative width or height mirrors it (PS3.18 section 8.3.5.1.3)."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
 def render(
     path: Path,
     number: int,
@@ -34,14 +45,13 @@ def render(
     size: tuple[int, int] | None = None,
     media: str = "image/jpeg",
     *,
-    region: tuple[float, float, float, float] | None = None,
+    region: Part | None = None,
     quality: int = 90,
 ) -> bytes:
     """Return frame *number* (from 1) as a picture in *media*.
 
     *window* replaces the object's own; without either, the whole range of values is shown. *size* is the viewport
-    (width, height) the picture is fitted into, its proportions kept. *region* is the part shown, (x, y, width, height) in
-    image pixels; a negative width or height mirrors it.
+    (width, height) the picture is fitted into, its proportions kept. *region* is the part shown.
 
     It parses and decodes where it is called: run it by `Confinement.run`, or use `imaging.Imaging`, unless the file is
     trusted.
@@ -50,7 +60,7 @@ def render(
         raise Invalid(f"a frame cannot be rendered as {media}; ask for {' or '.join(FORMATS)}", code="media-type")
     image = Image.fromarray(picture(path, number, window))
     if region is not None:
-        image = _part(image, region)
+        image = _cut(image, region)
     if size is not None:
         image = _fitted(image, size)
     out = io.BytesIO()
@@ -90,20 +100,19 @@ def _shades(pixels: npt.NDArray[Any], how: Presentation, window: Window | None, 
 
 def _narrowed(pixels: npt.NDArray[Any], bits: int = 0) -> Grey8:
     if pixels.dtype == np.uint8:
-        return pixels
+        return pixels.view(np.uint8)
     return np.clip(pixels >> max(0, (bits or 8 * pixels.dtype.itemsize) - 8), 0, 255).astype(np.uint8)
 
 
-def _part(image: Image.Image, region: tuple[float, float, float, float]) -> Image.Image:
-    x, y, width, height = region
-    box = (round(x), round(y), round(x + abs(width)), round(y + abs(height)))
-    inside = (max(0, box[0]), max(0, box[1]), min(image.width, box[2]), min(image.height, box[3]))
-    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+def _cut(image: Image.Image, part: Part) -> Image.Image:
+    left, top = max(0, round(part.x)), max(0, round(part.y))
+    right, bottom = min(image.width, round(part.x + abs(part.width))), min(image.height, round(part.y + abs(part.height)))
+    if left >= right or top >= bottom:
         raise Invalid("the viewport shows a part outside the image", code="viewport")
-    image = image.crop(inside)
-    if width < 0:
+    image = image.crop((left, top, right, bottom))
+    if part.width < 0:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if height < 0:
+    if part.height < 0:
         image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     return image
 
