@@ -1,0 +1,84 @@
+"""The states of a task, who may bring about which, and when it is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from telemed.kernel.errors import Conflict
+
+
+class TaskStatus(StrEnum):
+    """FHIR Task.status, as far as we go."""
+
+    REQUESTED = "requested"
+    ACCEPTED = "accepted"
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class TaskEvent(StrEnum):
+    """What can happen to a task."""
+
+    CLAIM = "claim"
+    RELEASE = "release"
+    START = "start"
+    DECLINE = "decline"
+    HANDOVER = "handover"
+    SIGN = "sign"
+    CANCEL = "cancel"
+
+
+class Declined(StrEnum):
+    """Why a task is sent back; the word travels to the clinic with the reason in the specialist's own words."""
+
+    WRONG_SPECIALTY = "wrong-specialty"
+    IMAGES_UNUSABLE = "images-unusable"
+    INCOMPLETE = "incomplete"
+    NOT_INDICATED = "not-indicated"
+    NO_CAPACITY = "no-capacity"
+    OTHER = "other"
+
+
+_S, _E = TaskStatus, TaskEvent
+
+TRANSITIONS: Mapping[tuple[TaskStatus, TaskEvent], TaskStatus] = {
+    (_S.REQUESTED, _E.CLAIM): _S.ACCEPTED,
+    (_S.REQUESTED, _E.DECLINE): _S.REQUESTED,
+    (_S.REQUESTED, _E.CANCEL): _S.CANCELLED,
+    (_S.ACCEPTED, _E.RELEASE): _S.REQUESTED,
+    (_S.ACCEPTED, _E.START): _S.IN_PROGRESS,
+    (_S.ACCEPTED, _E.DECLINE): _S.REQUESTED,
+    (_S.ACCEPTED, _E.HANDOVER): _S.ACCEPTED,
+    (_S.ACCEPTED, _E.CANCEL): _S.CANCELLED,
+    (_S.IN_PROGRESS, _E.RELEASE): _S.REQUESTED,
+    (_S.IN_PROGRESS, _E.DECLINE): _S.REQUESTED,
+    (_S.IN_PROGRESS, _E.HANDOVER): _S.ACCEPTED,
+    (_S.IN_PROGRESS, _E.SIGN): _S.COMPLETED,
+}
+
+#: States in which somebody still waits for an answer.
+OPEN = (_S.REQUESTED, _S.ACCEPTED, _S.IN_PROGRESS)
+
+#: States in which somebody holds the task.
+HELD = (_S.ACCEPTED, _S.IN_PROGRESS)
+
+#: How a refused event is said.
+WORDS: Mapping[TaskEvent, str] = {
+    _E.CLAIM: "claimed",
+    _E.RELEASE: "released",
+    _E.START: "started",
+    _E.DECLINE: "declined",
+    _E.HANDOVER: "handed over",
+    _E.SIGN: "signed",
+    _E.CANCEL: "cancelled",
+}
+
+
+def status_after(status: TaskStatus, event: TaskEvent) -> TaskStatus:
+    """Return the state of a task once *event* has happened to it; Conflict when it cannot happen now."""
+    try:
+        return TRANSITIONS[status, event]
+    except KeyError:
+        raise Conflict(f"a task that is {status} cannot be {WORDS[event]}", code="task-state") from None

@@ -1,0 +1,39 @@
+"""How tasks are kept."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, String, Table, Text
+
+from telemed.kernel.database import UtcDateTime, metadata
+
+task_table = Table(
+    "task",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("request_id", String(32), ForeignKey("service_request.id"), nullable=False),
+    Column("institution_id", String(32), ForeignKey("organization.id"), nullable=False),
+    Column("performer_id", String(32), ForeignKey("organization.id"), nullable=False),
+    Column("study_instance_uid", String(64), nullable=False),
+    # The study's key while the task is open, else NULL: at most one open task of a study, on both databases.
+    Column("open_key", String(100), nullable=True, unique=True),
+    Column("specialty", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("priority", String(16), nullable=False),
+    Column("priority_rank", Integer, nullable=False),
+    Column("lane", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("why", JSON, nullable=False),
+    Column("owner_id", String(32), ForeignKey("practitioner.id"), nullable=True),
+    Column("declined_by", JSON, nullable=False),
+    Column("placed_at", UtcDateTime, nullable=False),
+    Column("budget_s", Integer, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("claimed_at", UtcDateTime, nullable=True),
+    Column("breached_at", UtcDateTime, nullable=True),
+    Column("completed_at", UtcDateTime, nullable=True),
+    Column("report_id", String(32), nullable=True),
+    Index(None, "performer_id", "status", "priority_rank", "due_at", "id"),
+    Index(None, "institution_id", "study_instance_uid"),
+    Index(None, "status", "due_at"),
+)

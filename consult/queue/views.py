@@ -1,0 +1,179 @@
+"""The queue as each person may see it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, false, or_, select
+
+from consult.practitioners.model import Institution, Person, Role, Viewer
+from consult.practitioners.views import institutions_by_id, people_by_id
+from consult.queue.model import OPEN, TaskStatus
+from consult.queue.tables import task_table
+from consult.requests.model import Kind, Lane, Patient, Priority
+from consult.requests.views import summaries
+from consult.triage.model import Why
+from telemed.kernel.errors import Invalid, NotFound
+
+MOST_AT_ONCE = 200
+
+#: Shown where the archive no longer, or not yet, holds the study of a task.
+NOBODY = Patient("", "", "", None, None)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One consultation in the queue; *institution* asks, *performer* answers, *owner* holds it."""
+
+    id: str
+    status: TaskStatus
+    priority: Priority
+    lane: Lane
+    kind: Kind
+    specialty: Role
+    owner: Person | None
+    institution: Institution
+    performer: Institution
+    patient: Patient
+    study_instance_uid: str
+    modalities: tuple[str, ...]
+    description: str
+    reason: str
+    instance_count: int
+    placed_at: datetime
+    due_at: datetime
+    claimed_at: datetime | None
+    breached_at: datetime | None
+    completed_at: datetime | None
+    why: tuple[Why, ...]
+    report_id: str | None
+    request_id: str
+    budget_s: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some of a list; *next* is the cursor of the rest, None at the end."""
+
+    items: tuple[Task, ...]
+    next: str | None
+
+
+def task(db: Connection, viewer: Viewer, task_id: str) -> Task:
+    """Return one task; NotFound when there is none, or it is not for this viewer to see."""
+    row = db.execute(select(task_table).where(task_table.c.id == task_id, visible(viewer))).mappings().first()
+    if row is None:
+        raise NotFound("there is no such task", code="task")
+    return _shown(db, [row])[0]
+
+
+def queue(
+    db: Connection,
+    viewer: Viewer,
+    *,
+    status: Collection[TaskStatus] | None = None,
+    lane: Lane | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page:
+    """Return the tasks the viewer may see, most urgent first: priority, then deadline, then id.
+
+    No *status* means the open ones. Raises Invalid for a cursor that is not ours.
+    """
+    limit = max(1, min(limit, MOST_AT_ONCE))
+    wanted = and_(visible(viewer), task_table.c.status.in_(OPEN if status is None else status))
+    if lane is not None:
+        wanted &= task_table.c.lane == lane
+    if cursor is not None:
+        wanted &= _beyond(cursor)
+    order = (task_table.c.priority_rank, task_table.c.due_at, task_table.c.id)
+    rows = db.execute(select(task_table).where(wanted).order_by(*order).limit(limit + 1)).mappings().all()
+    kept = rows[:limit]
+    return Page(tuple(_shown(db, kept)), _cursor(kept[-1]) if len(rows) > limit else None)
+
+
+def tasks_of_studies(db: Connection, viewer: Viewer, study_instance_uids: Collection[str]) -> dict[tuple[str, str], Task]:
+    """Return the newest task of each study by (institution id, StudyInstanceUID), of those the viewer may see."""
+    mine = task_table.c.study_instance_uid.in_(study_instance_uids) & visible(viewer)
+    order = (task_table.c.placed_at, task_table.c.id)
+    rows = db.execute(select(task_table).where(mine).order_by(*order)).mappings().all()
+    newest = {(row["institution_id"], row["study_instance_uid"]): row for row in rows}
+    return {(task.institution.id, task.study_instance_uid): task for task in _shown(db, list(newest.values()))}
+
+
+def visible(viewer: Viewer) -> ColumnElement[bool]:
+    """Return the condition over task_table that says what *viewer* may see.
+
+    A clinic sees what it asked for, a specialist what their hospital was asked in their specialty, a coordinator both
+    sides of their institution. The regulator and the administrator see figures, never patients.
+    """
+    home = viewer.institution_id
+    sides: list[ColumnElement[bool]] = []
+    if viewer.roles & {Role.CLINIC, Role.COORDINATOR}:
+        sides.append(task_table.c.institution_id == home)
+    if Role.COORDINATOR in viewer.roles:
+        sides.append(task_table.c.performer_id == home)
+    specialties = viewer.roles & {Role.RADIOLOGIST, Role.CARDIOLOGIST}
+    if specialties:
+        mine = task_table.c.specialty.in_(specialties) | (task_table.c.owner_id == viewer.practitioner_id)
+        sides.append((task_table.c.performer_id == home) & mine)
+    return or_(false(), *sides)
+
+
+def _shown(db: Connection, rows: Sequence[RowMapping]) -> list[Task]:
+    """Fill in what other tables know, in a fixed number of queries however many the rows."""
+    places = institutions_by_id(db, {row[side] for row in rows for side in ("institution_id", "performer_id")})
+    people = people_by_id(db, {row["owner_id"] for row in rows if row["owner_id"]})
+    studies = summaries(db, {(row["institution_id"], row["study_instance_uid"]) for row in rows})
+    shown = []
+    for row in rows:
+        study = studies.get((row["institution_id"], row["study_instance_uid"]))
+        shown.append(
+            Task(
+                id=row["id"],
+                status=TaskStatus(row["status"]),
+                priority=Priority(row["priority"]),
+                lane=Lane(row["lane"]),
+                kind=Kind(row["kind"]),
+                specialty=Role(row["specialty"]),
+                owner=people.get(row["owner_id"]),
+                institution=places[row["institution_id"]],
+                performer=places[row["performer_id"]],
+                patient=study.patient if study else NOBODY,
+                study_instance_uid=row["study_instance_uid"],
+                modalities=study.modalities if study else (),
+                description=study.description if study else "",
+                reason=row["reason"],
+                instance_count=study.instance_count if study else 0,
+                placed_at=row["placed_at"],
+                due_at=row["due_at"],
+                claimed_at=row["claimed_at"],
+                breached_at=row["breached_at"],
+                completed_at=row["completed_at"],
+                why=tuple(Why.of(stored) for stored in row["why"]),
+                report_id=row["report_id"],
+                request_id=row["request_id"],
+                budget_s=row["budget_s"],
+            )
+        )
+    return shown
+
+
+def _cursor(row: RowMapping) -> str:
+    place = json.dumps([row["priority_rank"], row["due_at"].isoformat(), row["id"]])
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _beyond(cursor: str) -> ColumnElement[bool]:
+    try:
+        rank, due, id_ = json.loads(base64.urlsafe_b64decode(cursor[:200] + "=" * (-len(cursor) % 4)))
+        rank, due_at, id_ = int(rank), datetime.fromisoformat(due).astimezone(UTC), str(id_)
+    except (ValueError, TypeError, binascii.Error, RecursionError):
+        raise Invalid("this cursor is not one of ours: begin the list again without it", code="cursor") from None
+    later = (task_table.c.due_at > due_at) | ((task_table.c.due_at == due_at) & (task_table.c.id > id_))
+    return (task_table.c.priority_rank > rank) | ((task_table.c.priority_rank == rank) & later)
