@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,16 +35,46 @@ def postgres() -> Iterator[Cluster]:
     cluster.stop()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database with every table, once on SQLite and once on PostgreSQL."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/telemed.sqlite"
-    else:
-        url = request.getfixturevalue("postgres").new_database()
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with every table and no row, to be copied."""
+    file = tmp_path_factory.mktemp("sqlite") / "telemed.sqlite"
+    _create_every_table(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def empty_postgres(postgres: Cluster) -> str:
+    """The name of a PostgreSQL database with every table and no row, to be used as a template."""
+    name = postgres.new_database()
+    _create_every_table(postgres.url(name))
+    return name
+
+
+def _create_every_table(url: str) -> None:
     import_every_table()
     database = Database(url)
     metadata.create_all(database.engine)
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database with every table, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        file = tmp_path / "telemed.sqlite"
+        shutil.copy(request.getfixturevalue("empty_sqlite"), file)
+        yield f"sqlite:///{file}"
+    else:
+        cluster: Cluster = request.getfixturevalue("postgres")
+        name = cluster.new_database(request.getfixturevalue("empty_postgres"))
+        yield cluster.url(name)
+        cluster.drop(name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
     yield database
     database.close()
 

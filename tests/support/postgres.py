@@ -38,7 +38,9 @@ class Cluster:
             os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
         cluster = cls(folder)
         cluster._run("initdb", "-D", str(folder / "data"), "-U", "telemed", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c max_connections=60 -c shared_buffers=32MB"
+        options = (
+            f"-c listen_addresses= -c unix_socket_directories={folder} -c max_connections=60 -c shared_buffers=32MB -c fsync=off"
+        )
         cluster._run("pg_ctl", "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "-o", options, "start")
         return cluster
 
@@ -53,15 +55,21 @@ class Cluster:
     def url(self, name: str = "postgres") -> str:
         return f"postgresql+psycopg://telemed@/{name}?host={self.folder}"
 
-    def new_database(self) -> str:
-        """Create an empty database and return its URL."""
+    def new_database(self, template: str = "template1") -> str:
+        """Create a database like *template* and return its name."""
         self.databases += 1
         name = f"t{self.databases}"
+        self._tell(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def drop(self, name: str) -> None:
+        self._tell(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _tell(self, sentence: str) -> None:
         engine = create_engine(self.url(), isolation_level="AUTOCOMMIT")
         with engine.connect() as db:
-            db.execute(text(f"CREATE DATABASE {name}"))
+            db.execute(text(sentence))
         engine.dispose()
-        return self.url(name)
 
     def stop(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "stop")

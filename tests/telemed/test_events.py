@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import threading
-import time
+
+from support.server import until
 
 from telemed.kernel.audit import audit_table, broken_seals
 from telemed.kernel.events import Follower
@@ -10,13 +11,6 @@ from telemed.kernel.events import Follower
 def tell(chronicle, db, number, **more):
     data = {"number": number, **more}
     return chronicle.enter(db, "Happened", "subject", data, actor="somebody", institution="here", entity="Thing")
-
-
-def until(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def test_a_follower_sees_every_event_of_many_writers_once_and_in_order(database, chronicle):

@@ -1,0 +1,210 @@
+"""The command line: what `telemed` understands, and one sentence instead of a traceback when it does not."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ecg import EcgError
+from telemed import __version__, config
+from telemed.kernel.errors import Invalid, TelemedError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it did what was asked, 1 when it found faults, 2 when it could not be done."""
+    options = _parser().parse_args(arguments)
+    command: Command = options.command
+    try:
+        return command(options)
+    except (TelemedError, EcgError) as error:
+        print(f"telemed: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("telemed: stopped", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from telemed import server  # noqa: PLC0415 - `telemed ecg` and `--help` need none of it
+
+    return server.serve(config.load(vars(options)))
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from telemed import demo  # noqa: PLC0415 - see _serve
+
+    return demo.run(config.load({**vars(options), "demo": True}))
+
+
+def _send(options: argparse.Namespace) -> int:
+    from telemed import sending  # noqa: PLC0415 - see _serve
+
+    return sending.send(options.path, options.to, calling=options.aet or "TELEMED_SCU")
+
+
+def _ecg(options: argparse.Namespace) -> int:
+    from telemed import recording  # noqa: PLC0415 - see _serve
+
+    if options.svg:
+        recording.draw(options.file, options.svg)
+    elif options.dicom:
+        recording.convert(options.file, options.dicom)
+    else:
+        analysis = recording.analyse(options.file)
+        print(json.dumps(analysis.as_json(), ensure_ascii=False) if options.json else recording.told(analysis))
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from telemed import compose  # noqa: PLC0415 - see _serve
+
+    differences = 0
+    for difference in compose.differences(config.load(vars(options))):
+        differences += 1
+        print(difference)
+    print("everything is as it was received" if not differences else f"{differences} differences")
+    return 1 if differences else 0
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    from telemed import compose  # noqa: PLC0415 - see _serve
+
+    print(compose.migrate(config.load(vars(options))))
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from telemed import doctor  # noqa: PLC0415 - see _serve
+
+    findings = list(doctor.examine(config.load(vars(options))))
+    for finding in findings:
+        print(f"{'ok  ' if finding.fine else 'BAD '} {finding.what}: {finding.sentence}")
+    return 0 if all(finding.fine for finding in findings) else 1
+
+
+def _conformance(options: argparse.Namespace) -> int:
+    from telemed import compose  # noqa: PLC0415 - see _serve
+
+    print(compose.conformance(config.load(vars(options))))
+    return 0
+
+
+def _user(options: argparse.Namespace) -> int:
+    from telemed import people  # noqa: PLC0415 - see _serve
+
+    settings = config.load(vars(options))
+    if options.verb == "list":
+        for line in people.list_users(settings):
+            print(line)
+    elif options.verb == "passwd":
+        people.set_password(settings, options.username, _password())
+    else:
+        if not options.role or not options.institution:
+            raise Invalid("say --institution NAME and at least one --role for the new user")
+        people.add_user(
+            settings, options.username, _password(), name=options.name, institution=options.institution, roles=options.role
+        )
+    return 0
+
+
+def _institution(options: argparse.Namespace) -> int:
+    from telemed import people  # noqa: PLC0415 - see _serve
+
+    settings = config.load(vars(options))
+    if options.verb == "list":
+        for line in people.list_institutions(settings):
+            print(line)
+    elif options.verb == "import":
+        print(people.import_institutions(settings, Path(options.what)))
+    else:
+        people.add_institution(settings, options.what, name_en=options.name_en, kind=options.kind, ae_title=options.ae_title)
+    return 0
+
+
+def _token(options: argparse.Namespace) -> int:
+    from telemed import people  # noqa: PLC0415 - see _serve
+
+    print(people.create_token(config.load(vars(options)), options.username, options.label))
+    return 0
+
+
+def _password() -> str:
+    """Ask for a password at a terminal; read one line from a pipe."""
+    return getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="telemed", description="Remote-medicine consultation server. 远程医疗会诊服务器。")
+    parser.add_argument("--version", action="version", version=f"telemed {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Command, summary: str, *, settings: bool = True) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=summary, description=summary)
+        made.set_defaults(command=run)
+        if settings:
+            made.add_argument("--data", metavar="DIR", help="the folder that holds everything (default ./data)")
+            made.add_argument("--database", metavar="URL", help="postgresql://user:password@host/name; SQLite in the data folder otherwise")
+            made.add_argument("--config", metavar="FILE", help="settings file (default ./telemed.toml when there is one)")
+        return made
+
+    for name, run, summary in (
+        ("serve", _serve, "run the server"),
+        ("demo", _demo, "run the server with sample institutions, people and studies"),
+    ):
+        made = command(name, run, summary)
+        made.add_argument("--http", metavar="HOST:PORT", help="where browsers come (default 127.0.0.1:8080)")
+        made.add_argument("--dicom", metavar="HOST:PORT", help="where modalities come (default 0.0.0.0:11112)")
+        made.add_argument("--aet", help="the server's AE title (default TELEMED)")
+        if name == "serve":
+            made.add_argument("--demo", action="store_const", const=True, help="sample institutions and people, for trying out")
+
+    made = command("send", _send, "send files, folders, DICOMDIRs or ECG files", settings=False)
+    made.add_argument("path", nargs="+", type=Path, metavar="PATH")
+    made.add_argument("--to", required=True, metavar="AET@HOST:PORT|URL", help="a DICOM node, or this server's address (with TELEMED_TOKEN)")
+    made.add_argument("--aet", help="the AE title to call by (default TELEMED_SCU)")
+
+    made = command("ecg", _ecg, "analyse one ECG recording", settings=False)
+    made.add_argument("file", type=Path, metavar="FILE")
+    form = made.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the analysis as JSON")
+    form.add_argument("--svg", type=Path, metavar="OUT", help="draw it on calibrated paper")
+    form.add_argument("--dicom", type=Path, metavar="OUT", help="write it as a DICOM ECG")
+
+    command("verify", _verify, "re-read every stored object, compare digests and index, check the audit trail")
+    command("migrate", _migrate, "bring the database to this version's schema")
+    command("doctor", _doctor, "check ports, disk, clock and schema")
+    command("conformance", _conformance, "print the DICOM Conformance Statement")
+
+    made = command("user", _user, "add a user, set a password, list users")
+    made.add_argument("verb", choices=("add", "passwd", "list"))
+    made.add_argument("username", nargs="?", default="")
+    made.add_argument("--name", default="")
+    made.add_argument("--institution", metavar="NAME")
+    made.add_argument("--role", action="append", help="clinic, radiologist, cardiologist, coordinator, regulator or admin; may be repeated")
+
+    made = command("institution", _institution, "add an institution, import a CSV of them, list them")
+    made.add_argument("verb", choices=("add", "import", "list"))
+    made.add_argument("what", nargs="?", default="", metavar="NAME|CSV")
+    made.add_argument("--name-en", default="")
+    made.add_argument("--kind", choices=("township", "county", "provincial"), default="township")
+    made.add_argument("--ae-title", default="", help="the AE title its modalities call by")
+
+    made = command("token", _token, "create a token for a program that acts as a user")
+    made.add_argument("verb", choices=("create",))
+    made.add_argument("username")
+    made.add_argument("--label", default="command line", help="what the token is for")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
