@@ -2,16 +2,74 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from dataclasses import replace
+from datetime import datetime
 
-from consult.practitioners.model import Viewer
+from sqlalchemy import Connection, insert, select, update
+
+from consult.practitioners.model import Person, Role, Viewer
 from consult.reports.model import Report
+from consult.reports.tables import delivery_table, report_table
+from consult.reports.views import report as report_of
+from consult.turnaround.actions import stamp
+from consult.turnaround.model import Point
 from telemed.kernel.audit import Chronicle
+from telemed.kernel.errors import Refused
 
 
 def delivered(db: Connection, chronicle: Chronicle, report_id: str, by: Viewer) -> Report:
-    """Stamp T5: the report's news is on the inviting clinic's screen. Repeating it changes nothing; the first one counts."""
+    """Stamp T5: the report's news is on the inviting clinic's screen. Repeating it changes nothing; the first one counts.
+
+    Raises NotFound for a stranger, Refused for the performer's own people: only the inviting side can say it arrived.
+    """
+    report = _inviting(db, report_id, by)
+    return report if report.delivered_at else _deliver(db, chronicle, report, chronicle.clock.now(), by)
 
 
 def receipt(db: Connection, chronicle: Chronicle, report_id: str, by: Viewer) -> Report:
-    """Stamp T6: *by*, a named person at the inviting clinic, has opened the report. Implies T5; the first one counts."""
+    """Stamp T6: *by*, a named person at the inviting clinic, has opened the report. Implies T5; the first one counts.
+
+    Raises as `delivered`.
+    """
+    report = _inviting(db, report_id, by)
+    if report.read_at:
+        return report
+    now = chronicle.clock.now()
+    if not report.delivered_at:
+        report = _deliver(db, chronicle, report, now, by)
+    row = {"read_at": now, "read_by": by.practitioner_id, "read_by_name": by.name}
+    db.execute(update(delivery_table).where(delivery_table.c.report_id == report_id).values(row))
+    stamp(db, report.task_id, Point.T6, now)
+    _enter(db, chronicle, "ReportRead", report, by)
+    return replace(report, read_at=now, read_by=Person(by.practitioner_id, by.name))
+
+
+def _inviting(db: Connection, report_id: str, by: Viewer) -> Report:
+    """Return the report as it stands, nobody else's receipt of it in flight: the lock lets them pass one by one."""
+    db.execute(select(report_table.c.id).where(report_table.c.id == report_id).with_for_update())
+    report = report_of(db, by, report_id)
+    if by.institution_id != report.institution.id or by.roles & {Role.REGULATOR, Role.ADMIN}:
+        raise Refused(f"only {report.institution.name}, which asked, can acknowledge this report", code="not-yours")
+    return report
+
+
+def _deliver(db: Connection, chronicle: Chronicle, report: Report, at: datetime, by: Viewer) -> Report:
+    db.execute(insert(delivery_table).values(report_id=report.id, delivered_at=at, delivered_by=by.practitioner_id))
+    stamp(db, report.task_id, Point.T5, at)
+    _enter(db, chronicle, "ReportDelivered", report, by)
+    return replace(report, delivered_at=at)
+
+
+def _enter(db: Connection, chronicle: Chronicle, type_: str, report: Report, by: Viewer) -> None:
+    data = {
+        "task_id": report.task_id,
+        "study_instance_uid": report.study_instance_uid,
+        "institution": report.institution.id,
+        "performer": report.performer.id,
+        "report_id": report.id,
+        "version": report.version,
+        "by": by.name,
+    }
+    chronicle.enter(
+        db, type_, report.task_id, data, actor=by.practitioner_id, institution=by.institution_id, entity="DiagnosticReport"
+    )

@@ -1,59 +1,339 @@
-"""What may be done with a report: save a draft, prepare a version, sign it, amend it."""
+"""What may be done with a report: save a draft, sign it, amend it.
+
+Signing takes three steps, so that no transaction is open while a PDF is made: a reading that prepares the version as it
+will stand, the making of its document, and one short transaction that checks nothing moved in between and binds report,
+document, task, clock, event and audit record together.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from consult.practitioners.model import Viewer
+from consult.practitioners.model import Person, Role, Viewer
 from consult.queue import actions as queue
 from consult.queue.model import TaskStatus
 from consult.queue.views import Task
 from consult.queue.views import task as task_of
-from consult.reports.model import (
-    Draft,
-    Named,
-    NamedInstitution,
-    NamedPatient,
-    Prepared,
-    Report,
-    ReportEvent,
-    ReportStatus,
-    checked,
-    sealed,
-    signable,
-    status_after,
-)
+from consult.reports.model import Draft, Report, ReportEvent, ReportStatus, checked, sealed, signable, status_after
 from consult.reports.tables import document_table, draft_table, report_table
-from consult.reports.views import draft as draft_of
+from consult.reports.views import draft_from
 from consult.reports.views import report as report_of
 from consult.turnaround.actions import stamp
+from consult.turnaround.model import Point
+from dicom_node.archive import index
 from telemed.kernel.audit import Chronicle
+from telemed.kernel.clock import rfc3339
 from telemed.kernel.database import Database, new_id
-from telemed.kernel.errors import Conflict, Invalid, Refused
+from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 
-#: Between preparing a version and signing it lies the making of its document; a longer pause means the reader should look again.
+#: Preparing a version and signing it are seconds apart; a longer pause means the reader should look again.
 LONGEST_PREPARATION = timedelta(minutes=2)
+LONGEST_REASON = 1000
+
+READERS = frozenset({Role.RADIOLOGIST, Role.CARDIOLOGIST})
 
 #: Turns a prepared version into the bytes of its PDF; slow, so it is called outside any transaction.
 DocumentMaker = Callable[[Report], bytes]
 
 
-def save_draft(db: Connection, chronicle: Chronicle, task_id: str, draft: Draft, expected_version: int | None, by: Viewer) -> Draft:
+@dataclass(frozen=True)
+class Prepared:
+    """A version about to be signed: the report as it will stand, and the draft version it was made from."""
+
+    report: Report
+    draft_version: int = 0
+
+
+def save_draft(
+    db: Connection, chronicle: Chronicle, task_id: str, draft: Draft, expected_version: int | None, by: Viewer
+) -> Draft:
     """Keep *draft* as the task's next draft version; an accepted task is thereby started.
 
-    *expected_version* is the version the writer saw (0 before the first); None overwrites whatever is there.
-    Raises Conflict (code ``draft-stale``) when somebody, or another window, saved in between.
+    *expected_version* is the version the writer saw, 0 before the first; None overwrites whatever is there.
+
+    Raises
+    ------
+    Conflict
+        code "draft-stale": somebody, or another window, saved in between; code "task-closed": the task is no longer open.
+    Refused
+        when the task is not the viewer's own.
     """
+    kept = checked(draft)
+    task = _own_task(db, task_id, by)
+    _belonging(db, kept, task.institution.id, task.study_instance_uid)
+    mine = draft_table.c.task_id == task_id
+    present = db.execute(select(draft_table.c.version).where(mine).with_for_update()).scalar() or 0
+    if expected_version is not None and expected_version != present:
+        raise Conflict(f"this draft was saved elsewhere in the meantime (version {present}): load it again", code="draft-stale")
+    now = chronicle.clock.now()
+    row: dict[str, Any] = {
+        "author": by.practitioner_id,
+        "findings": kept.findings,
+        "impression": kept.impression,
+        "kind": kept.kind,
+        "critical": kept.critical,
+        "key_images": [asdict(image) for image in kept.key_images],
+        "version": present + 1,
+        "saved_at": now,
+    }
+    if present:
+        changed = db.execute(update(draft_table).where(mine, draft_table.c.version == present).values(row)).rowcount
+        if changed != 1:
+            raise Conflict("this draft was saved elsewhere in the meantime: load it again", code="draft-stale")
+    else:
+        db.execute(insert(draft_table).values(task_id=task_id, **row))
+    if task.status == TaskStatus.ACCEPTED:
+        queue.start(db, chronicle, task_id, by=by)
+    return replace(kept, version=present + 1, saved_at=now)
 
 
 def sign_task(database: Database, chronicle: Chronicle, task_id: str, make: DocumentMaker, by: Viewer) -> Report:
-    """Sign the task's draft: prepare it, *make* its document outside any transaction, then bind both in one."""
+    """Sign the task's draft and return the report; *make* is called outside any transaction.
+
+    Raises
+    ------
+    Invalid
+        codes "findings-missing", "impression-missing", "kind-missing": what the draft lacks.
+    Conflict
+        when the draft or the task changed while the document was made, or the report is signed already.
+    Refused
+        when the task is not the viewer's own.
+    """
+    with database.reading() as db:
+        prepared = prepare(db, chronicle, task_id, by)
+    document = make(prepared.report)
+    with database.transaction() as db:
+        return sign(db, chronicle, prepared, document, by)
 
 
-def amend_report(database: Database, chronicle: Chronicle, report_id: str, draft: Draft, reason: str, make: DocumentMaker, by: Viewer) -> Report:
-    """Replace the signed report by a new signed version that names it; the old one stays readable."""
+def amend_report(
+    database: Database, chronicle: Chronicle, report_id: str, draft: Draft, reason: str, make: DocumentMaker, by: Viewer
+) -> Report:
+    """Sign a new version that names the one it replaces; the old one stays readable, the clinic must acknowledge again.
+
+    Raises as `sign_task`; Conflict also when *report_id* was amended already, Invalid without a *reason*.
+    """
+    with database.reading() as db:
+        prepared = prepare_amendment(db, chronicle, report_id, draft, reason, by)
+    document = make(prepared.report)
+    with database.transaction() as db:
+        return amend(db, chronicle, prepared, document, by)
+
+
+def prepare(db: Connection, chronicle: Chronicle, task_id: str, by: Viewer) -> Prepared:
+    """Return the first version as it will stand once *by* has signed it, dated now."""
+    task = _own_task(db, task_id, by)
+    row = db.execute(select(draft_table).where(draft_table.c.task_id == task_id)).mappings().first()
+    draft = signable(Draft() if row is None else draft_from(row))
+    assert draft.kind is not None
+    _belonging(db, draft, task.institution.id, task.study_instance_uid)
+    study = _study(db, task)
+    report = Report(
+        id=new_id(),
+        task_id=task.id,
+        study_instance_uid=task.study_instance_uid,
+        status=status_after(ReportStatus.PRELIMINARY, ReportEvent.SIGN),
+        version=1,
+        kind=draft.kind,
+        findings=draft.findings,
+        impression=draft.impression,
+        critical=draft.critical,
+        key_images=draft.key_images,
+        signed_at=_to_the_millisecond(chronicle.clock.now()),
+        signed_by=Person(by.practitioner_id, by.name),
+        institution=task.institution,
+        performer=task.performer,
+        patient=task.patient,
+        study_description=task.description,
+        modalities=tuple(task.modalities),
+        study_at=study.started_at if study else None,
+        lane=task.lane,
+        budget_s=task.budget_s,
+    )
+    return Prepared(sealed(report), draft.version)
+
+
+def sign(db: Connection, chronicle: Chronicle, prepared: Prepared, document: bytes, by: Viewer) -> Report:
+    """Bind *prepared* and its *document* for ever, complete the task and stamp T4."""
+    report = prepared.report
+    _fresh(report, chronicle, by)
+    mine = draft_table.c.task_id == report.task_id
+    present = db.execute(select(draft_table.c.version).where(mine).with_for_update()).scalar()
+    if present != prepared.draft_version:
+        raise Conflict("the draft was changed while it was being signed: read it again and sign", code="draft-stale")
+    if _versions(db, report.task_id):
+        raise Conflict("this report is signed already: amend it instead", code="report-signed")
+    signed = _keep(db, report, document)
+    queue.complete(db, chronicle, report.task_id, report_id=report.id, by=by)
+    stamp(db, report.task_id, Point.T4, report.signed_at)
+    _enter(db, chronicle, "ReportSigned", signed, by)
+    return signed
+
+
+def prepare_amendment(db: Connection, chronicle: Chronicle, report_id: str, draft: Draft, reason: str, by: Viewer) -> Prepared:
+    """Return the version that is to replace *report_id*, dated now."""
+    replaced = report_of(db, by, report_id)
+    if by.institution_id != replaced.performer.id or not by.roles & READERS:
+        raise Refused(f"only a specialist of {replaced.performer.name} may amend this report", code="not-yours")
+    if not reason.strip():
+        raise Invalid("say why the report is amended (修订原因): the clinic is shown it", code="reason-missing")
+    if len(reason) > LONGEST_REASON:
+        raise Invalid(f"the reason is too long: at most {LONGEST_REASON} characters", code="reason-too-long")
+    if replaced.amended_by is not None:
+        raise _superseded()
+    written = signable(draft)
+    assert written.kind is not None
+    _belonging(db, written, replaced.institution.id, replaced.study_instance_uid)
+    return Prepared(
+        sealed(
+            replace(
+                replaced,
+                id=new_id(),
+                status=status_after(replaced.status, ReportEvent.AMEND),
+                version=replaced.version + 1,
+                kind=written.kind,
+                findings=written.findings,
+                impression=written.impression,
+                critical=written.critical,
+                key_images=written.key_images,
+                signed_at=_to_the_millisecond(chronicle.clock.now()),
+                signed_by=Person(by.practitioner_id, by.name),
+                amends=replaced.id,
+                reason=reason.strip(),
+                document_sha256=None,
+                delivered_at=None,
+                read_at=None,
+                read_by=None,
+            )
+        )
+    )
+
+
+def amend(db: Connection, chronicle: Chronicle, prepared: Prepared, document: bytes, by: Viewer) -> Report:
+    """Bind the amendment and its *document* for ever."""
+    report = prepared.report
+    _fresh(report, chronicle, by)
+    if report.amends is None:
+        raise Invalid("an amendment names the version it replaces", code="amends-missing")
+    # The lock lets two amendments of one version meet here one after the other; SQLite has one writer anyhow.
+    db.execute(select(report_table.c.id).where(report_table.c.id == report.amends).with_for_update())
+    if max(_versions(db, report.task_id), default=0) != report.version - 1:
+        raise _superseded()
+    signed = _keep(db, report, document)
+    _enter(db, chronicle, "ReportAmended", signed, by)
+    return signed
+
+
+def _own_task(db: Connection, task_id: str, by: Viewer) -> Task:
+    task = task_of(db, by, task_id)
+    if task.owner is None or task.owner.id != by.practitioner_id:
+        owner = "nobody yet: claim it first" if task.owner is None else task.owner.name
+        raise Refused(f"only its owner may write this report; the task belongs to {owner}", code="not-yours")
+    if task.status not in {TaskStatus.ACCEPTED, TaskStatus.IN_PROGRESS}:
+        raise Conflict(f"this task is {task.status}; its report can no longer be written", code="task-closed")
+    return task
+
+
+def _belonging(db: Connection, draft: Draft, institution: str, study_instance_uid: str) -> None:
+    """Refuse a key image of another study: its picture would show another patient's data."""
+    for image in draft.key_images:
+        try:
+            study = index.study_of_instance(db, institution, image.sop_instance_uid)
+        except NotFound:
+            study = None
+        if study is None or study.study_instance_uid != study_instance_uid:
+            raise Invalid("a key image must be of the study that is reported", code="key-image-foreign")
+
+
+def _study(db: Connection, task: Task) -> index.Study | None:
+    try:
+        return index.study(db, task.institution.id, task.study_instance_uid)
+    except NotFound:
+        return None
+
+
+def _fresh(report: Report, chronicle: Chronicle, by: Viewer) -> None:
+    if report.signed_by.id != by.practitioner_id:
+        raise Refused("a report is signed by the one it was prepared for", code="not-yours")
+    if chronicle.clock.now() - report.signed_at > LONGEST_PREPARATION:
+        raise Unavailable("making the document took too long: sign again", code="signing-slow")
+
+
+def _versions(db: Connection, task_id: str) -> list[int]:
+    return list(db.scalars(select(report_table.c.version).where(report_table.c.task_id == task_id)))
+
+
+def _keep(db: Connection, report: Report, document: bytes) -> Report:
+    patient = {**vars(report.patient), "birth_date": report.patient.birth_date and report.patient.birth_date.isoformat()}
+    row = {name: getattr(report, name) for name in _PLAIN}
+    row["key_images"] = [asdict(image) for image in report.key_images]
+    row |= {"institution": report.institution.id, "performer": report.performer.id, "signed_by": report.signed_by.id}
+    row["named"] = {
+        "signed_by": vars(report.signed_by),
+        "institution": vars(report.institution),
+        "performer": vars(report.performer),
+        "patient": patient,
+        "study_description": report.study_description,
+        "modalities": list(report.modalities),
+        "study_at": report.study_at and rfc3339(report.study_at),
+    }
+    db.execute(insert(report_table).values(row))
+    digest = hashlib.sha256(document).hexdigest()
+    kept = {"report_id": report.id, "media_type": "application/pdf", "sha256": digest, "content": document}
+    db.execute(insert(document_table).values(kept))
+    return replace(report, document_sha256=digest)
+
+
+#: The columns that hold the report's own values as they are.
+_PLAIN = (
+    "id",
+    "task_id",
+    "version",
+    "study_instance_uid",
+    "status",
+    "kind",
+    "findings",
+    "impression",
+    "critical",
+    "signed_at",
+    "lane",
+    "budget_s",
+    "amends",
+    "reason",
+    "content_sha256",
+)
+
+
+def _enter(db: Connection, chronicle: Chronicle, type_: str, report: Report, by: Viewer) -> None:
+    data = {
+        "task_id": report.task_id,
+        "study_instance_uid": report.study_instance_uid,
+        "institution": report.institution.id,
+        "performer": report.performer.id,
+        "report_id": report.id,
+        "version": report.version,
+        "kind": report.kind,
+        "critical": report.critical,
+        "content_sha256": report.content_sha256,
+        "document_sha256": report.document_sha256,
+    }
+    if report.amends is not None:
+        data |= {"amends": report.amends, "reason": report.reason}
+    chronicle.enter(
+        db, type_, report.task_id, data, actor=by.practitioner_id, institution=by.institution_id, entity="DiagnosticReport"
+    )
+
+
+def _superseded() -> Conflict:
+    return Conflict("this version has been amended already: amend the newest one", code="report-superseded")
+
+
+def _to_the_millisecond(at: datetime) -> datetime:
+    """Cut what the canonical form does not carry, so that the stored report hashes to the same digest."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)

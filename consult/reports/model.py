@@ -10,19 +10,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from consult.practitioners.model import Institution, Person
+from consult.requests.model import Kind, Patient
 from telemed.kernel.clock import rfc3339
 from telemed.kernel.errors import Conflict, Invalid
 
 LONGEST_TEXT = 20_000
 MOST_KEY_IMAGES = 12
 LONGEST_UID = 64
-
-
-class ReportKind(StrEnum):
-    """Who decides: with 会诊 the inviting clinic keeps the diagnosis, with 诊断 the invited hospital issues it."""
-
-    CONSULTATION = "consultation"
-    DIAGNOSIS = "diagnosis"
 
 
 class ReportStatus(StrEnum):
@@ -70,7 +65,7 @@ class Draft:
 
     findings: str = ""
     impression: str = ""
-    kind: ReportKind | None = None
+    kind: Kind | None = None
     critical: bool = False
     key_images: tuple[KeyImage, ...] = ()
     version: int = 0
@@ -78,39 +73,10 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Named:
-    """A person or an institution, as it was called at the signing."""
-
-    id: str
-    name: str
-
-
-@dataclass(frozen=True)
-class NamedInstitution:
-    """An institution as it was called at the signing."""
-
-    id: str
-    name: str
-    name_en: str
-    kind: str
-
-
-@dataclass(frozen=True)
-class NamedPatient:
-    """The patient as the study named them at the signing; *age* in whole years on the day of the study."""
-
-    patient_id: str
-    name: str
-    sex: str | None = None
-    birth_date: str | None = None
-    age: int | None = None
-
-
-@dataclass(frozen=True)
 class Report:
     """One signed version; everything but the delivery is fixed for ever.
 
-    *amends* is the id of the version this one replaces, *amended_by* the id of the one that replaces it. *delivered_at*
+    Names are those of the signing; *patient* is as old as on the day of the study. *amends* is the id of the version this one replaces, *amended_by* the id of the one that replaces it. *delivered_at*
     is T5, *read_at* T6. *content_sha256* covers `canonical` of it, *document_sha256* the signed PDF.
     """
 
@@ -119,21 +85,21 @@ class Report:
     study_instance_uid: str
     status: ReportStatus
     version: int
-    kind: ReportKind
+    kind: Kind
     findings: str
     impression: str
     critical: bool
     key_images: tuple[KeyImage, ...]
     signed_at: datetime
-    signed_by: Named
-    institution: NamedInstitution
-    performer: NamedInstitution
-    patient: NamedPatient
+    signed_by: Person
+    institution: Institution
+    performer: Institution
+    patient: Patient
     amends: str | None = None
     reason: str | None = None
     study_description: str = ""
     modalities: tuple[str, ...] = ()
-    study_at: str | None = None
+    study_at: datetime | None = None
     lane: str = ""
     budget_s: int = 0
     content_sha256: str = ""
@@ -141,7 +107,7 @@ class Report:
     amended_by: str | None = None
     delivered_at: datetime | None = None
     read_at: datetime | None = None
-    read_by: Named | None = None
+    read_by: Person | None = None
 
 
 @dataclass(frozen=True)
@@ -195,12 +161,12 @@ def canonical(report: Report) -> bytes:
         "signed_by": vars(report.signed_by),
         "institution": vars(report.institution),
         "performer": vars(report.performer),
-        "patient": vars(report.patient),
+        "patient": {**vars(report.patient), "birth_date": report.patient.birth_date and report.patient.birth_date.isoformat()},
         "amends": report.amends,
         "reason": report.reason,
         "study_description": report.study_description,
         "modalities": list(report.modalities),
-        "study_at": report.study_at,
+        "study_at": report.study_at and rfc3339(report.study_at),
         "lane": report.lane,
         "budget_s": report.budget_s,
     }

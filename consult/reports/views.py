@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, or_, select
 
-from consult.practitioners.model import Viewer
-from consult.reports.model import Draft, Report
+from consult.practitioners.model import Institution, Level, Person, Viewer
+from consult.queue.views import task as task_of
+from consult.reports.model import Draft, KeyImage, Report, ReportStatus
+from consult.reports.tables import delivery_table, document_table, draft_table, report_table
+from consult.requests.model import Kind, Patient
+from telemed.kernel.errors import Invalid, NotFound
+
+LONGEST_PAGE = 200
+
+_later = report_table.alias("later")
+_DELIVERY = ("delivered_at", "read_at", "read_by", "read_by_name")
 
 
 @dataclass(frozen=True)
@@ -18,21 +30,152 @@ class Page:
     next: str | None
 
 
+@dataclass(frozen=True)
+class Brief:
+    """What a list of studies shows of the newest report."""
+
+    id: str
+    status: ReportStatus
+    version: int
+    signed_at: datetime
+
+
 def report(db: Connection, viewer: Viewer, report_id: str) -> Report:
-    """Return one version; raise NotFound when it is absent or of neither of the viewer's institutions."""
+    """Return one version; raise NotFound when it is absent or the viewer is of neither of its institutions."""
+    row = db.execute(_reports(viewer).where(report_table.c.id == report_id)).mappings().first()
+    if row is None:
+        raise NotFound("there is no such report", code="report")
+    return _report(row)
 
 
 def reports_of_study(db: Connection, viewer: Viewer, study_instance_uid: str) -> tuple[Report, ...]:
     """Return every version the viewer may see, newest first."""
+    mine = _reports(viewer).where(report_table.c.study_instance_uid == study_instance_uid)
+    rows = db.execute(mine.order_by(report_table.c.signed_at.desc(), report_table.c.version.desc())).mappings()
+    return tuple(_report(row) for row in rows)
+
+
+def newest_of_studies(db: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Brief]:
+    """Return the newest report of each (institution, StudyInstanceUID); who may see the study is the caller's to decide."""
+    uids = {uid for _, uid in keys}
+    columns = (report_table.c[name] for name in ("institution", "study_instance_uid", "id", "status", "version", "signed_at"))
+    query = select(*columns).where(report_table.c.study_instance_uid.in_(uids)).order_by(report_table.c.signed_at)
+    found = {(row.institution, row.study_instance_uid): row for row in db.execute(query)}
+    return {
+        key: Brief(row.id, ReportStatus(row.status), row.version, row.signed_at) for key, row in found.items() if key in set(keys)
+    }
 
 
 def draft(db: Connection, viewer: Viewer, task_id: str) -> Draft:
-    """Return what was written so far, an empty Draft of version 0 when nothing was."""
+    """Return what was written so far, an empty Draft of version 0 when nothing was; raise NotFound as `queue.views.task`.
+
+    A draft is the performer's own until it is signed: the inviting clinic sees none.
+    """
+    task = task_of(db, viewer, task_id)
+    if task.performer.id != viewer.institution_id:
+        raise NotFound("there is no draft here for you to see", code="draft")
+    row = db.execute(select(draft_table).where(draft_table.c.task_id == task_id)).mappings().first()
+    return Draft() if row is None else draft_from(row)
 
 
 def inbox(db: Connection, viewer: Viewer, *, unread_only: bool = False, limit: int = 50, cursor: str | None = None) -> Page:
-    """Return the newest versions signed for the viewer's institution, newest first, with their T5 and T6."""
+    """Return the versions signed for the viewer's institution, newest first, with their T5 and T6."""
+    query = _reports(viewer).where(report_table.c.institution == viewer.institution_id)
+    if unread_only:
+        query = query.where(delivery_table.c.read_at.is_(None), _later.c.id.is_(None))
+    if cursor is not None:
+        query = query.where(_past(cursor))
+    size = max(1, min(limit, LONGEST_PAGE))
+    newest = query.order_by(report_table.c.signed_at.desc(), report_table.c.id.desc()).limit(size + 1)
+    found = [_report(row) for row in db.execute(newest).mappings()]
+    shown = tuple(found[:size])
+    more = len(found) > size
+    return Page(shown, f"{shown[-1].signed_at.isoformat()}|{shown[-1].id}" if more else None)
 
 
 def document(db: Connection, viewer: Viewer, report_id: str) -> bytes:
-    """Return the signed PDF exactly as it was signed."""
+    """Return the signed PDF exactly as it was signed; raise NotFound when there is none for the viewer."""
+    report(db, viewer, report_id)
+    content = db.execute(select(document_table.c.content).where(document_table.c.report_id == report_id)).scalar()
+    if content is None:
+        raise NotFound("this report was signed without a document", code="document")
+    return bytes(content)
+
+
+def draft_from(row: RowMapping) -> Draft:
+    """Build a Draft from a row of draft_table."""
+    return Draft(
+        findings=row["findings"],
+        impression=row["impression"],
+        kind=Kind(row["kind"]) if row["kind"] else None,
+        critical=row["critical"],
+        key_images=tuple(KeyImage(**image) for image in row["key_images"]),
+        version=row["version"],
+        saved_at=row["saved_at"],
+    )
+
+
+def _reports(viewer: Viewer) -> Select[Any]:
+    """Every version of the viewer's own institution's giving or taking, with its delivery and what replaced it."""
+    delivery = [delivery_table.c[name] for name in _DELIVERY]
+    joined = report_table.outerjoin(delivery_table, delivery_table.c.report_id == report_table.c.id)
+    joined = joined.outerjoin(_later, _later.c.amends == report_table.c.id)
+    joined = joined.outerjoin(document_table, document_table.c.report_id == report_table.c.id)
+    columns = [*report_table.c, *delivery, _later.c.id.label("amended_by"), document_table.c.sha256.label("document_sha256")]
+    mine = viewer.institution_id
+    return select(*columns).select_from(joined).where(or_(report_table.c.institution == mine, report_table.c.performer == mine))
+
+
+def _past(cursor: str) -> ColumnElement[bool]:
+    at, _, last = cursor.partition("|")
+    try:
+        signed_at = datetime.fromisoformat(at)
+    except ValueError:
+        signed_at = None
+    if signed_at is None or signed_at.tzinfo is None:
+        raise Invalid("this is not a cursor this list gave out: begin again without one", code="cursor")
+    column = report_table.c.signed_at
+    return or_(column < signed_at, and_(column == signed_at, report_table.c.id < last))
+
+
+def _report(row: RowMapping) -> Report:
+    named: Mapping[str, Any] = row["named"]
+    return Report(
+        id=row["id"],
+        task_id=row["task_id"],
+        study_instance_uid=row["study_instance_uid"],
+        status=ReportStatus(row["status"]),
+        version=row["version"],
+        kind=Kind(row["kind"]),
+        findings=row["findings"],
+        impression=row["impression"],
+        critical=row["critical"],
+        key_images=tuple(KeyImage(**image) for image in row["key_images"]),
+        signed_at=row["signed_at"],
+        signed_by=Person(**named["signed_by"]),
+        institution=_institution(named["institution"]),
+        performer=_institution(named["performer"]),
+        patient=_patient(named["patient"]),
+        amends=row["amends"],
+        reason=row["reason"],
+        study_description=named["study_description"],
+        modalities=tuple(named["modalities"]),
+        study_at=datetime.fromisoformat(named["study_at"]) if named["study_at"] else None,
+        lane=row["lane"],
+        budget_s=row["budget_s"],
+        content_sha256=row["content_sha256"],
+        document_sha256=row["document_sha256"],
+        amended_by=row["amended_by"],
+        delivered_at=row["delivered_at"],
+        read_at=row["read_at"],
+        read_by=Person(row["read_by"], row["read_by_name"]) if row["read_by"] else None,
+    )
+
+
+def _institution(named: Mapping[str, str]) -> Institution:
+    return Institution(named["id"], named["name"], named["name_en"], Level(named["kind"]))
+
+
+def _patient(named: Mapping[str, Any]) -> Patient:
+    born = named["birth_date"]
+    return Patient(named["patient_id"], named["name"], named["sex"], date.fromisoformat(born) if born else None, named["age"])

@@ -1,0 +1,64 @@
+"""The delivery slip: T0 to T6 on a page added behind the signed document without touching one of its bytes.
+
+A PDF may grow at its end (ISO 32000-1, 7.5.6): new objects, a cross-reference section that points back to the old one.
+The slip is made as a document of its own and its page joins the signed page tree: see `appending`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.units import mm
+from reportlab.platypus import HRFlowable, Paragraph, SimpleDocTemplate, Spacer
+
+from consult.reports.document.appending import append_pages
+from consult.reports.document.content import Ledger
+from consult.reports.document.fonts import register
+from consult.reports.document.ledger import ledger_table, target
+from consult.reports.document.style import ACCENT, MARGIN, PARAGRAPHS
+from consult.reports.document.wording import TITLES, plain
+from consult.reports.model import Report
+
+
+def with_slip(signed: bytes, report: Report, ledger: Ledger, fonts: Path) -> bytes:
+    """Return *signed*, byte for byte, and behind it the page that says when the report was delivered and read."""
+    return append_pages(signed, _slip(signed, report, ledger, fonts))
+
+
+def _slip(signed: bytes, report: Report, ledger: Ledger, fonts: Path) -> bytes:
+    register(fonts)
+    sheet = io.BytesIO()
+    document = SimpleDocTemplate(sheet, pagesize=A4, invariant=1, leftMargin=MARGIN, rightMargin=MARGIN, topMargin=20 * mm)
+    zh, en = TITLES[report.kind]
+    patient = f"　患者 Patient: {plain(report.patient.name)} {plain(report.patient.patient_id)}"
+    reader = f"　阅读人 Read by: {plain(report.read_by.name)}" if report.read_by else ""
+    digest = hashlib.sha256(signed).hexdigest()
+    document.build(
+        [
+            Paragraph(plain(report.performer.name), PARAGRAPHS["hospital"]),
+            Spacer(0, 1 * mm),
+            Paragraph("送达回执", PARAGRAPHS["title"]),
+            Paragraph("Delivery slip", PARAGRAPHS["caption"]),
+            Spacer(0, 2 * mm),
+            HRFlowable(width="100%", thickness=1.2, color=ACCENT, spaceAfter=3 * mm),
+            Paragraph(f"{zh} {en}　报告号 Report: {report.id}　版本 Version: {report.version}", PARAGRAPHS["small"]),
+            Paragraph(f"收件机构 Delivered to: {plain(report.institution.name)}{patient}{reader}", PARAGRAPHS["small"]),
+            Spacer(0, 3 * mm),
+            ledger_table(ledger, until=6, width=A4[0] - 2 * MARGIN),
+            Spacer(0, 2 * mm),
+            Paragraph(target(ledger), PARAGRAPHS["note"]),
+            Spacer(0, 4 * mm),
+            Paragraph(
+                f"签发文件为本文件的前 {len(signed)} 字节，签发后未作任何改动；本页为其后追加的送达记录。 "
+                f"The signed document is the first {len(signed)} bytes of this file, unchanged since; this page was added behind it.",
+                PARAGRAPHS["note"],
+            ),
+            Spacer(0, 1 * mm),
+            Paragraph(f"签发文件 SHA-256 of the signed document: {digest}", PARAGRAPHS["digest"]),
+            Paragraph(f"内容摘要 SHA-256 of the signed content: {report.content_sha256}", PARAGRAPHS["digest"]),
+        ]
+    )
+    return sheet.getvalue()
