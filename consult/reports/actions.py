@@ -50,7 +50,7 @@ class Prepared:
     draft_version: int = 0
 
 
-def save_draft(
+def save_draft(  # noqa: PLR0917 - in the order of every action: where, what, who
     db: Connection, chronicle: Chronicle, task_id: str, draft: Draft, expected_version: int | None, by: Viewer
 ) -> Draft:
     """Keep *draft* as the task's next draft version; an accepted task is thereby started.
@@ -112,7 +112,7 @@ def sign_task(database: Database, chronicle: Chronicle, task_id: str, make: Docu
         return sign(db, chronicle, prepared, document, by)
 
 
-def amend_report(
+def amend_report(  # noqa: PLR0917 - in the order of every action: where, what, who
     database: Database, chronicle: Chronicle, report_id: str, draft: Draft, reason: str, make: DocumentMaker, by: Viewer
 ) -> Report:
     """Sign a new version that names the one it replaces; the old one stays readable, the clinic must acknowledge again.
@@ -120,7 +120,7 @@ def amend_report(
     Raises as `sign_task`; Conflict also when *report_id* was amended already, Invalid without a *reason*.
     """
     with database.reading() as db:
-        prepared = prepare_amendment(db, chronicle, report_id, draft, reason, by)
+        prepared = prepare_amendment(db, chronicle, report_id, draft, reason=reason, by=by)
     document = make(prepared.report)
     with database.transaction() as db:
         return amend(db, chronicle, prepared, document, by)
@@ -170,13 +170,15 @@ def sign(db: Connection, chronicle: Chronicle, prepared: Prepared, document: byt
     if _versions(db, report.task_id):
         raise Conflict("this report is signed already: amend it instead", code="report-signed")
     signed = _keep(db, report, document)
-    queue.complete(db, chronicle, report.task_id, report_id=report.id, by=by)
+    # The first stamp counts: T4 is the moment printed on the document, not that of this commit.
     stamp(db, report.task_id, Point.T4, report.signed_at)
+    queue.start(db, chronicle, report.task_id, by=by)
+    queue.complete(db, chronicle, report.task_id, report_id=report.id, by=by)
     _enter(db, chronicle, "ReportSigned", signed, by)
     return signed
 
 
-def prepare_amendment(db: Connection, chronicle: Chronicle, report_id: str, draft: Draft, reason: str, by: Viewer) -> Prepared:
+def prepare_amendment(db: Connection, chronicle: Chronicle, report_id: str, draft: Draft, *, reason: str, by: Viewer) -> Prepared:
     """Return the version that is to replace *report_id*, dated now."""
     replaced = report_of(db, by, report_id)
     if by.institution_id != replaced.performer.id or not by.roles & READERS:

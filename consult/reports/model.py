@@ -19,6 +19,9 @@ LONGEST_TEXT = 20_000
 MOST_KEY_IMAGES = 12
 LONGEST_UID = 64
 
+#: A report answers in the kind it was asked for or in the other one, in the request's own words; the reader decides.
+ReportKind = Kind
+
 
 class ReportStatus(StrEnum):
     """FHIR DiagnosticReport.status, as far as we go."""
@@ -76,8 +79,9 @@ class Draft:
 class Report:
     """One signed version; everything but the delivery is fixed for ever.
 
-    Names are those of the signing; *patient* is as old as on the day of the study. *amends* is the id of the version this one replaces, *amended_by* the id of the one that replaces it. *delivered_at*
-    is T5, *read_at* T6. *content_sha256* covers `canonical` of it, *document_sha256* the signed PDF.
+    Names are those of the signing; *patient* is as old as on the day of the study. *amends* is the id of the version this
+    one replaces, *amended_by* the id of the one that replaces it. *delivered_at* is T5, *read_at* T6. *content_sha256*
+    covers `canonical` of it, *document_sha256* the signed PDF.
     """
 
     id: str
@@ -108,14 +112,6 @@ class Report:
     delivered_at: datetime | None = None
     read_at: datetime | None = None
     read_by: Person | None = None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A version about to be signed: the report as it will stand, and the draft version it was made from."""
-
-    report: Report
-    draft_version: int
 
 
 def checked(draft: Draft) -> Draft:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, false, or_, select
 
-from consult.practitioners.model import Institution, Level, Person, Viewer
+from consult.practitioners.model import Institution, Level, Person, Role, Viewer
 from consult.queue.views import task as task_of
 from consult.reports.model import Draft, KeyImage, Report, ReportStatus
 from consult.reports.tables import delivery_table, document_table, draft_table, report_table
@@ -116,14 +116,22 @@ def draft_from(row: RowMapping) -> Draft:
 
 
 def _reports(viewer: Viewer) -> Select[Any]:
-    """Every version of the viewer's own institution's giving or taking, with its delivery and what replaced it."""
+    """Every version the viewer may see, with its delivery and what replaced it.
+
+    The clinic that asked, the specialists that answered, the coordinators of both; never the administrator or the regulator.
+    """
     delivery = [delivery_table.c[name] for name in _DELIVERY]
     joined = report_table.outerjoin(delivery_table, delivery_table.c.report_id == report_table.c.id)
     joined = joined.outerjoin(_later, _later.c.amends == report_table.c.id)
     joined = joined.outerjoin(document_table, document_table.c.report_id == report_table.c.id)
     columns = [*report_table.c, *delivery, _later.c.id.label("amended_by"), document_table.c.sha256.label("document_sha256")]
-    mine = viewer.institution_id
-    return select(*columns).select_from(joined).where(or_(report_table.c.institution == mine, report_table.c.performer == mine))
+    home = viewer.institution_id
+    sides: list[ColumnElement[bool]] = [false()]
+    if viewer.roles & {Role.CLINIC, Role.COORDINATOR}:
+        sides.append(report_table.c.institution == home)
+    if viewer.roles & {Role.RADIOLOGIST, Role.CARDIOLOGIST, Role.COORDINATOR}:
+        sides.append(report_table.c.performer == home)
+    return select(*columns).select_from(joined).where(or_(*sides))
 
 
 def _past(cursor: str) -> ColumnElement[bool]:

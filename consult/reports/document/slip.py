@@ -53,7 +53,8 @@ def _slip(signed: bytes, report: Report, ledger: Ledger, fonts: Path) -> bytes:
             Spacer(0, 4 * mm),
             Paragraph(
                 f"签发文件为本文件的前 {len(signed)} 字节，签发后未作任何改动；本页为其后追加的送达记录。 "
-                f"The signed document is the first {len(signed)} bytes of this file, unchanged since; this page was added behind it.",
+                f"The signed document is the first {len(signed)} bytes of this file, unchanged since; "
+                "this page was added behind it.",
                 PARAGRAPHS["note"],
             ),
             Spacer(0, 1 * mm),
