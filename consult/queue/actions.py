@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -17,17 +17,15 @@ from consult.queue.tables import task_table
 from consult.queue.views import Task, visible
 from consult.queue.views import task as task_of
 from consult.requests import actions as requests
-from consult.requests.model import ServiceRequest
-from consult.triage.model import Text, Urgency, Why
+from consult.requests.model import HOUSE_ZONE, ServiceRequest
+from consult.triage.model import Urgency, Why
 from consult.turnaround import actions as turnaround
 from consult.turnaround.model import Point
+from ecg.analysis import Text
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.clock import rfc3339
 from telemed.kernel.database import new_id
 from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
-
-#: The country has one zone; a sentence names an hour in it.
-HOUSE_ZONE = timezone(timedelta(hours=8), "UTC+8")
 
 LONGEST_REASON = 2000
 
@@ -41,9 +39,12 @@ def create(
     specialty: Role,
     t0: datetime,
     due_at: datetime,
+    instance_count: int,
     by: Viewer,
 ) -> str:
     """Put *request* into its performer's queue, start its clock at *t0*, and return the task's id.
+
+    *instance_count* is what the study held by then: what exceeds it later comes late.
 
     Raises Conflict when the study already has an open task: two may arrive at the same instant, one is made.
     """
@@ -67,6 +68,7 @@ def create(
         "placed_at": request.placed_at,
         "budget_s": int(budget.total_seconds()),
         "due_at": due_at,
+        "instance_count": instance_count,
     }
     try:
         with db.begin_nested():
@@ -175,34 +177,67 @@ def cancel(db: Connection, chronicle: Chronicle, task_id: str, *, reason: str, b
     _enter(db, chronicle, "TaskCancelled", _row(db, task_id), by, reason=reason[:LONGEST_REASON])
 
 
-def supplement(
+def readdress(
+    db: Connection, chronicle: Chronicle, task_id: str, request: ServiceRequest, urgency: Urgency, *, due_at: datetime, by: Viewer
+) -> None:
+    """Let an open task answer *request*, placed by a person, in place of the one a routing rule had placed.
+
+    What the person asks for counts, and nothing becomes less urgent or later by it.
+    """
+    found = _row(db, task_id)
+    if found.status not in OPEN:
+        raise Conflict(f"this task is {found.status}", code="task-state")
+    requests.revoke(db, chronicle, found.request_id, reason="a person has asked for the same study", by=SYSTEM)
+    values = {"request_id": request.id, "kind": request.kind, "reason": request.reason, "why": _reasons(found, urgency.why)}
+    db.execute(update(task_table).where(task_table.c.id == task_id).values(values | _raised(db, found, urgency, due_at)))
+    _enter(db, chronicle, "TaskUpdated", _row(db, task_id), by, change="request", request_id=request.id)
+
+
+def arrive(
     db: Connection,
     chronicle: Chronicle,
     task_id: str,
     *,
+    instance_count: int,
+    urgency: Urgency,
     why: Iterable[Why],
-    urgency: Urgency | None = None,
-    due_at: datetime | None = None,
-    news: Mapping[str, Any],
-    by: Viewer = SYSTEM,
+    due_at: datetime,
 ) -> None:
-    """Tell everybody that something about an open task has changed: late images, or a greater *urgency* by them.
+    """Take note that the task's study holds *instance_count* instances now, and what triage thinks of it with them.
 
-    *due_at* comes with *urgency*. A priority is only ever raised; reasons are added once.
+    Everybody is told, also after the report is signed: whoever wrote it has not seen what came late. A priority is only
+    raised, a deadline only brought nearer, a reason added once.
     """
     found = _row(db, task_id)
-    stored = {entry["code"]: entry for entry in [*found.why, *(asdict(each) for each in why)]}
-    values: dict[str, Any] = {"why": list(stored.values())}
-    if urgency is not None and due_at is not None:
-        t0 = found.due_at - timedelta(seconds=found.budget_s)
-        raised = {"priority": urgency.priority, "priority_rank": urgency.priority.rank}
-        values |= raised if urgency.priority.rank < found.priority_rank else {}
-        if due_at < found.due_at:
-            values |= {"lane": urgency.lane, "due_at": due_at, "budget_s": int((due_at - t0).total_seconds())}
-            turnaround.move(db, task_id, performer=found.performer_id, lane=urgency.lane, budget=due_at - t0)
-    still_open = (task_table.c.id == task_id) & task_table.c.status.in_(OPEN)
-    if db.execute(update(task_table).where(still_open).values(values)).rowcount:
-        _enter(db, chronicle, "TaskUpdated", _row(db, task_id), by, **news)
+    values = {"instance_count": instance_count, "why": _reasons(found, [*urgency.why, *why])}
+    if found.status in OPEN:
+        values |= _raised(db, found, urgency, due_at)
+    db.execute(update(task_table).where(task_table.c.id == task_id).values(values))
+    _enter(db, chronicle, "TaskUpdated", _row(db, task_id), SYSTEM, change="images", instance_count=instance_count)
+
+
+def restart_clock(db: Connection, task_id: str, t0: datetime) -> None:
+    """Count from *t0* instead: the last instance of a study that was asked about while it still arrived."""
+    found = _row(db, task_id)
+    budget = timedelta(seconds=found.budget_s)
+    if found.status == TaskStatus.REQUESTED and found.breached_at is None and t0 + budget > found.due_at:
+        turnaround.stamp(db, task_id, Point.T0, t0)
+        db.execute(update(task_table).where(task_table.c.id == task_id).values(due_at=t0 + budget))
+
+
+def _reasons(found: Row[Any], more: Iterable[Why]) -> list[dict[str, Any]]:
+    return list({entry["code"]: entry for entry in [*found.why, *map(asdict, more)]}.values())
+
+
+def _raised(db: Connection, found: Row[Any], urgency: Urgency, due_at: datetime) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if urgency.priority.rank < found.priority_rank:
+        values |= {"priority": urgency.priority, "priority_rank": urgency.priority.rank}
+    if due_at < found.due_at:
+        budget = due_at - (found.due_at - timedelta(seconds=found.budget_s))
+        values |= {"lane": urgency.lane, "due_at": due_at, "budget_s": int(budget.total_seconds())}
+        turnaround.move(db, found.id, performer=found.performer_id, lane=urgency.lane, budget=budget)
+    return values
 
 
 def _row(db: Connection, task_id: str) -> Row[Any]:
@@ -252,7 +287,9 @@ def _change(db: Connection, found: Row[Any], event: TaskEvent, **values: Any) ->
 
 def _next_performer(db: Connection, found: Row[Any], declined_by: list[str], now: datetime) -> str:
     service = Role(found.specialty)
-    covering = [held for held in agreements_of(db, found.institution_id) if held.covers(now.date(), service)]
+    covering = [
+        held for held in agreements_of(db, found.institution_id) if held.covers(now.astimezone(HOUSE_ZONE).date(), service)
+    ]
     return next((held.performer_id for held in covering if held.performer_id not in declined_by), found.performer_id)
 
 

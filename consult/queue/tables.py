@@ -32,6 +32,8 @@ task_table = Table(
     Column("claimed_at", UtcDateTime, nullable=True),
     Column("breached_at", UtcDateTime, nullable=True),
     Column("completed_at", UtcDateTime, nullable=True),
+    # How many instances the task was last told of: what exceeds it has come late.
+    Column("instance_count", Integer, nullable=False),
     Column("report_id", String(32), nullable=True),
     Index(None, "performer_id", "status", "priority_rank", "due_at", "id"),
     Index(None, "institution_id", "study_instance_uid"),

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, update
 
 from consult.practitioners.model import SYSTEM, Role, Viewer
 from consult.practitioners.views import institution, performer_for
-from consult.requests.model import DATED, Consent, ConsentKind, Order, RequestStatus, ServiceRequest
+from consult.requests.model import DATED, HOUSE_ZONE, Consent, ConsentKind, Order, RequestStatus, ServiceRequest
 from consult.requests.tables import request_table
 from consult.requests.views import request_by_id
 from telemed.kernel.audit import Chronicle
@@ -41,11 +41,12 @@ def place(
         raise Invalid(
             f"the lane {order.lane} needs the date by which an answer is wanted, and only {', '.join(sorted(DATED))} do"
         )
-    performer_id = performer_for(db, institution_id, placed_at.date(), service)
+    day = placed_at.astimezone(HOUSE_ZONE).date()
+    performer_id = performer_for(db, institution_id, day, service)
     if performer_id is None:
         name = institution(db, institution_id).name
         raise Refused(
-            f"{name} has no cooperation agreement for a {service} on {placed_at:%Y-%m-%d}; ask the administrator to record one",
+            f"{name} has no cooperation agreement for a {service} on {day}; ask the administrator to record one",
             code="no-agreement",
         )
     placed = ServiceRequest(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
+
+#: The whole country has one zone: days and spoken hours are counted in it, moments are kept in UTC.
+HOUSE_ZONE = timezone(timedelta(hours=8), "UTC+8")
 
 
 class Kind(StrEnum):

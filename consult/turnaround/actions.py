@@ -19,14 +19,14 @@ def begin(db: Connection, task_id: str, *, institution: str, performer: str, lan
 def stamp(db: Connection, task_id: str, point: Point, at: datetime) -> None:
     """Write that *point* was reached at *at*, in the transaction of the deed that reached it.
 
-    The first write wins: a repeated deed moves nothing. T0 is the exception by its definition, "the later of": it moves
-    forward until a specialist has claimed the task, never back, and never after. T2 follows late images until T4.
+    The first write wins: a repeated deed moves nothing. T0 is "the later of" by definition: it moves forward while the
+    study still arrives, never back, and never once T2 or T3 is set. T2 follows late images until T4.
     """
     column = turnaround_table.c[point.value]
     mine = turnaround_table.c.task_id == task_id
     unset: ColumnElement[bool]
     if point is Point.T0:
-        unset = (column < at) & turnaround_table.c.t3_at.is_(None)
+        unset = (column < at) & turnaround_table.c.t2_at.is_(None) & turnaround_table.c.t3_at.is_(None)
     elif point is Point.T2:
         unset = (column.is_(None) | (column < at)) & turnaround_table.c.t4_at.is_(None)
     else:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, or_, select, true
 
 from consult.practitioners.model import Role, Viewer
-from consult.turnaround.model import Figures, Turnaround, percentile
+from consult.turnaround.model import Figures, Point, Turnaround, percentile
 from consult.turnaround.tables import turnaround_table
 from telemed.kernel.errors import NotFound
 
@@ -20,6 +20,12 @@ def turnaround(db: Connection, viewer: Viewer, task_id: str, now: datetime) -> T
     stamps = {f"T{number}": getattr(found, f"t{number}_at") for number in range(7)}
     elapsed_s = int(((found.t5_at or now) - found.t0_at).total_seconds())
     return Turnaround(**stamps, budget_s=found.budget_s, elapsed_s=max(0, elapsed_s), paused_s=found.paused_s)
+
+
+def reached(db: Connection, task_id: str, point: Point) -> datetime | None:
+    """Return when *point* was reached, None while it is not."""
+    at: datetime | None = db.scalar(select(turnaround_table.c[point.value]).where(turnaround_table.c.task_id == task_id))
+    return at
 
 
 def figures(

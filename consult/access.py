@@ -1,0 +1,58 @@
+"""Which studies a person may see: the one question asked by every door that shows images, waveforms or reports.
+
+There are two ways to a study: it is one's own institution's, or one's hospital was asked about it. A third, the rounds
+one takes part in, is one more function in WAYS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import ColumnElement, Connection, false, or_, select
+
+from consult.practitioners.model import Role, Viewer
+from consult.queue.model import TaskStatus
+from consult.queue.tables import task_table
+from dicom_node.archive.tables import study_table
+from telemed.kernel.errors import NotFound
+
+#: Those who treat or diagnose. The regulator and the administrator have no business with anybody's images.
+CLINICAL = frozenset({Role.CLINIC, Role.RADIOLOGIST, Role.CARDIOLOGIST, Role.COORDINATOR})
+
+
+def visible(viewer: Viewer) -> ColumnElement[bool]:
+    """Return the condition over study_table that says what *viewer* may see; always a part of the query, never a filter after."""
+    if not viewer.roles & CLINICAL:
+        return false()
+    return or_(*(way(viewer) for way in WAYS))
+
+
+def may_read_study(db: Connection, viewer: Viewer, study_instance_uid: str) -> str:
+    """Return the institution that holds the study; NotFound when it is absent or not for this viewer: the two look the same.
+
+    Where several hold a study of one UID the viewer's own comes first.
+    """
+    mine = (study_table.c.study_instance_uid == study_instance_uid) & visible(viewer)
+    holders = sorted(db.scalars(select(study_table.c.institution).where(mine)))
+    if not holders:
+        raise NotFound("there is no such study here", code="study")
+    return viewer.institution_id if viewer.institution_id in holders else holders[0]
+
+
+def _own(viewer: Viewer) -> ColumnElement[bool]:
+    return study_table.c.institution == viewer.institution_id
+
+
+def _asked(viewer: Viewer) -> ColumnElement[bool]:
+    """Asked and not withdrawn; a hospital that declined is no longer the performer."""
+    asked = (
+        (task_table.c.institution_id == study_table.c.institution)
+        & (task_table.c.study_instance_uid == study_table.c.study_instance_uid)
+        & (task_table.c.performer_id == viewer.institution_id)
+        & (task_table.c.status != TaskStatus.CANCELLED)
+    )
+    return select(task_table.c.id).where(asked).exists()
+
+
+#: Every way to a study.
+WAYS: tuple[Callable[[Viewer], ColumnElement[bool]], ...] = (_own, _asked)

@@ -1,0 +1,255 @@
+"""From an arrived study to a task: follow the archive's events, analyse ECGs, triage, ask, open the clock.
+
+The slow part (reading files, analysing) is done outside any transaction; what it gave is written in one, together with the
+follower's cursor, so that a repeated event finds its work done and changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from consult.practitioners.model import SYSTEM, Level, Role, Viewer
+from consult.practitioners.views import institutions_by_id, performer_for
+from consult.queue import actions as queue
+from consult.queue.model import OPEN, TaskStatus
+from consult.queue.sla import deadline_of
+from consult.queue.tables import task_table
+from consult.requests.actions import place
+from consult.requests.model import HOUSE_ZONE, Consent, ConsentKind, Kind, Lane, Order, Priority
+from consult.requests.views import patient_of, request_by_id
+from consult.triage.actions import keep_analysis
+from consult.triage.model import TARGETS, Analysis, Urgency, Why, urgency
+from consult.triage.views import analyses_of_study, analysis_of
+from consult.turnaround.actions import stamp
+from consult.turnaround.model import Point
+from consult.turnaround.views import reached
+from dicom_node.archive import index
+from dicom_node.archive.archive import Archive
+from dicom_node.archive.events import STUDY_SETTLED
+from ecg.analysis import Text
+from telemed.kernel.audit import Chronicle
+from telemed.kernel.confinement import Confinement
+from telemed.kernel.database import Database
+from telemed.kernel.errors import Conflict, Invalid
+from telemed.kernel.events import Event, Follower, Write
+
+__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analyse_recording", "analysis_of", "ask"]
+
+log = logging.getLogger(__name__)
+
+#: More recordings than this in one study are kept and shown, but not analysed by themselves.
+MOST_ECGS = 24
+
+STANDING_CONSENT = Consent(ConsentKind.STANDING, "kept by the clinic under its cooperation agreement")
+LATE_IMAGES = Why("late-images", Text("影像有补传", "images came late"))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Studies with one of *modalities* (DICOM 0008,0060) go to *specialty* on *lane*."""
+
+    modalities: frozenset[str]
+    specialty: Role
+    lane: Lane
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Which studies are asked about without anybody asking; the first rule that fits decides."""
+
+    rules: tuple[Rule, ...]
+    levels: frozenset[Level] = frozenset({Level.TOWNSHIP})
+    kind: Kind = Kind.DIAGNOSIS
+    priority: Priority = Priority.ROUTINE
+
+    def rule_for(self, modalities: tuple[str, ...]) -> Rule | None:
+        """Return the rule for a study of these modalities, None when it is not routed."""
+        return next((rule for rule in self.rules if rule.modalities & set(modalities)), None)
+
+
+IMAGES = frozenset({"CT", "MR", "CR", "DX", "MG", "XA", "RF", "NM", "PT", "IO", "PX", "BMD"})
+
+#: What a clinic of the demonstration sends is asked about at once: 基层检查、上级诊断.
+DEMO_ROUTING = Routing(
+    (
+        Rule(IMAGES, Role.RADIOLOGIST, Lane.IMAGING),
+        Rule(frozenset({"US"}), Role.RADIOLOGIST, Lane.ULTRASOUND),
+        Rule(frozenset({"ECG"}), Role.CARDIOLOGIST, Lane.ECG),
+    )
+)
+
+
+def analyse_recording(confinement: Confinement, data: bytes) -> dict[str, Any]:
+    """Return the analysis of one ECG file as the public interface's JSON; Invalid with a sentence when it cannot be read."""
+    found: dict[str, Any] = confinement.run(_analyse, data)
+    return found
+
+
+def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targets: Mapping[Lane, timedelta] = TARGETS) -> str:
+    """Place *order* for a study of the asker's institution, triage it, and return the id of the task that answers it.
+
+    A study that a routing rule already asked about keeps its task, which now answers the person's own request. Raises
+    what `requests.actions.place` raises, NotFound for an unknown study, Conflict when a person has asked already.
+    """
+    institution, now = by.institution_id, chronicle.clock.now()
+    study = index.study(db, institution, order.study_instance_uid)
+    existing = _newest_task(db, institution, order.study_instance_uid)
+    is_open = existing is not None and existing.status in OPEN
+    if existing is not None and is_open and not request_by_id(db, existing.request_id).is_automatic:
+        raise Conflict("somebody has already asked about this study: see its task", code="task-open")
+    specialty = Role.CARDIOLOGIST if set(study.modalities) == {"ECG"} else Role.RADIOLOGIST
+    request = place(db, chronicle, order, institution_id=institution, service=specialty, placed_at=now, by=by)
+    urgent = _urgency(db, study, order.priority, order.lane, targets)
+    if existing is not None and is_open:
+        t0 = existing.due_at - timedelta(seconds=existing.budget_s)
+        due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)
+        queue.readdress(db, chronicle, existing.id, request, urgent, due_at=due_at, by=by)
+        return str(existing.id)
+    t0 = max(now, study.last_received_at)
+    due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)
+    count = study.instance_count
+    task_id = queue.create(db, chronicle, request, urgent, specialty=specialty, t0=t0, due_at=due_at, instance_count=count, by=by)
+    stamp(db, task_id, Point.T1, t0)
+    if study.settled_at is not None:
+        stamp(db, task_id, Point.T2, max(t0, study.settled_at))
+    return task_id
+
+
+class Intake:
+    """The worker that answers each settled study once."""
+
+    def __init__(
+        self,
+        database: Database,
+        chronicle: Chronicle,
+        archive: Archive,
+        confinement: Confinement,
+        *,
+        routing: Routing | None = None,
+        targets: Mapping[Lane, timedelta] = TARGETS,
+    ) -> None:
+        """Prepare to follow; without a *routing* ECGs are analysed and nothing is asked by itself."""
+        self._database = database
+        self._chronicle = chronicle
+        self._archive = archive
+        self._confinement = confinement
+        self._routing = routing
+        self._targets = targets
+        self._follower = Follower("intake", database, chronicle.events, (STUDY_SETTLED,), self.prepare)
+
+    def start(self) -> None:
+        """Begin in a thread of its own, where the last run ended."""
+        self._follower.start()
+
+    def stop(self, seconds: float = 10) -> None:
+        """Finish the study at hand and end."""
+        self._follower.stop(seconds)
+
+    def prepare(self, event: Event) -> Write | None:
+        """Analyse what is new in the settled study, and return what is to be written of it."""
+        institution, uid = event.data["institution"], event.data["study_instance_uid"]
+        with self._database.reading() as db:
+            study = index.study(db, institution, uid)
+            recordings = [
+                instance.sop_instance_uid
+                for series in index.series_of(db, study.id)
+                for instance in index.instances_of(db, series.id)
+                if instance.kind == "ecg"
+            ]
+            new = [each for each in recordings[:MOST_ECGS] if analysis_of(db, institution, each) is None]
+        analyses = [self._analyse(institution, sop_instance_uid) for sop_instance_uid in new]
+
+        def write(db: Connection) -> None:
+            for analysis in analyses:
+                keep_analysis(db, self._chronicle.clock, institution, uid, analysis)
+            self._route(db, study, settled_at=event.at)
+
+        return write
+
+    def _analyse(self, institution: str, sop_instance_uid: str) -> Analysis:
+        try:
+            data = self._archive.read(institution, sop_instance_uid)
+            return Analysis(sop_instance_uid, analyse_recording(self._confinement, data))
+        except Invalid as error:
+            return Analysis(sop_instance_uid, None, error.sentence)
+
+    def _route(self, db: Connection, study: index.Study, *, settled_at: datetime) -> None:
+        existing = _newest_task(db, study.institution, study.study_instance_uid)
+        if existing is not None:
+            self._arrived(db, study, existing, settled_at)
+            return
+        rule = self._routing.rule_for(study.modalities) if self._routing is not None else None
+        home = institutions_by_id(db, {study.institution}).get(study.institution)
+        if self._routing is None or rule is None or home is None or home.kind not in self._routing.levels:
+            return
+        placed_at = study.last_received_at
+        if performer_for(db, home.id, placed_at.astimezone(HOUSE_ZONE).date(), rule.specialty) is None:
+            log.warning("a study of institution %s is not routed: no agreement for a %s is valid", home.id, rule.specialty)
+            return
+        routing = self._routing
+        order = Order(study.study_instance_uid, routing.kind, routing.priority, rule.lane, "", STANDING_CONSENT)
+        request = place(
+            db, self._chronicle, order, institution_id=home.id, service=rule.specialty, placed_at=placed_at, by=SYSTEM
+        )
+        urgent = _urgency(db, study, routing.priority, rule.lane, self._targets)
+        due_at = deadline_of(urgent.lane, placed_at, targets=self._targets)
+        task_id = queue.create(
+            db,
+            self._chronicle,
+            request,
+            urgent,
+            specialty=rule.specialty,
+            t0=placed_at,
+            due_at=due_at,
+            instance_count=study.instance_count,
+            by=SYSTEM,
+        )
+        stamp(db, task_id, Point.T1, placed_at)  # whatever came before T0 could be shown before it
+        stamp(db, task_id, Point.T2, max(placed_at, settled_at))
+
+    def _arrived(self, db: Connection, study: index.Study, task: Row[Any], settled_at: datetime) -> None:
+        """More of a study that has a task: either the rest of what was asked about, or late images."""
+        if task.status == TaskStatus.CANCELLED:
+            return
+        was_complete = reached(db, task.id, Point.T2) is not None
+        if not was_complete:
+            queue.restart_clock(db, task.id, study.last_received_at)
+        stamp(db, task.id, Point.T2, settled_at)
+        if study.instance_count > task.instance_count:
+            urgent = _urgency(db, study, Priority(task.priority), Lane(task.lane), self._targets)
+            t0 = task.due_at - timedelta(seconds=task.budget_s)
+            changed = urgent.lane != task.lane
+            due_at = deadline_of(urgent.lane, t0, targets=self._targets) if changed else task.due_at
+            why = (LATE_IMAGES,) if was_complete else ()
+            count = study.instance_count
+            queue.arrive(db, self._chronicle, task.id, instance_count=count, urgency=urgent, why=why, due_at=due_at)
+
+
+def _analyse(data: bytes) -> dict[str, Any]:
+    """Read and analyse one recording; runs in a confined process, which alone pays for loading the engine."""
+    from ecg.errors import EcgError  # noqa: PLC0415 - see above
+    from ecg.formats import read  # noqa: PLC0415 - see above
+    from ecg.pipeline import analyse  # noqa: PLC0415 - see above
+
+    try:
+        return analyse(read({"recording": data})).as_json()
+    except EcgError as error:
+        raise Invalid(str(error), code="ecg-unreadable") from error
+
+
+def _urgency(db: Connection, study: index.Study, priority: Priority, lane: Lane, targets: Mapping[Lane, timedelta]) -> Urgency:
+    analyses = analyses_of_study(db, study.institution, study.study_instance_uid)
+    return urgency(priority, lane, analyses=analyses, age_years=patient_of(study).age, targets=targets)
+
+
+def _newest_task(db: Connection, institution: str, study_instance_uid: str) -> Row[Any] | None:
+    """Return the open task of a study where there is one, else the newest of its closed ones."""
+    mine = (task_table.c.institution_id == institution) & (task_table.c.study_instance_uid == study_instance_uid)
+    order = (task_table.c.open_key.is_(None), task_table.c.placed_at.desc(), task_table.c.id)
+    return db.execute(select(task_table).where(mine).order_by(*order).limit(1)).first()
