@@ -14,7 +14,7 @@ from web.rtc.relay import ForwardingReceiver, ForwardingSender, RelayConnection
 
 #: Chromium begins at 300 kbit/s and takes ten seconds to climb; a start is offered, no minimum forced on a thin line.
 START_KBPS = 600
-MAX_MEDIA = 4
+MOST_MEDIA = 2
 
 
 class Peer:
@@ -92,8 +92,9 @@ class Peer:
 
 async def _answered(connection: RelayConnection, offer: str, publisher: Peer | None = None) -> str:
     try:
-        if len(SessionDescription.parse(offer).media) > MAX_MEDIA:
-            raise Invalid("a participant sends one picture and one voice; the offer names more")
+        media = SessionDescription.parse(offer).media
+        if not 1 <= len(media) <= MOST_MEDIA:
+            raise ValueError(f"it names {len(media)} media; a participant has one voice and one picture")
         await connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
         if publisher is not None:
             for transceiver in connection.getTransceivers():
