@@ -1,0 +1,286 @@
+"""One task, one owner, one clock."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from support.builders import a_county, a_hospital, a_nurse, a_specialist, a_study, a_task, an_agreement
+
+from consult.practitioners.model import Role
+from consult.queue import actions, views
+from consult.queue.model import OPEN, TRANSITIONS, Declined, TaskEvent, TaskStatus, status_after
+from consult.queue.sla import SlaWatch
+from consult.queue.tables import task_table
+from consult.requests.model import Lane, Priority
+from consult.turnaround.tables import turnaround_table
+from telemed.kernel.audit import broken_seals
+from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
+from telemed.kernel.events import events_of
+
+
+def do(database, chronicle, verb, task_id, **arguments):
+    with database.transaction() as db:
+        return verb(db, chronicle, task_id, **arguments)
+
+
+def shown(database, viewer, task_id):
+    with database.reading() as db:
+        return views.task(db, viewer, task_id)
+
+
+def types_of(database, subject):
+    with database.reading() as db:
+        return [event.type for event in events_of(db, subject)]
+
+
+def test_of_two_specialists_who_claim_at_the_same_instant_exactly_one_wins(database, chronicle):
+    county = a_county(database, chronicle)
+    rivals = (county.radiologist, county.colleague)
+    tasks = [a_task(database, chronicle, county.nurse) for _ in range(100)]
+    outcomes: dict[tuple[str, str], object] = {}
+    line = threading.Barrier(2, timeout=60)
+
+    def claim_all(viewer):
+        for task_id in tasks:
+            line.wait()
+            try:
+                outcomes[task_id, viewer.practitioner_id] = do(database, chronicle, actions.claim, task_id, by=viewer)
+            except Conflict as conflict:
+                outcomes[task_id, viewer.practitioner_id] = conflict
+
+    threads = [threading.Thread(target=claim_all, args=(viewer,)) for viewer in rivals]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert len(outcomes) == 200
+    for task_id in tasks:
+        results = [outcomes[task_id, viewer.practitioner_id] for viewer in rivals]
+        (won,) = [result for result in results if isinstance(result, views.Task)]
+        (lost,) = [result for result in results if isinstance(result, Conflict)]
+        assert lost.sentence == f"already claimed by {won.owner.name} at 09:30 (UTC+8)"
+        assert shown(database, county.coordinator, task_id).owner == won.owner
+        assert types_of(database, task_id).count("TaskClaimed") == 1
+
+
+def test_claiming_again_what_one_holds_changes_nothing(database, chronicle):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    first = do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    chronicle.clock.pass_(minutes=1)
+    assert do(database, chronicle, actions.claim, task_id, by=county.radiologist) == first
+    assert types_of(database, task_id) == ["TaskRequested", "TaskClaimed"]
+
+
+def test_a_task_is_shown_with_everything_a_screen_needs(database, chronicle):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    task = shown(database, county.radiologist, task_id)
+    assert (task.patient.name, task.patient.age, task.modalities, task.instance_count) == ("王小东", 68, ("CT",), 2)
+    assert (task.institution.name, task.performer.name, task.owner) == ("莲花乡卫生院", "青山县医院", None)
+    assert task.due_at == task.placed_at + timedelta(minutes=20)
+    assert task.budget_s == 1200
+
+
+def test_a_cardiologist_cannot_take_a_ct_nor_another_hospital_s_reader(database, chronicle):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    stranger = a_specialist(database, chronicle, a_hospital(database, chronicle, "邻县医院"))
+    for viewer in (county.cardiologist, stranger):
+        with pytest.raises(NotFound):
+            do(database, chronicle, actions.claim, task_id, by=viewer)
+    for viewer in (county.coordinator, county.nurse):
+        with pytest.raises(Refused):
+            do(database, chronicle, actions.claim, task_id, by=viewer)
+    assert shown(database, county.radiologist, task_id).status is TaskStatus.REQUESTED
+
+
+def test_an_ecg_goes_to_the_cardiologist(database, chronicle):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse, modality="ECG")
+    assert do(database, chronicle, actions.claim, task_id, by=county.cardiologist).status is TaskStatus.ACCEPTED
+    with pytest.raises(NotFound):
+        shown(database, county.radiologist, task_id)
+
+
+def test_only_the_owner_starts_and_only_owner_or_coordinator_releases(database, chronicle):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    with pytest.raises(Conflict, match="nobody holds"):
+        do(database, chronicle, actions.start, task_id, by=county.radiologist)
+    do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    with pytest.raises(Conflict, match="already claimed by 王敏"):
+        do(database, chronicle, actions.start, task_id, by=county.colleague)
+    assert do(database, chronicle, actions.start, task_id, by=county.radiologist).status is TaskStatus.IN_PROGRESS
+    with pytest.raises(Conflict):
+        do(database, chronicle, actions.release, task_id, by=county.colleague)
+    released = do(database, chronicle, actions.release, task_id, by=county.coordinator)
+    assert (released.status, released.owner, released.claimed_at) == (TaskStatus.REQUESTED, None, None)
+    assert do(database, chronicle, actions.claim, task_id, by=county.colleague).owner.name == "陈涛"
+
+
+def test_a_handover_reaches_a_specialist_of_the_same_kind_only(database, chronicle):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    with pytest.raises(Refused, match="周宁 is no radiologist"):
+        do(database, chronicle, actions.handover, task_id, to=county.cardiologist.practitioner_id, by=county.radiologist)
+    given_to = do(database, chronicle, actions.handover, task_id, to=county.colleague.practitioner_id, by=county.radiologist)
+    assert (given_to.owner.name, given_to.status) == ("陈涛", TaskStatus.ACCEPTED)
+
+
+def test_a_declined_task_goes_to_the_next_hospital_and_the_clinic_hears_why(database, chronicle):
+    county = a_county(database, chronicle)
+    province = a_hospital(database, chronicle, "省医院")
+    an_agreement(database, chronicle, county.clinic, province)
+    task_id = a_task(database, chronicle, county.nurse)
+    with pytest.raises(Invalid, match="say why"):
+        do(database, chronicle, actions.decline, task_id, code=Declined.NO_CAPACITY, reason=" ", by=county.radiologist)
+    do(database, chronicle, actions.decline, task_id, code=Declined.NO_CAPACITY, reason="夜班无人", by=county.radiologist)
+    task = shown(database, county.nurse, task_id)
+    assert (task.performer.name, task.status) == ("省医院", TaskStatus.REQUESTED)
+    assert [(why.code, why.text.zh) for why in task.why] == [("declined:no-capacity", "曾被退回：夜班无人")]
+    with pytest.raises(NotFound):
+        shown(database, county.radiologist, task_id)
+    with database.reading() as db:
+        told = events_of(db, task_id)[-1]
+        clock = db.execute(select(turnaround_table)).one()
+    assert (told.type, told.data["code"], told.data["declined_by"]) == ("TaskDeclined", "no-capacity", county.hospital)
+    assert clock.performer == province
+
+
+def test_a_declined_task_without_another_hospital_waits_again_at_the_same(database, chronicle):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    do(database, chronicle, actions.decline, task_id, code=Declined.OTHER, reason="家属", by=county.radiologist)
+    task = shown(database, county.colleague, task_id)
+    assert (task.performer.name, task.status, task.owner) == ("青山县医院", TaskStatus.REQUESTED, None)
+
+
+def test_only_the_clinic_withdraws_and_only_before_it_is_read(database, chronicle):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    with pytest.raises(Refused):
+        do(database, chronicle, actions.cancel, task_id, reason="转院", by=county.radiologist)
+    do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    do(database, chronicle, actions.start, task_id, by=county.radiologist)
+    with pytest.raises(Conflict, match="in-progress cannot be cancelled"):
+        do(database, chronicle, actions.cancel, task_id, reason="转院", by=county.nurse)
+    do(database, chronicle, actions.release, task_id, by=county.radiologist)
+    do(database, chronicle, actions.cancel, task_id, reason="转院", by=county.nurse)
+    assert types_of(database, task_id)[-1] == "TaskCancelled"
+
+
+def test_completing_stamps_the_report_and_frees_the_study_for_a_new_question(database, chronicle):
+    county = a_county(database, chronicle)
+    uid = a_study(database, chronicle, county.clinic)
+    task_id = a_task(database, chronicle, county.nurse, uid)
+    with pytest.raises(Conflict, match="already asked"):
+        a_task(database, chronicle, county.nurse, uid)
+    do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    with pytest.raises(Conflict, match="accepted cannot be signed"):
+        do(database, chronicle, actions.complete, task_id, report_id="r1", by=county.radiologist)
+    do(database, chronicle, actions.start, task_id, by=county.radiologist)
+    signed_at = chronicle.clock.pass_(minutes=7)
+    do(database, chronicle, actions.complete, task_id, report_id="r1", by=county.radiologist)
+    task = shown(database, county.nurse, task_id)
+    assert (task.status, task.report_id, task.completed_at) == (TaskStatus.COMPLETED, "r1", signed_at)
+    assert a_task(database, chronicle, county.nurse, uid) != task_id
+
+
+def test_the_queue_is_ordered_by_priority_then_deadline_and_pages_without_gap_or_repeat(database, chronicle):
+    county = a_county(database, chronicle)
+    wanted = []
+    for priority in ("routine", "stat", "urgent", "routine", "asap", "stat"):
+        task_id = a_task(database, chronicle, county.nurse, priority=Priority(priority))
+        wanted.append((Priority(priority).rank, chronicle.clock.pass_(seconds=5), task_id))
+    wanted.sort()
+    seen, cursor = [], None
+    with database.reading() as db:
+        for _ in range(4):
+            page = views.queue(db, county.radiologist, limit=2, cursor=cursor)
+            seen += [task.id for task in page.items]
+            cursor = page.next
+            if cursor is None:
+                break
+        assert views.queue(db, county.radiologist, lane=Lane.ECG).items == ()
+        assert views.queue(db, county.radiologist, status=[TaskStatus.COMPLETED]).items == ()
+    assert seen == [task_id for _, _, task_id in wanted]
+    assert cursor is None
+
+
+@pytest.mark.parametrize("cursor", ["", "!", "e30", "W10", "bnVsbA", "WzEsMiwzXQ", "é", "[" * 150])
+def test_a_cursor_that_is_not_ours_is_refused_with_a_sentence(database, chronicle, cursor):
+    county = a_county(database, chronicle)
+    with database.reading() as db, pytest.raises(Invalid, match="cursor"):
+        views.queue(db, county.radiologist, cursor=cursor)
+
+
+def test_everybody_sees_their_side_only(database, chronicle):
+    county = a_county(database, chronicle)
+    a_task(database, chronicle, county.nurse)
+    other = a_nurse(database, chronicle, a_hospital(database, chronicle, "邻县医院"))
+    regulator = a_specialist(database, chronicle, county.hospital, Role.REGULATOR)
+    admin = a_specialist(database, chronicle, county.clinic, Role.ADMIN)
+    with database.reading() as db:
+        sees = {viewer: len(views.queue(db, viewer).items) for viewer in (county.nurse, county.radiologist, county.coordinator)}
+        blind = [len(views.queue(db, viewer).items) for viewer in (other, regulator, admin, county.cardiologist)]
+    assert set(sees.values()) == {1}
+    assert blind == [0, 0, 0, 0]
+
+
+def test_a_breach_is_dated_by_its_deadline_and_told_once(database, chronicle):
+    county = a_county(database, chronicle)
+    late = a_task(database, chronicle, county.nurse)
+    chronicle.clock.pass_(minutes=10)
+    in_time = a_task(database, chronicle, county.nurse)
+    watch = SlaWatch(database, chronicle)
+    assert watch.look() == 0
+    chronicle.clock.pass_(minutes=10, seconds=30)
+    assert watch.look() == 1
+    assert watch.look() == 0
+    task = shown(database, county.nurse, late)
+    assert task.breached_at == task.due_at
+    assert shown(database, county.nurse, in_time).breached_at is None
+    assert types_of(database, late) == ["TaskRequested", "SlaBreached"]
+
+
+def test_the_watch_runs_until_it_is_stopped(database, chronicle):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    chronicle.clock.pass_(hours=1)
+    watch = SlaWatch(database, chronicle)
+    watch.LOOK_EVERY_S = 0.01
+    watch.start()
+    chronicle.events.wait(chronicle.events.latest(), 10)
+    watch.stop()
+    assert shown(database, county.nurse, task_id).breached_at is not None
+
+
+def test_every_deed_is_in_the_audit_trail_and_its_chain_holds(database, chronicle):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    with database.reading() as db:
+        assert list(broken_seals(db)) == []
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.sampled_from(list(TaskEvent)), max_size=25))
+def test_no_order_of_events_leads_out_of_the_table_or_back_from_an_end(happened):
+    status = TaskStatus.REQUESTED
+    for event in happened:
+        try:
+            status = status_after(status, event)
+        except Conflict as conflict:
+            assert (status, event) not in TRANSITIONS
+            assert str(status) in conflict.sentence
+        else:
+            assert TRANSITIONS
+    assert status in OPEN or not any(origin is status for origin, _ in TRANSITIONS)
