@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from reportlab.lib.fonts import addMapping
@@ -14,29 +16,37 @@ from reportlab.pdfbase.ttfonts import TTFError, TTFont
 from telemed.kernel.errors import Unavailable
 
 REGULAR = "NotoSansSC"
-BOLD = "NotoSansSC-SemiBold"
+BOLD = "NotoSansSC-Bold"
 
 #: Name within the document -> file of the npm package @expo-google-fonts/noto-sans-sc (SIL OFL 1.1).
-FILES = {REGULAR: "NotoSansSC_400Regular.ttf", BOLD: "NotoSansSC_600SemiBold.ttf"}
+FILES = {REGULAR: "NotoSansSC_400Regular.ttf", BOLD: "NotoSansSC_700Bold.ttf"}
 
 #: One glyph's character in a ToUnicode map, past the basic plane.
 _FAR = re.compile(r"<([0-9A-F]{5,6})>$", re.MULTILINE)
 
-_registering = threading.Lock()
+_setting = threading.Lock()
 
 
-def register(folder: Path) -> None:
-    """Make both weights known to reportlab, once for the process; raise Unavailable when a file of *folder* is missing."""
-    with _registering:
-        if set(FILES) <= set(pdfmetrics.getRegisteredFontNames()):
-            return
-        for name, file in FILES.items():
-            try:
-                pdfmetrics.registerFont(_Font(name, str(folder / file)))
-            except (TTFError, OSError) as error:
-                raise Unavailable(f"the report's font {file} is not in {folder}: build the front end again") from error
-        for bold, italic in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            addMapping(REGULAR, bold, italic, BOLD if bold else REGULAR)
+@contextmanager
+def typesetting(folder: Path) -> Iterator[None]:
+    """Hold the type while one document is set; both weights are registered once for the process.
+
+    One at a time: reportlab's fonts keep a reading position of their own. Raises Unavailable when a file of *folder* is missing.
+    """
+    with _setting:
+        if not set(FILES) <= set(pdfmetrics.getRegisteredFontNames()):
+            _register(folder)
+        yield
+
+
+def _register(folder: Path) -> None:
+    for name, file in FILES.items():
+        try:
+            pdfmetrics.registerFont(_Font(name, str(folder / file)))
+        except (TTFError, OSError) as error:
+            raise Unavailable(f"the report's font {file} is not in {folder}: build the front end again") from error
+    for bold, italic in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        addMapping(REGULAR, bold, italic, BOLD if bold else REGULAR)
 
 
 class _Font(TTFont):  # type: ignore[misc] # reportlab ships no types

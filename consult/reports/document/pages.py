@@ -26,7 +26,7 @@ from reportlab.platypus import (
 
 from consult.reports.document.content import Attachments, Hints, Illustration, Ledger
 from consult.reports.document.drawing import EcgSheet, picture
-from consult.reports.document.fonts import BOLD, REGULAR, register
+from consult.reports.document.fonts import BOLD, REGULAR, typesetting
 from consult.reports.document.ledger import ledger_table, target
 from consult.reports.document.style import ACCENT, ALARM, GRID, MARGIN, PARAGRAPHS, RULE, SOFT, TINT
 from consult.reports.document.wording import RESPONSIBILITY, SEXES, STATUSES, TITLES, age_of, local, plain
@@ -43,7 +43,6 @@ def write(report: Report, attachments: Attachments, ledger: Ledger, fonts: Path)
 
     *ledger* is printed up to T4: T5 and T6 belong to the delivery slip. A preliminary report carries a watermark.
     """
-    register(fonts)
     sheet = io.BytesIO()
     title = " ".join(TITLES[report.kind])
     document = BaseDocTemplate(
@@ -71,7 +70,8 @@ def write(report: Report, attachments: Attachments, ledger: Ledger, fonts: Path)
     class Numbered(_Numbered):
         printed = report
 
-    document.build(_story(report, attachments, ledger), canvasmaker=Numbered)
+    with typesetting(fonts):
+        document.build(_story(report, attachments, ledger), canvasmaker=Numbered)
     return sheet.getvalue()
 
 

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+from support.builders import a_clinic, a_county, a_nurse, a_study, a_task
+
+from consult.delivery.actions import delivered, receipt
+from consult.queue.actions import claim
+from consult.reports import views
+from consult.reports.actions import amend_report, save_draft, sign_task
+from consult.reports.model import Draft
+from consult.requests.model import Kind
+from consult.turnaround.views import turnaround
+from telemed.kernel.errors import NotFound, Refused
+from telemed.kernel.events import events_of
+
+DRAFT = Draft("所见", "印象", Kind.CONSULTATION)
+
+
+@pytest.fixture
+def county(database, chronicle):
+    return a_county(database, chronicle)
+
+
+@pytest.fixture
+def signed(database, chronicle, county, clock):
+    task_id = a_task(database, chronicle, county.nurse, a_study(database, chronicle, county.clinic))
+    with database.transaction() as db:
+        claim(db, chronicle, task_id, by=county.radiologist)
+        save_draft(db, chronicle, task_id, DRAFT, 0, by=county.radiologist)
+    clock.pass_(minutes=9)
+    report = sign_task(database, chronicle, task_id, lambda _: b"%PDF", by=county.radiologist)
+    clock.pass_(seconds=2)
+    return report
+
+
+def told(database, task_id):
+    with database.reading() as db:
+        return [event.type for event in events_of(db, task_id) if event.type in {"ReportDelivered", "ReportRead"}]
+
+
+def test_the_first_delivery_counts_and_a_repeated_one_changes_nothing(database, chronicle, county, signed, clock):
+    with database.transaction() as db:
+        first = delivered(db, chronicle, signed.id, by=county.nurse)
+    clock.pass_(minutes=3)
+    with database.transaction() as db:
+        assert delivered(db, chronicle, signed.id, by=county.nurse) == first
+    assert told(database, signed.task_id) == ["ReportDelivered"]
+    with database.reading() as db:
+        clock_of_record = turnaround(db, county.nurse, signed.task_id, clock.now())
+    assert first.delivered_at == clock_of_record.T5
+    assert clock_of_record.elapsed_s == 542
+
+
+def test_a_receipt_names_a_person_and_implies_delivery(database, chronicle, county, signed, clock):
+    with database.transaction() as db:
+        read = receipt(db, chronicle, signed.id, by=county.nurse)
+    assert (read.read_by.name, read.delivered_at, read.read_at) == ("赵兰", clock.now(), clock.now())
+    other = a_nurse(database, chronicle, county.clinic, "钱护士")
+    clock.pass_(minutes=1)
+    with database.transaction() as db:
+        assert receipt(db, chronicle, signed.id, by=other) == read
+    assert told(database, signed.task_id) == ["ReportDelivered", "ReportRead"]
+    with database.reading() as db:
+        stamps = turnaround(db, county.nurse, signed.task_id, clock.now())
+        assert views.report(db, county.radiologist, signed.id) == read
+    order = [stamps.T0, stamps.T3, stamps.T4, stamps.T5, stamps.T6]
+    assert order == sorted(order)
+
+
+def test_only_the_clinic_that_asked_can_acknowledge(database, chronicle, county, signed):
+    stranger = a_nurse(database, chronicle, a_clinic(database, chronicle, "别处卫生院"))
+    for deed in (delivered, receipt):
+        with database.transaction() as db, pytest.raises(Refused):
+            deed(db, chronicle, signed.id, by=county.radiologist)
+        with database.transaction() as db, pytest.raises(NotFound):
+            deed(db, chronicle, signed.id, by=stranger)
+    assert told(database, signed.task_id) == []
+
+
+def test_an_amendment_must_be_acknowledged_again(database, chronicle, county, signed, clock):
+    with database.transaction() as db:
+        first = receipt(db, chronicle, signed.id, by=county.nurse)
+    with database.reading() as db:
+        assert views.inbox(db, county.nurse, unread_only=True).items == ()
+    clock.pass_(minutes=30)
+    amended = replace(DRAFT, impression="更正")
+    second = amend_report(database, chronicle, signed.id, amended, "更正", lambda _: b"%PDF", by=county.radiologist)
+    assert (second.delivered_at, second.read_at) == (None, None)
+    with database.reading() as db:
+        assert [report.id for report in views.inbox(db, county.nurse, unread_only=True).items] == [second.id]
+        assert views.report(db, county.nurse, signed.id).read_at == first.read_at
+    with database.transaction() as db:
+        receipt(db, chronicle, second.id, by=county.nurse)
+    assert told(database, signed.task_id) == ["ReportDelivered", "ReportRead"] * 2
+    with database.reading() as db:
+        assert first.delivered_at == turnaround(db, county.nurse, signed.task_id, clock.now()).T5
+
+
+def test_two_receipts_at_one_instant_make_one(database, chronicle, county, signed):
+    nurses = [county.nurse, a_nurse(database, chronicle, county.clinic, "钱护士")]
+    gate, read = threading.Barrier(2), []
+
+    def acknowledge(nurse):
+        gate.wait(10)
+        with database.transaction() as db:
+            read.append(receipt(db, chronicle, signed.id, by=nurse))
+
+    threads = [threading.Thread(target=acknowledge, args=(nurse,)) for nurse in nurses]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(read) == 2
+    assert read[0].read_by == read[1].read_by
+    assert told(database, signed.task_id) == ["ReportDelivered", "ReportRead"]

@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+from support.builders import CT_IMAGE, County, a_clinic, a_county, a_nurse, a_person, a_study, a_task
+
+from consult.practitioners.model import Role, Viewer
+from consult.queue.actions import claim, handover
+from consult.queue.model import TaskStatus
+from consult.queue.views import task
+from consult.reports import views
+from consult.reports.actions import amend_report, save_draft, sign_task
+from consult.reports.model import (
+    TRANSITIONS,
+    Draft,
+    KeyImage,
+    Report,
+    ReportEvent,
+    ReportStatus,
+    canonical,
+    checked,
+    sealed,
+    status_after,
+)
+from consult.reports.tables import document_table, report_table
+from consult.requests.model import Kind
+from consult.turnaround.views import turnaround
+from dicom_node.archive.tables import instance_table, patient_table
+from telemed.kernel.audit import Chronicle, broken_seals
+from telemed.kernel.database import Database
+from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
+from telemed.kernel.events import events_of
+
+WRITTEN = Draft("左侧基底节区见团片状高密度影。", "脑出血。", Kind.DIAGNOSIS)
+
+
+@dataclass
+class Desk:
+    """One task claimed by the radiologist of a county, and short ways to work on it."""
+
+    database: Database
+    chronicle: Chronicle
+    county: County
+    study: str
+    task_id: str
+
+    def save(self, draft: Draft = WRITTEN, expected: int | None = None, by: Viewer | None = None) -> Draft:
+        with self.database.transaction() as db:
+            return save_draft(db, self.chronicle, self.task_id, draft, expected, by=by or self.county.radiologist)
+
+    def sign(self, by: Viewer | None = None, make=lambda report: report.id.encode()) -> Report:
+        return sign_task(self.database, self.chronicle, self.task_id, make, by=by or self.county.radiologist)
+
+    def amend(self, report: Report, draft: Draft, reason: str = "补充测量", by: Viewer | None = None) -> Report:
+        by = by or self.county.radiologist
+        return amend_report(self.database, self.chronicle, report.id, draft, reason, lambda made: made.id.encode(), by=by)
+
+    def report(self, report_id: str, by: Viewer | None = None) -> Report:
+        with self.database.reading() as db:
+            return views.report(db, by or self.county.radiologist, report_id)
+
+
+@pytest.fixture
+def desk(database, chronicle, clock) -> Desk:
+    county = a_county(database, chronicle)
+    study = a_study(database, chronicle, county.clinic)
+    task_id = a_task(database, chronicle, county.nurse, study)
+    clock.pass_(minutes=4)
+    with database.transaction() as db:
+        claim(db, chronicle, task_id, by=county.radiologist)
+    clock.pass_(minutes=1)
+    return Desk(database, chronicle, county, study, task_id)
+
+
+def test_every_change_of_a_report_that_the_table_does_not_name_is_a_conflict():
+    for status in ReportStatus:
+        for event in ReportEvent:
+            if (status, event) in TRANSITIONS:
+                assert status_after(status, event) is TRANSITIONS[status, event]
+            else:
+                with pytest.raises(Conflict):
+                    status_after(status, event)
+
+
+def test_text_loses_what_no_page_can_hold_and_nothing_else():
+    kept = checked(Draft("一\r\n二\x00\x07\t三\ud800𬭎", "a\rb"))
+    assert kept.findings == "一\n二\t三𬭎"
+    assert kept.impression == "a\nb"
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        Draft("长" * 20_001),
+        Draft(key_images=(KeyImage("1.2", 0),)),
+        Draft(key_images=(KeyImage("1" * 65, 1),)),
+        Draft(key_images=tuple(KeyImage("1.2", n) for n in range(1, 14))),
+    ],
+)
+def test_a_draft_beyond_its_bounds_is_refused(draft):
+    with pytest.raises(Invalid):
+        checked(draft)
+
+
+def test_saving_counts_versions_and_starts_the_task(desk):
+    assert desk.save(expected=0).version == 1
+    assert desk.save(replace(WRITTEN, impression="脑出血，建议转诊。"), expected=1).version == 2
+    with desk.database.reading() as db:
+        kept = views.draft(db, desk.county.radiologist, desk.task_id)
+        assert kept == replace(WRITTEN, impression="脑出血，建议转诊。", version=2, saved_at=desk.chronicle.clock.now())
+        assert task(db, desk.county.radiologist, desk.task_id).status is TaskStatus.IN_PROGRESS
+
+
+def test_a_stale_save_is_a_conflict_and_changes_nothing(desk):
+    desk.save(expected=0)
+    with pytest.raises(Conflict) as stale:
+        desk.save(Draft("somebody else's window"), expected=0)
+    assert stale.value.code == "draft-stale"
+    with desk.database.reading() as db:
+        assert views.draft(db, desk.county.radiologist, desk.task_id).findings == WRITTEN.findings
+
+
+def test_only_the_owner_writes(desk):
+    with pytest.raises(Refused, match="王敏"):
+        desk.save(by=desk.county.colleague)
+
+
+def test_the_clinic_sees_no_draft(desk):
+    desk.save()
+    with desk.database.reading() as db, pytest.raises(NotFound):
+        views.draft(db, desk.county.nurse, desk.task_id)
+
+
+@pytest.mark.parametrize(
+    ("draft", "code"),
+    [
+        (replace(WRITTEN, findings=" \n"), "findings-missing"),
+        (replace(WRITTEN, impression=""), "impression-missing"),
+        (replace(WRITTEN, kind=None), "kind-missing"),
+    ],
+)
+def test_an_incomplete_draft_is_not_signed(desk, draft, code):
+    desk.save(draft)
+    with pytest.raises(Invalid) as refused:
+        desk.sign()
+    assert refused.value.code == code
+
+
+def test_signing_binds_report_document_task_clock_event_and_audit(desk, clock):
+    desk.save(replace(WRITTEN, critical=True))
+    signed = desk.sign()
+    assert (signed.status, signed.version, signed.kind, signed.critical) == (ReportStatus.FINAL, 1, Kind.DIAGNOSIS, True)
+    assert signed.signed_by.name == "王敏"
+    assert signed.patient.name == "王小东"
+    assert desk.report(signed.id) == signed
+    assert signed.content_sha256 == hashlib.sha256(canonical(desk.report(signed.id))).hexdigest()
+    with desk.database.reading() as db:
+        closed = task(db, desk.county.radiologist, desk.task_id)
+        assert (closed.status, closed.report_id) == (TaskStatus.COMPLETED, signed.id)
+        assert signed.signed_at == turnaround(db, desk.county.nurse, desk.task_id, clock.now()).T4
+        event = events_of(db, desk.task_id)[-1]
+        assert event.type == "ReportSigned"
+        assert event.data["report_id"] == signed.id
+        assert event.data["institution"] == desk.county.clinic
+        assert views.document(db, desk.county.nurse, signed.id) == signed.id.encode()
+        assert signed.document_sha256 == hashlib.sha256(signed.id.encode()).hexdigest()
+        assert list(broken_seals(db)) == []
+
+
+def test_the_moment_of_signing_is_the_one_printed_on_the_document(desk, clock):
+    desk.save()
+    printed = []
+
+    def slow(report: Report) -> bytes:
+        printed.append(report.signed_at)
+        clock.pass_(seconds=3)
+        return b"%PDF"
+
+    assert desk.sign(make=slow).signed_at == printed[0]
+
+
+def test_a_draft_changed_while_its_document_is_made_is_not_signed(desk):
+    desk.save()
+
+    def meanwhile(report: Report) -> bytes:
+        desk.save(replace(WRITTEN, impression="别的"))
+        return b"%PDF"
+
+    with pytest.raises(Conflict):
+        desk.sign(make=meanwhile)
+    with desk.database.reading() as db:
+        assert views.reports_of_study(db, desk.county.radiologist, desk.study) == ()
+
+
+def test_of_two_signatures_at_one_instant_exactly_one_counts(desk):
+    desk.save()
+    gate, outcomes = threading.Barrier(2), []
+
+    def together(report: Report) -> bytes:
+        gate.wait(10)
+        return report.id.encode()
+
+    def attempt():
+        try:
+            outcomes.append(desk.sign(make=together))
+        except Conflict as lost:
+            outcomes.append(lost)
+
+    threads = [threading.Thread(target=attempt) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "Report"]
+    with desk.database.reading() as db:
+        assert len(db.execute(select(report_table.c.id)).all()) == len(db.execute(select(document_table.c.report_id)).all()) == 1
+
+
+def test_a_signed_report_takes_no_further_draft_or_signature(desk):
+    desk.save()
+    desk.sign()
+    with pytest.raises(Conflict):
+        desk.save()
+    with pytest.raises(Conflict):
+        desk.sign()
+
+
+def test_a_task_handed_over_after_it_was_begun_is_signed_by_the_heir(desk):
+    desk.save()
+    with desk.database.transaction() as db:
+        handover(db, desk.chronicle, desk.task_id, to=desk.county.colleague.practitioner_id, by=desk.county.radiologist)
+    with pytest.raises(Refused):
+        desk.sign()
+    assert desk.sign(by=desk.county.colleague).signed_by.name == "陈涛"
+
+
+def test_a_signed_report_keeps_the_name_the_patient_had(desk):
+    desk.save()
+    signed = desk.sign()
+    with desk.database.transaction() as db:
+        db.execute(update(patient_table).values(name_ideographic="改名"))
+    assert desk.report(signed.id).patient.name == "王小东"
+    assert sealed(desk.report(signed.id)).content_sha256 == signed.content_sha256
+
+
+def test_an_amendment_is_a_new_version_and_the_old_one_stays(desk, clock):
+    desk.save()
+    first = desk.sign()
+    clock.pass_(hours=1)
+    second = desk.amend(first, replace(WRITTEN, impression="脑出血，破入脑室。"))
+    third = desk.amend(second, replace(WRITTEN, impression="脑出血，破入脑室，积水。"))
+    assert (second.status, second.version, second.amends, second.reason) == (ReportStatus.AMENDED, 2, first.id, "补充测量")
+    assert third.version == 3
+    old = desk.report(first.id)
+    assert old == replace(first, amended_by=second.id)
+    assert old.impression == "脑出血。"
+    with desk.database.reading() as db:
+        versions = views.reports_of_study(db, desk.county.nurse, desk.study)
+        assert [report.version for report in versions] == [3, 2, 1]
+        event = events_of(db, desk.task_id)[-1]
+        assert (event.type, event.data["amends"]) == ("ReportAmended", second.id)
+        key = (desk.county.clinic, desk.study)
+        assert views.newest_of_studies(db, [key])[key].version == 3
+
+
+def test_one_version_is_amended_once(desk):
+    desk.save()
+    first = desk.sign()
+    desk.amend(first, WRITTEN)
+    with pytest.raises(Conflict):
+        desk.amend(first, WRITTEN)
+
+
+def test_an_amendment_needs_a_reason_and_a_specialist_of_the_hospital(desk):
+    desk.save()
+    first = desk.sign()
+    with pytest.raises(Invalid):
+        desk.amend(first, WRITTEN, reason=" ")
+    with pytest.raises(Refused):
+        desk.amend(first, WRITTEN, by=desk.county.nurse)
+
+
+def test_a_key_image_must_be_of_the_study(desk):
+    other = a_study(desk.database, desk.chronicle, desk.county.clinic)
+    with desk.database.reading() as db:
+        own = set(db.scalars(select(instance_table.c.sop_instance_uid).where(instance_table.c.sop_class_uid == CT_IMAGE)))
+    accepted = set()
+    for uid in own:
+        try:
+            desk.save(replace(WRITTEN, key_images=(KeyImage(uid, 1),)))
+            accepted.add(uid)
+        except Invalid as refused:
+            assert refused.code == "key-image-foreign"
+    assert other != desk.study
+    assert len(own) == 4
+    assert len(accepted) == 2
+
+
+def test_strangers_administrators_and_regulators_see_no_report(desk):
+    desk.save()
+    signed = desk.sign()
+    database, chronicle = desk.database, desk.chronicle
+    elsewhere = a_nurse(database, chronicle, a_clinic(database, chronicle, "别处卫生院"))
+    admin = a_person(database, chronicle, desk.county.hospital, Role.ADMIN)
+    regulator = a_person(database, chronicle, desk.county.clinic, Role.REGULATOR)
+    for viewer in (elsewhere, admin, regulator):
+        with database.reading() as db:
+            with pytest.raises(NotFound):
+                views.report(db, viewer, signed.id)
+            with pytest.raises(NotFound):
+                views.document(db, viewer, signed.id)
+            assert views.reports_of_study(db, viewer, desk.study) == ()
+            assert views.inbox(db, viewer).items == ()
+
+
+def test_the_inbox_gives_every_report_once_page_by_page(desk, clock):
+    desk.save()
+    signed = [desk.sign()]
+    for number in range(4):
+        clock.pass_(minutes=number % 2)
+        signed.append(desk.amend(signed[-1], WRITTEN))
+    seen, cursor = [], None
+    while True:
+        with desk.database.reading() as db:
+            page = views.inbox(db, desk.county.nurse, limit=2, cursor=cursor)
+        seen += [report.id for report in page.items]
+        cursor = page.next
+        if cursor is None:
+            break
+    assert sorted(seen) == sorted(report.id for report in signed)
+    with desk.database.reading() as db, pytest.raises(Invalid):
+        views.inbox(db, desk.county.nurse, cursor="; drop table report")
+
+
+def test_preparing_for_too_long_signs_nothing(desk, clock):
+    desk.save()
+
+    def endless(report: Report) -> bytes:
+        clock.at += timedelta(minutes=5)
+        return b"%PDF"
+
+    with pytest.raises(Exception, match="sign again"):
+        desk.sign(make=endless)

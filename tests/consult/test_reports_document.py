@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from pypdf import PdfReader
+
+from consult.practitioners.model import Institution, Level, Person
+from consult.reports.document.appending import append_pages
+from consult.reports.document.content import Attachments, Hints, Illustration, Ledger
+from consult.reports.document.documents import hints_of
+from consult.reports.document.pages import write
+from consult.reports.document.slip import with_slip
+from consult.reports.document.wording import span
+from consult.reports.model import Report, ReportStatus, sealed
+from consult.requests.model import Kind, Patient
+from ecg.rendering import Sheet, Strip
+from telemed.kernel.errors import Invalid, Unavailable
+
+FONTS = Path(__file__).parents[2] / "web" / "static" / "fonts"
+T0 = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
+STAMPS = [T0 + timedelta(minutes=minutes) for minutes in (0, 1, 2, 5, 14, 15, 31)]
+
+
+def a_report(**changes) -> Report:
+    report = Report(
+        id="5e" * 16,
+        task_id="7a" * 16,
+        study_instance_uid="2.25.1",
+        status=ReportStatus.FINAL,
+        version=1,
+        kind=Kind.DIAGNOSIS,
+        findings="颅骨未见骨折。<b>血肿</b> & 水肿 < 30 ml。",
+        impression="左侧基底节区脑出血。",
+        critical=False,
+        key_images=(),
+        signed_at=STAMPS[4],
+        signed_by=Person("p1", "王𬭎"),
+        institution=Institution("i1", "莲花乡卫生院", "Lianhua Township Clinic", Level.TOWNSHIP),
+        performer=Institution("i2", "青山县医院", "Qingshan County Hospital", Level.COUNTY),
+        patient=Patient("P-001", "㛃䶮", "F", date(1958, 2, 14), 68),
+        modalities=("CT",),
+        study_description="头颅平扫",
+        study_at=T0,
+        lane="imaging",
+        budget_s=1200,
+    )
+    return sealed(replace(report, **changes))
+
+
+def made(report: Report, attachments: Attachments = Attachments()) -> bytes:
+    return write(report, attachments, Ledger([*STAMPS[:5], None, None], report.budget_s), FONTS)
+
+
+def text_of(pdf: bytes) -> str:
+    return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf), strict=True).pages)
+
+
+def a_picture(width: int = 640, height: int = 480) -> bytes:
+    kept = io.BytesIO()
+    Image.new("L", (width, height), 90).save(kept, "JPEG")
+    return kept.getvalue()
+
+
+def test_the_document_says_who_what_and_when_in_chinese():
+    text = text_of(made(a_report()))
+    for said in (
+        "青山县医院",
+        "莲花乡卫生院",
+        "远程诊断报告",
+        "左侧基底节区脑出血。",
+        "头颅平扫",
+        "2026-03-02 09:44:00",
+        "14:00",
+    ):
+        assert said in text
+
+
+def test_names_in_rare_characters_can_be_searched_as_they_are_printed():
+    text = text_of(made(a_report()))
+    assert "㛃䶮" in text
+    assert "王𬭎" in text
+
+
+def test_every_font_is_embedded_so_that_any_machine_prints_it():
+    for page in PdfReader(io.BytesIO(made(a_report()))).pages:
+        for font in page["/Resources"]["/Font"].values():
+            font = font.get_object()
+            if "NotoSans" in str(font["/BaseFont"]):
+                assert "/FontFile2" in font["/FontDescriptor"]
+                assert "/ToUnicode" in font
+
+
+def test_a_strangers_text_is_never_markup():
+    hostile = a_report(
+        findings='<img src="file:///etc/passwd"/><font size="900">x</font>',
+        patient=Patient("<b>", '</font><a href="x">甲', "F", None, None),
+        study_description="<para>&",
+        reason="<i>",
+        amends="1f" * 16,
+    )
+    text = text_of(made(hostile))
+    assert '<img src="file:///etc/passwd"/>' in text.replace("\n", "")
+    assert '</font><a href="x">甲' in text.replace("\n", "")
+
+
+def test_advice_and_diagnosis_are_told_apart():
+    advice, diagnosis = text_of(made(a_report(kind=Kind.CONSULTATION))), text_of(made(a_report()))
+    assert "远程会诊意见" in advice
+    assert "诊断与治疗由邀请方医师决定" in advice
+    assert "远程会诊意见" not in diagnosis
+
+
+def test_a_critical_value_an_amendment_and_a_draft_say_so():
+    assert "危急值" in text_of(made(a_report(critical=True)))
+    assert "危急值" not in text_of(made(a_report()))
+    amended = text_of(made(a_report(version=2, amends="1f" * 16, reason="补充测量", status=ReportStatus.AMENDED)))
+    assert "1f" * 16 in amended
+    assert "补充测量" in amended
+    assert "草稿" in text_of(made(a_report(status=ReportStatus.PRELIMINARY)))
+
+
+def test_long_text_flows_over_pages_that_are_numbered():
+    findings = "\n".join(f"第{number}段：" + "两肺纹理清晰，未见明确实质性病变。" * 12 for number in range(60))
+    pdf = made(a_report(findings=findings))
+    pages = PdfReader(io.BytesIO(pdf)).pages
+    assert len(pages) > 3
+    text = text_of(pdf)
+    assert all(f"第{number}段" in text for number in range(60))
+    assert f"第 {len(pages)} 页 / 共 {len(pages)} 页" in text
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 12])
+def test_every_key_image_is_on_the_page(count):
+    shown = [Illustration(a_picture(640 + number, 480), f"图像 {number}") for number in range(count)]
+    reader = PdfReader(io.BytesIO(made(a_report(), Attachments(shown))))
+    names = {(page.page_number, name) for page in reader.pages for name in page["/Resources"].get("/XObject", {})}
+    assert len(names) == count
+
+
+def test_a_key_image_that_is_none_is_refused_in_a_sentence():
+    with pytest.raises(Invalid, match="key image"):
+        made(a_report(), Attachments([Illustration(b"not a picture", "x")]))
+
+
+def test_an_ecg_lies_in_true_size_on_a_wide_page_with_its_hints():
+    sheet = Sheet(
+        270,
+        130,
+        (Strip("II", (20, 20), (((15, 40), (20, 30), (265, 40)),)),),
+        (((6, 40), (6, 30), (11, 30)),),
+        "25 mm/s  10 mm/mV",
+    )
+    hints = Hints([("心率 Heart rate", "72 bpm")], ["窦性心律 Sinus rhythm"])
+    pdf = made(a_report(), Attachments((), [sheet], hints))
+    last = PdfReader(io.BytesIO(pdf)).pages[-1]
+    assert last.mediabox.width > last.mediabox.height
+    text = text_of(pdf)
+    for said in ("提示，非诊断", "72 bpm", "窦性心律", "25 mm/s", "II"):
+        assert said in text
+
+
+def test_hints_leave_out_what_could_not_be_measured():
+    measured = {"heart_rate_bpm": 72, "pr_interval_ms": None, "qtc_ms": {"bazett": 425}, "rv5_sv1_mv": 1.9}
+    statements = [{"text": {"zh": "窦性心律", "en": "Sinus rhythm"}}]
+    hints = hints_of({"measurements": measured, "statements": statements})
+    assert [value for _, value in hints.measurements] == ["72 bpm", "425 ms", "1.9 mV"]
+    assert list(hints.statements) == ["窦性心律 Sinus rhythm"]
+
+
+def test_the_same_report_gives_the_same_bytes():
+    assert made(a_report()) == made(a_report())
+
+
+def test_the_slip_adds_t5_and_t6_and_leaves_the_signed_bytes_alone():
+    report = a_report()
+    signed = made(report)
+    read = replace(report, delivered_at=STAMPS[5], read_at=STAMPS[6], read_by=Person("n1", "赵兰"))
+    handed = with_slip(signed, read, Ledger(STAMPS, 1200), FONTS)
+    assert handed.startswith(signed)
+    assert len(PdfReader(io.BytesIO(handed), strict=True).pages) == len(PdfReader(io.BytesIO(signed)).pages) + 1
+    slip = PdfReader(io.BytesIO(handed)).pages[-1].extract_text()
+    for said in (
+        *(f"T{number}" for number in range(7)),
+        "09:45:00",
+        "10:01:00",
+        "赵兰",
+        "按时",
+        hashlib.sha256(signed).hexdigest(),
+    ):
+        assert said in slip
+    assert "左侧基底节区脑出血。" in text_of(handed)
+
+
+def test_the_slip_of_an_undelivered_report_says_nothing_happened_yet():
+    signed = made(a_report())
+    slip = (
+        PdfReader(io.BytesIO(with_slip(signed, a_report(), Ledger([*STAMPS[:5], None, None], 1200), FONTS)))
+        .pages[-1]
+        .extract_text()
+    )
+    assert "—" in slip
+    assert "按时" not in slip
+    assert "超时" not in slip
+
+
+def test_a_late_delivery_is_called_late():
+    stamps = [*STAMPS[:5], T0 + timedelta(minutes=21), None]
+    signed = made(a_report())
+    assert "超时" in PdfReader(io.BytesIO(with_slip(signed, a_report(), Ledger(stamps, 1200), FONTS))).pages[-1].extract_text()
+
+
+def test_pages_appended_twice_are_all_there():
+    signed = made(a_report())
+    once = append_pages(signed, made(a_report(id="aa" * 16)))
+    twice = len(PdfReader(io.BytesIO(once), strict=True).pages)
+    assert twice == 2 * len(PdfReader(io.BytesIO(signed)).pages)
+
+
+def test_missing_fonts_are_a_sentence_not_a_traceback(tmp_path, monkeypatch):
+    monkeypatch.setattr("consult.reports.document.fonts.FILES", {"Absent": "Absent.ttf"})
+    with pytest.raises(Unavailable, match="build the front end"):
+        write(a_report(), Attachments(), Ledger([None] * 7, 0), tmp_path)
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0, "0:00"), (307, "5:07"), (3723, "1:02:03")])
+def test_a_span_reads_as_a_clock(seconds, said):
+    assert span(seconds) == said
