@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from consult.reports.document.documents import Documents
 from dicom_node.archive.archive import Archive
+from dicom_node.imaging.imaging import Imaging
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.clock import Clock
 from telemed.kernel.confinement import Confinement
@@ -36,13 +37,18 @@ CHRONICLE = web.AppKey("chronicle", Chronicle)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock")
 ARCHIVE = web.AppKey("archive", Archive)
 CONFINEMENT = web.AppKey("confinement", Confinement)
+IMAGING = web.AppKey("imaging", Imaging)
+#: Makes the PDFs of reports.
+DOCUMENTS = web.AppKey("documents", Documents)
 PASSWORDS = web.AppKey("passwords", Passwords)
-#: The threads in which everything that blocks is run; bounded, so that a burst waits instead of drowning the machine.
+#: The threads in which the database is spoken to; bounded, so that a burst waits instead of drowning the machine.
 THREADS = web.AppKey("threads", ThreadPoolExecutor)
+#: The threads for slow work, apart, so that decoding and signing never keep a sign-in or a queue waiting.
+SLOW_THREADS = web.AppKey("slow_threads", ThreadPoolExecutor)
 HUB: web.AppKey[Hub] = web.AppKey("hub")
 METRICS = web.AppKey("metrics", Metrics)
-#: The folder of the fonts a report's PDF embeds.
-FONTS = web.AppKey("fonts", Path)
 SITE = web.AppKey("site", Site)
 #: (method, canonical path) of every route that may be used without signing in.
 OPEN_ROUTES = web.AppKey("open_routes", frozenset[tuple[str, str]])
+#: The OpenAPI document.
+OPENAPI = web.AppKey("openapi", bytes)

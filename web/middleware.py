@@ -24,20 +24,18 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 #: Everything from ourselves. Styles may be inline (component libraries set them); scripts never; wasm and blob workers decode.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'wasm-unsafe-eval'",
-        "worker-src 'self' blob:",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "media-src 'self' blob:",
-        "font-src 'self' data:",
-        "frame-src 'self' blob:",
-        "object-src 'self'",
-        "base-uri 'none'",
-        "form-action 'self'",
-    )
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; "
+    "script-src 'self' 'wasm-unsafe-eval'; "
+    "worker-src 'self' blob:; "
+    "style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; "
+    "media-src 'self' blob:; "
+    "font-src 'self' data:; "
+    "frame-src 'self' blob:; "
+    "object-src 'self'; "
+    "base-uri 'none'; "
+    "form-action 'self'"
 )
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -75,10 +73,11 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         response = await handler(request)
         status = response.status
-        return response
     except web.HTTPException as error:
         status = error.status
         raise
+    else:
+        return response
     finally:
         seconds = time.perf_counter() - began
         metrics = request.app[keys.METRICS]

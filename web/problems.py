@@ -40,11 +40,11 @@ CODES: Mapping[str, tuple[int, str]] = {
 
 def problem_of(error: Exception) -> tuple[int, str, str, str]:
     """Return status, title, sentence and code for *error*; what nobody foresaw is 500 and says nothing of our insides."""
-    for kind, status, title in KINDS:
+    for kind, usual, words in KINDS:
         if isinstance(error, kind):
             if not isinstance(error, TelemedError):
-                return status, title, str(error), "recording"
-            status, title = CODES.get(error.code, (status, title))
+                return usual, words, str(error), "recording"
+            status, title = CODES.get(error.code, (usual, words))
             return status, title, error.sentence, error.code or kind.__name__.lower()
     return 500, "The server failed", "this is our mistake, not yours; the log names it under this request's id", "internal"
 
@@ -57,10 +57,11 @@ def response_of(error: Exception, request_id: str) -> web.Response:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="telemed"'
-    return _response(status, title, sentence, code, request_id, headers)
+    return _response((status, title, sentence, code), request_id, headers)
 
 
-def _response(status: int, title: str, sentence: str, code: str, request_id: str, headers: Mapping[str, str]) -> web.Response:
+def _response(problem: tuple[int, str, str, str], request_id: str, headers: Mapping[str, str]) -> web.Response:
+    status, title, sentence, code = problem
     body = {
         "type": f"urn:telemed:problem:{code}",
         "title": title,
@@ -93,7 +94,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             raise
         sentence = SENTENCES.get(error.status, error.text or error.reason)
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        return _response(error.status, error.reason, sentence, error.reason.lower().replace(" ", "-"), request[REQUEST_ID], headers)
+        return _response(
+            error.status, error.reason, sentence, error.reason.lower().replace(" ", "-"), request[REQUEST_ID], headers
+        )
     except (asyncio.CancelledError, ConnectionError):
         raise
     except Exception as error:

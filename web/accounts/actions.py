@@ -118,7 +118,10 @@ def sign_in(
             assert signed_in is not None
             viewer = signed_in.viewer
             chronicle.trail.append(
-                db, AuditRecord(viewer.practitioner_id, "SignedIn", "account", account_id, viewer.institution_id, 0, {"address": address})
+                db,
+                AuditRecord(
+                    viewer.practitioner_id, "SignedIn", "account", account_id, viewer.institution_id, 0, {"address": address}
+                ),
             )
             return secret, signed_in
     raise Refused("the user name or the password is wrong", code="sign-in")
@@ -144,7 +147,9 @@ def confirm_identity(
         else:
             chronicle.trail.append(
                 db,
-                AuditRecord(viewer.practitioner_id, "IdentityNotConfirmed", "account", signed_in.account_id, viewer.institution_id, 4),
+                AuditRecord(
+                    viewer.practitioner_id, "IdentityNotConfirmed", "account", signed_in.account_id, viewer.institution_id, 4
+                ),
             )
     if not right:
         raise Refused("the password is wrong; nothing was signed", code="password")

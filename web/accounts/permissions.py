@@ -18,6 +18,7 @@ class Permission(StrEnum):
     REQUEST = "request"
     READ_TASKS = "read-tasks"
     WORK_TASKS = "work-tasks"
+    MOVE_TASKS = "move-tasks"
     READ_REPORTS = "read-reports"
     WRITE_REPORTS = "write-reports"
     ACKNOWLEDGE_REPORTS = "acknowledge-reports"
@@ -38,6 +39,7 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.REQUEST: frozenset({Role.CLINIC, Role.COORDINATOR}),
     Permission.READ_TASKS: _CLINICAL,
     Permission.WORK_TASKS: _SPECIALISTS,
+    Permission.MOVE_TASKS: _SPECIALISTS | {Role.COORDINATOR},
     Permission.READ_REPORTS: _CLINICAL,
     Permission.WRITE_REPORTS: _SPECIALISTS,
     Permission.ACKNOWLEDGE_REPORTS: frozenset({Role.CLINIC}),

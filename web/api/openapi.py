@@ -17,7 +17,8 @@ from web.api.operations import PREFIX, Operation
 from web.problems import MEDIA_TYPE
 
 REF = "#/components/schemas/{model}"
-_PART = re.compile(r"{(\w+)}")
+#: A part of a path, with or without a pattern of its own: ``{id}`` or ``{id:[0-9a-f]{32}}``.
+_PART = re.compile(r"{(\w+)(?::(?:[^{}]|{[^{}]*})+)?}")
 
 PROBLEM = {
     "type": "object",
@@ -42,7 +43,9 @@ def document(operations: tuple[Operation, ...]) -> dict[str, Any]:
     schemas, definitions = TypeAdapter.json_schemas(adapters, ref_template=REF)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        paths.setdefault(PREFIX + operation.path, {})[operation.method.lower()] = _described(operation, schemas)
+        paths.setdefault(PREFIX + _PART.sub(r"{\1}", operation.path), {})[operation.method.lower()] = _described(
+            operation, schemas
+        )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -79,7 +82,9 @@ def _adapters(operations: tuple[Operation, ...]) -> list[tuple[Key, JsonSchemaMo
 
 def _described(operation: Operation, schemas: dict[tuple[Key, JsonSchemaMode], Any]) -> dict[str, Any]:
     query, body = operation.models
-    path = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _PART.findall(operation.path)]
+    path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _PART.findall(operation.path)
+    ]
     answers: dict[str, Any] = {"default": {"description": "A problem", "content": {MEDIA_TYPE: {"schema": _ref("Problem")}}}}
     if operation.answer is not None:
         schema = schemas[(operation.name, "answer"), "serialization"]

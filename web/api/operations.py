@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 PREFIX = "/api/v1"
 MOST_ERRORS_NAMED = 5
+#: A clinic's uplink is thin; smaller answers, sign-in among them, go as they are.
+WORTH_COMPRESSING = 4096
 
 
 class Given(BaseModel):
@@ -81,6 +83,13 @@ Handler = Callable[[Call[Any, Any]], Awaitable[object]]
 
 
 @dataclass(frozen=True)
+class Ready(Generic[T]):
+    """An answer of type T whose JSON was written elsewhere, as in a worker: large ones would hold up the event loop."""
+
+    content: bytes
+
+
+@dataclass(frozen=True)
 class Operation:
     """One operation: *path* is under PREFIX; *permission* None leaves it open to everyone."""
 
@@ -121,7 +130,7 @@ class Operation:
         answer = _hints(self.handler)["return"]
         if answer is types.NoneType or (get_origin(answer) is None and issubclass(answer, web.StreamResponse)):
             return None
-        return answer
+        return get_args(answer)[0] if get_origin(answer) is Ready else answer
 
 
 @functools.cache
@@ -154,8 +163,11 @@ def route(operation: Operation) -> web.RouteDef:
             return answer
         if adapter is None:
             return web.Response(status=204, headers=call.headers)
-        content = adapter.dump_json(answer)
-        return web.Response(status=operation.status, body=content, content_type="application/json", headers=call.headers)
+        content = answer.content if isinstance(answer, Ready) else adapter.dump_json(answer)
+        response = web.Response(status=operation.status, body=content, content_type="application/json", headers=call.headers)
+        if len(content) > WORTH_COMPRESSING:
+            response.enable_compression()
+        return response
 
     return web.route(operation.method, PREFIX + operation.path, respond)
 

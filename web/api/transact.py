@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
@@ -18,40 +19,41 @@ T = TypeVar("T")
 
 
 async def off_loop(request: web.BaseRequest, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run *function*, which may block, in the application's threads."""
-    return await in_threads(_application(request), function, *args, **kwargs)
+    """Run *function*, which may block for long, in the threads for slow work."""
+    return await _in(_application(request)[keys.SLOW_THREADS], function, *args, **kwargs)
 
 
-async def in_threads(app: web.Application, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run *function* in *app*'s threads, for callers without a request."""
+async def _in(threads: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     call = partial(copy_context().run, function, *args, **kwargs)
-    return await asyncio.get_running_loop().run_in_executor(app[keys.THREADS], call)
+    return await asyncio.get_running_loop().run_in_executor(threads, call)
 
 
 async def transact(
     request: web.BaseRequest, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
     """Call ``function(db, ...)`` in a writing transaction, in a thread; committed when it returns, undone when it raises."""
-    database = _application(request)[keys.DATABASE]
+    app = _application(request)
+    database = app[keys.DATABASE]
 
     def write() -> T:
         with database.transaction() as db:
             return function(db, *args, **kwargs)
 
-    return await off_loop(request, write)
+    return await _in(app[keys.THREADS], write)
 
 
 async def consult_view(
     request: web.BaseRequest, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
     """Call ``function(db, ...)`` in one consistent reading view, in a thread."""
-    database = _application(request)[keys.DATABASE]
+    app = _application(request)
+    database = app[keys.DATABASE]
 
     def read() -> T:
         with database.reading() as db:
             return function(db, *args, **kwargs)
 
-    return await off_loop(request, read)
+    return await _in(app[keys.THREADS], read)
 
 
 def _application(request: web.BaseRequest) -> web.Application:

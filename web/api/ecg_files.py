@@ -1,0 +1,130 @@
+"""What is done to an ECG file in a confined worker: read, analysed, converted. Only plain values and bytes travel back.
+
+It imports no HTTP, so that a worker starts quickly; `web.api.recordings` calls it through `Confinement.run`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from ecg import EcgError
+from ecg.formats import Declared, read
+from ecg.formats import dicom as dicom_format
+from ecg.pipeline import analyse
+from ecg.recording import PatientTags, Recording
+from telemed.kernel.errors import Invalid
+
+#: The most samples of one answer, over all leads: 12 leads at 500 Hz for more than five minutes.
+MOST_SAMPLES = 2_000_000
+
+
+@dataclass(frozen=True)
+class Particulars:
+    """What the sender said beside the file; what is None is taken from the file."""
+
+    patient_id: str | None = None
+    name: str | None = None
+    sex: str | None = None
+    birth_date: date | None = None
+    gain_uv: float | None = None
+    sampling_frequency_hz: float | None = None
+
+
+@dataclass(frozen=True)
+class Identifiers:
+    """Under which UIDs a converted recording is kept, and when it was made if the file does not say."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    received_at: datetime
+
+
+def analysed(files: Mapping[str, bytes], given: Particulars, identifiers: Identifiers) -> tuple[dict[str, Any], bytes | None]:
+    """Return the analysis of the recording in *files*, and its DICOM form unless it is DICOM already.
+
+    Raises
+    ------
+    Invalid
+        code ``recording``: unreadable, no ECG, or without a gain; the sentence says which.
+    """
+    declared = Declared(gain_uv_per_unit=given.gain_uv, sampling_frequency_hz=given.sampling_frequency_hz)
+    try:
+        recording = read(files, declared=declared)
+        patient = _patient(recording, given)
+        analysis = analyse(replace(recording, patient=patient)).as_json()
+        if recording.format == "dicom":
+            return analysis, None
+        converted = dicom_format.write(
+            recording,
+            patient,
+            study_instance_uid=identifiers.study_instance_uid,
+            series_instance_uid=identifiers.series_instance_uid,
+            sop_instance_uid=identifiers.sop_instance_uid,
+            acquired_at=recording.started_at or identifiers.received_at,
+        )
+    except EcgError as error:
+        raise Invalid(str(error), code="recording") from None
+    return analysis, converted
+
+
+def analysis_json(path: Path) -> bytes:
+    """Return the analysis of the kept recording at *path* as JSON."""
+    return _json(_of_kept(path, lambda recording: analyse(recording).as_json()))
+
+
+def waveform_json(path: Path, start_s: float, seconds: float | None) -> bytes:
+    """Return the samples of the kept recording at *path* from *start_s* on as JSON, never more than MOST_SAMPLES."""
+
+    def cut(recording: Recording) -> dict[str, Any]:
+        rate, (leads, samples) = recording.sampling_frequency_hz, recording.millivolts.shape
+        first = min(samples, round(start_s * rate))
+        most = MOST_SAMPLES // leads
+        count = most if seconds is None else min(most, max(1, round(seconds * rate)))
+        part = recording.millivolts[:, first : first + count].copy()
+        microvolts = replace(recording, millivolts=part).microvolts() if part.shape[1] else [[] for _ in recording.leads]
+        return {
+            "sampling_frequency_hz": int(rate) if rate == int(rate) else rate,
+            "leads": list(recording.names),
+            "start_s": first / rate,
+            "total_s": recording.duration_s,
+            "microvolts": microvolts,
+        }
+
+    return _json(_of_kept(path, cut))
+
+
+def _of_kept(path: Path, work: Any) -> dict[str, Any]:  # noqa: ANN401 - a function of the recording
+    try:
+        result: dict[str, Any] = work(read({"the recording.dcm": path.read_bytes()}))
+    except EcgError as error:
+        raise Invalid(str(error), code="recording") from None
+    return result
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _patient(recording: Recording, given: Particulars) -> PatientTags:
+    stated = recording.patient or PatientTags()
+    return replace(
+        stated,
+        patient_id=stated.patient_id if given.patient_id is None else given.patient_id,
+        name=stated.name if given.name is None else person_name(given.name),
+        sex=stated.sex if given.sex is None else given.sex,
+        birth_date=stated.birth_date if given.birth_date is None else given.birth_date,
+    )
+
+
+def person_name(name: str) -> str:
+    """Write a name as people type it as a PN value (PS3.5 6.2.1): Chinese goes into the ideographic group."""
+    plain = " ".join(name.replace("=", " ").replace("\\", " ").split())
+    if plain.isascii():
+        return plain if "^" in plain else plain.replace(" ", "^", 1)
+    return f"={plain}"

@@ -1,0 +1,299 @@
+"""ECG recordings: taken in by any format that carries a gain, kept as DICOM, shown with their analysis."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote
+
+from aiohttp import BodyPartReader, web
+from pydantic import Field, ValidationError, field_validator
+from sqlalchemy import Connection, select
+from typing_extensions import TypedDict
+
+from consult.access import may_read_study
+from consult.practitioners.model import Viewer
+from consult.triage.views import analysis_of
+from dicom_node.archive import index
+from dicom_node.archive.tables import instance_table
+from telemed.kernel.errors import Invalid, NotFound
+from web import keys
+from web.accounts.permissions import Permission
+from web.api.ecg_files import Identifiers, Particulars, analysed, analysis_json, waveform_json
+from web.api.operations import Call, Given, Operation, Ready
+
+#: A day of 12 leads does not fit, half an hour at 1 kHz does.
+MOST_BYTES = 64 * 1024 * 1024
+MOST_FILES = 16
+MOST_FIELD_BYTES = 1000
+CHUNK = 64 * 1024
+
+
+class Text(TypedDict):
+    """One wording in both languages."""
+
+    zh: str
+    en: str
+
+
+class Statement(TypedDict):
+    """One coded statement: a hint, never a diagnosis."""
+
+    code: str
+    text: Text
+    severity: Literal["normal", "borderline", "abnormal", "critical"]
+    evidence: dict[str, object]
+
+
+class Corrected(TypedDict):
+    """QT corrected for the rate, in milliseconds."""
+
+    bazett: int | None
+    fridericia: int | None
+    framingham: int | None
+    hodges: int | None
+
+
+class Measurements(TypedDict):
+    """Global measurements; what cannot be measured is null, and the warnings say why."""
+
+    heart_rate_bpm: int | None
+    p_duration_ms: int | None
+    pr_interval_ms: int | None
+    qrs_duration_ms: int | None
+    qt_interval_ms: int | None
+    qtc_ms: Corrected
+    p_axis_deg: int | None
+    qrs_axis_deg: int | None
+    t_axis_deg: int | None
+    rv5_sv1_mv: float | None
+    st_j_mv: dict[str, float] | None
+
+
+class Rhythm(TypedDict):
+    """The rhythm's code and wording."""
+
+    code: str
+    text: str
+    text_zh: str
+
+
+class Quality(TypedDict):
+    """Whether a lead can be measured, and if not, why."""
+
+    usable: bool
+    reasons: list[str]
+
+
+class Analysis(TypedDict):
+    """Everything found in one recording; samples count from 0 in the recording's own rate."""
+
+    format: str
+    sampling_frequency_hz: float
+    duration_s: float
+    leads: list[str]
+    r_peaks: list[int]
+    delineation: dict[str, dict[str, list[int]]]
+    measurements: Measurements
+    rhythm: Rhythm
+    statements: list[Statement]
+    quality: dict[str, Quality]
+    warnings: list[str]
+
+
+class Waveform(TypedDict):
+    """Samples in microvolts, null where one is missing; *total_s* is the length of the whole recording."""
+
+    sampling_frequency_hz: float
+    leads: list[str]
+    start_s: float
+    total_s: float
+    microvolts: list[list[int | None]]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where a recording is kept, and what was found in it."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    analysis: Analysis
+
+
+class Stated(Given):
+    """What may be said beside the file, as query or form fields."""
+
+    patient_id: str | None = Field(default=None, max_length=64)
+    name: str | None = Field(default=None, max_length=64)
+    sex: Literal["M", "F", "O"] | None = None
+    birth_date: date | None = None
+    gain_uv: float | None = Field(default=None, gt=0, le=1e6, description="microvolts of one stored unit")
+    sampling_frequency_hz: float | None = Field(default=None, ge=50, le=20_000)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _nothing_is_none(cls, value: object) -> object:
+        """Take an empty field of a form as one that was not filled in."""
+        return None if value == "" else value
+
+
+class WaveformQuery(Given):
+    """Which part of a long recording."""
+
+    start_s: float = Field(default=0, ge=0, le=10_000_000)
+    seconds: float | None = Field(default=None, gt=0, le=10_000_000)
+
+
+async def upload_recording(call: Call[Stated, None]) -> Kept:
+    """Take in one recording: a file as the body (name in X-Filename), or its files as multipart/form-data."""
+    files, fields = await _received(call.request)
+    stated = _merged(call.query, fields)
+    viewer, app = call.viewer, call.request.app
+    identifiers = _identifiers(viewer.institution_id, files, stated, call)
+    analysis, converted = await call.off_loop(
+        app[keys.CONFINEMENT].run, analysed, files, Particulars(**stated.model_dump()), identifiers
+    )
+    if converted is not None:
+        known = await call.view(_study_of, viewer.institution_id, identifiers.sop_instance_uid)
+        if known is not None:
+            return Kept(identifiers.sop_instance_uid, known, analysis)
+    content = converted if converted is not None else next(data for data in files.values() if data[128:132] == b"DICM")
+    source = f"upload:{viewer.practitioner_id}"
+    stored = await call.off_loop(
+        app[keys.ARCHIVE].store, content, institution=viewer.institution_id, transfer_syntax_uid=None, source=source
+    )
+    return Kept(stored.sop_instance_uid, stored.study_instance_uid, analysis)
+
+
+async def recording_analysis(call: Call[None, None]) -> Ready[Analysis]:
+    """Return the analysis of a kept recording; one not analysed on its arrival is analysed now."""
+    uid = call.part("sop_instance_uid")
+    institution = await call.view(holder_of, call.viewer, uid)
+    known = await call.view(analysis_of, institution, uid)
+    if known is not None and known.result is not None:
+        return Ready(json.dumps(known.result, ensure_ascii=False).encode())
+    return Ready(await call.off_loop(call.request.app[keys.CONFINEMENT].run, analysis_json, await _path(call)))
+
+
+async def recording_waveform(call: Call[WaveformQuery, None]) -> Ready[Waveform]:
+    """Return the samples of a kept recording, in microvolts."""
+    path, query = await _path(call), call.query
+    work = call.request.app[keys.CONFINEMENT].run
+    return Ready(await call.off_loop(work, waveform_json, path, query.start_s, query.seconds))
+
+
+async def _path(call: Call[None, None] | Call[WaveformQuery, None]) -> Path:
+    uid = call.part("sop_instance_uid")
+    institution = await call.view(holder_of, call.viewer, uid)
+    return await call.off_loop(call.request.app[keys.ARCHIVE].file, institution, uid)
+
+
+def holder_of(db: Connection, viewer: Viewer, sop_instance_uid: str) -> str:
+    """Return the institution whose instance of that UID *viewer* may read; NotFound when there is none for them."""
+    holders = select(instance_table.c.institution).where(instance_table.c.sop_instance_uid == sop_instance_uid)
+    for institution in db.scalars(holders.order_by(instance_table.c.institution)).all():
+        study = index.study_of_instance(db, institution, sop_instance_uid)
+        try:
+            if may_read_study(db, viewer, study.study_instance_uid) == institution:
+                return institution
+        except NotFound:
+            continue
+    raise NotFound("there is no such recording", code="instance")
+
+
+def _study_of(db: Connection, institution: str, sop_instance_uid: str) -> str | None:
+    try:
+        return index.study_of_instance(db, institution, sop_instance_uid).study_instance_uid
+    except NotFound:
+        return None
+
+
+def _merged(query: Stated, fields: Mapping[str, str]) -> Stated:
+    try:
+        return Stated.model_validate({**query.model_dump(exclude_none=True), **fields})
+    except ValidationError as error:
+        named = "; ".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors(include_input=False, include_url=False))
+        raise Invalid(f"a field is not right: {named}", code="field") from None
+
+
+def _identifiers(institution: str, files: Mapping[str, bytes], stated: Stated, call: Call[Stated, None]) -> Identifiers:
+    """Derive the UIDs from what was sent, so that sending it again is known as a re-send."""
+    content = hashlib.sha256(institution.encode())
+    for name, data in sorted(files.items()):
+        content.update(f"\0{name}\0{len(data)}\0".encode() + hashlib.sha256(data).digest())
+    content.update(stated.model_dump_json().encode())
+    study, series, instance = (_uid(content.digest() + part) for part in (b"study", b"series", b"instance"))
+    return Identifiers(study, series, instance, call.request.app[keys.CLOCK].now())
+
+
+def _uid(seed: bytes) -> str:
+    """Return a UID under 2.25 (PS3.5 B.2), as long as a UUID's."""
+    return f"2.25.{int.from_bytes(hashlib.sha256(seed).digest()[:16], 'big')}"
+
+
+async def _received(request: web.Request) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Read the files and the form fields of an upload, never more than MOST_BYTES together."""
+    if request.content_type == "multipart/form-data":
+        files, fields = await _parts(request)
+    else:
+        name = _safe_name(unquote(request.headers.get("X-Filename", "")), "recording")
+        files, fields = {name: await _bounded(request.content.read, MOST_BYTES)}, {}
+    if not files or not any(files.values()):
+        raise Invalid("the file is empty; send the recording as the machine wrote it", code="empty")
+    return files, fields
+
+
+async def _parts(request: web.Request) -> tuple[dict[str, bytes], dict[str, str]]:
+    files: dict[str, bytes] = {}
+    fields: dict[str, str] = {}
+    left = MOST_BYTES
+    try:
+        reader = await request.multipart()
+        while (part := await reader.next()) is not None:
+            if not isinstance(part, BodyPartReader) or len(files) + len(fields) >= MOST_FILES:
+                raise Invalid(f"the form is nested or has more than {MOST_FILES} parts", code="unparsable")
+            if part.filename is None:
+                value = await _bounded(part.read_chunk, MOST_FIELD_BYTES)
+                fields[part.name or ""] = value.decode("utf-8", "replace").strip()
+            else:
+                name = _safe_name(part.filename, f"part{len(files) + 1}")
+                files[name] = await _bounded(part.read_chunk, left)
+                left -= len(files[name])
+    except ValueError:
+        raise Invalid("the form is not readable as multipart/form-data", code="unparsable") from None
+    return files, fields
+
+
+async def _bounded(read: object, most: int) -> bytes:
+    content = bytearray()
+    while chunk := await read(CHUNK):  # type: ignore[operator]  # a stream's or a part's own reading method
+        content += chunk
+        if len(content) > most:
+            raise Invalid(f"this is larger than the {most} bytes taken here", code="too-large")
+    return bytes(content)
+
+
+def _safe_name(name: str, otherwise: str) -> str:
+    """Keep only the last part of a name, bounded: it hints at the format and joins a header with its signal files."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    kept = "".join(character for character in last if character.isprintable()).strip(". ")[:120]
+    return kept or otherwise
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/recordings",
+        upload_recording,
+        Permission.SEND_STUDIES,
+        status=201,
+        consumes=("application/octet-stream", "multipart/form-data"),
+    ),
+    Operation("GET", "/recordings/{sop_instance_uid}/analysis", recording_analysis, Permission.READ_STUDIES),
+    Operation("GET", "/recordings/{sop_instance_uid}/waveform", recording_waveform, Permission.READ_STUDIES),
+)

@@ -1,0 +1,167 @@
+"""Drafts, signatures, reports, and the proof that the clinic has them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from aiohttp import web
+from pydantic import Field
+
+from consult.delivery import actions as delivery
+from consult.reports import actions
+from consult.reports import views as reports
+from consult.reports.model import LONGEST_TEXT, MOST_KEY_IMAGES, Draft, KeyImage, Report, ReportKind
+from telemed.kernel.errors import Invalid
+from web import keys
+from web.accounts.actions import confirm_identity
+from web.accounts.permissions import Permission
+from web.api.operations import Call, Given, Operation
+from web.api.pages import Page, PageQuery
+from web.security import SIGNED_IN, address_of
+
+_VERSION = re.compile(r'"?(\d{1,9})"?')
+
+
+class GivenKeyImage(Given):
+    """One frame worth showing; frames count from 1."""
+
+    sop_instance_uid: str = Field(max_length=64)
+    frame: int = Field(default=1, ge=1)
+
+
+class DraftText(Given):
+    """What a reader has written so far."""
+
+    findings: str = Field(default="", max_length=LONGEST_TEXT)
+    impression: str = Field(default="", max_length=LONGEST_TEXT)
+    kind: ReportKind | None = None
+    critical: bool = False
+    key_images: tuple[GivenKeyImage, ...] = Field(default=(), max_length=MOST_KEY_IMAGES)
+
+    def as_draft(self) -> Draft:
+        """Return it as the report's own value."""
+        images = tuple(KeyImage(image.sop_instance_uid, image.frame) for image in self.key_images)
+        return Draft(self.findings, self.impression, self.kind, self.critical, images)
+
+
+class Signature(Given):
+    """The signer's password: identity is checked again at the moment of signing."""
+
+    password: str = Field(max_length=1000)
+
+
+class Amendment(DraftText):
+    """The new text of a signed report, why it is needed, and the signer's password."""
+
+    reason: str = Field(min_length=1, max_length=2000)
+    password: str = Field(max_length=1000)
+
+
+class ReportsQuery(PageQuery):
+    """Of one study every version, or else the newest signed for one's own institution."""
+
+    study_instance_uid: str | None = Field(default=None, max_length=64)
+    unread: bool = False
+
+
+async def get_draft(call: Call[None, None]) -> Draft:
+    """Return the draft of a task's report; version 0 when nothing was saved yet."""
+    return _tagged(call, await call.view(reports.draft, call.viewer, call.part("task_id")))
+
+
+async def save_draft(call: Call[None, DraftText]) -> Draft:
+    """Save the draft; with If-Match only if its version is still the one named, else 409."""
+    expected = _expected_version(call.request)
+    draft = call.body.as_draft()
+    return _tagged(call, await call.act(actions.save_draft, call.part("task_id"), draft, expected, by=call.viewer))
+
+
+async def sign_report(call: Call[None, Signature]) -> Report:
+    """Sign the draft: the report is final and never changes again."""
+    await _confirm(call, call.body.password)
+    database = call.request.app[keys.DATABASE]
+    task_id, viewer = call.part("task_id"), call.viewer
+    return await call.off_loop(actions.sign_task, database, call.chronicle, task_id, _maker(call), by=viewer)
+
+
+async def list_reports(call: Call[ReportsQuery, None]) -> Page[Report]:
+    """List the reports of a study, or the newest signed for one's institution."""
+    query = call.query
+    if query.study_instance_uid:
+        return Page(await call.view(reports.reports_of_study, call.viewer, query.study_instance_uid))
+    found = await call.view(reports.inbox, call.viewer, unread_only=query.unread, limit=query.limit, cursor=query.cursor)
+    return Page(found.items, found.next)
+
+
+async def get_report(call: Call[None, None]) -> Report:
+    """Return one version of a report."""
+    return await call.view(reports.report, call.viewer, call.part("report_id"))
+
+
+async def get_report_document(call: Call[None, None]) -> web.Response:
+    """Return the signed document with its delivery slip, as PDF."""
+    report_id = call.part("report_id")
+    content = await call.off_loop(call.request.app[keys.DOCUMENTS].fetch, report_id, call.viewer)
+    disposition = f'inline; filename="report-{report_id}.pdf"'
+    return web.Response(body=content, content_type="application/pdf", headers={"Content-Disposition": disposition})
+
+
+async def amend_report(call: Call[None, Amendment]) -> Report:
+    """Replace a signed report by a new signed version that names it; the clinic is told again."""
+    await _confirm(call, call.body.password)
+    database = call.request.app[keys.DATABASE]
+    report_id, viewer = call.part("report_id"), call.viewer
+    draft, reason, make = call.body.as_draft(), call.body.reason, _maker(call)
+    return await call.off_loop(actions.amend_report, database, call.chronicle, report_id, draft, reason, make, by=viewer)
+
+
+async def acknowledge_report(call: Call[None, None]) -> Report:
+    """Acknowledge that a named person at the clinic has opened the report (T6)."""
+    return await call.act(delivery.receipt, call.part("report_id"), by=call.viewer)
+
+
+def _maker(call: Call[None, Any]) -> actions.DocumentMaker:
+    documents, viewer = call.request.app[keys.DOCUMENTS], call.viewer
+    return lambda report: documents.make(report, viewer)
+
+
+async def _confirm(call: Call[None, Any], password: str) -> None:
+    app = call.request.app
+    await call.off_loop(
+        confirm_identity,
+        app[keys.DATABASE],
+        app[keys.CHRONICLE],
+        app[keys.PASSWORDS],
+        signed_in=call.request[SIGNED_IN],
+        password=password,
+        address=address_of(call.request),
+    )
+
+
+def _expected_version(request: web.Request) -> int | None:
+    given = request.headers.get("If-Match", "*").strip()
+    if given == "*":
+        return None
+    found = _VERSION.fullmatch(given)
+    if found is None:
+        raise Invalid('If-Match needs the version the draft was read with, as "3"', code="if-match")
+    return int(found[1])
+
+
+def _tagged(call: Call[None, None] | Call[None, DraftText], draft: Draft) -> Draft:
+    call.headers["ETag"] = f'"{draft.version}"'
+    return draft
+
+
+OPERATIONS = (
+    Operation("GET", "/tasks/{task_id}/report", get_draft, Permission.READ_TASKS),
+    Operation("PUT", "/tasks/{task_id}/report", save_draft, Permission.WRITE_REPORTS),
+    Operation("POST", "/tasks/{task_id}/report/sign", sign_report, Permission.WRITE_REPORTS),
+    Operation("GET", "/reports", list_reports, Permission.READ_REPORTS),
+    # Before the plain id, whose pattern would swallow the ending.
+    Operation("GET", "/reports/{report_id}.pdf", get_report_document, Permission.READ_REPORTS, produces="application/pdf"),
+    Operation("GET", "/reports/{report_id}", get_report, Permission.READ_REPORTS),
+    Operation("POST", "/reports/{report_id}/amend", amend_report, Permission.WRITE_REPORTS),
+    Operation("POST", "/reports/{report_id}/receipt", acknowledge_report, Permission.ACKNOWLEDGE_REPORTS),
+)

@@ -1,0 +1,176 @@
+"""Studies as the archive holds them, with what has become of each: its task and its newest report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import Field
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_
+
+from consult.access import may_read_study, visible
+from consult.practitioners.model import Institution, Viewer
+from consult.practitioners.views import institutions_by_id
+from consult.queue.views import Task, tasks_of_studies
+from consult.reports.views import Brief, newest_of_studies
+from consult.requests.model import Patient
+from consult.requests.views import patient_of
+from dicom_node.archive import index
+from dicom_node.archive.tables import patient_table, series_table, study_table
+from telemed.kernel.audit import AuditRecord, Chronicle
+from telemed.kernel.errors import Invalid
+from web.accounts.permissions import Permission
+from web.api.operations import Call, Operation
+from web.api.pages import Page, PageQuery, key_of, page
+
+
+class StudiesQuery(PageQuery):
+    """Which studies; each is matched whole, empty ones match everything."""
+
+    patient_id: str = Field(default="", max_length=80)
+    accession_number: str = Field(default="", max_length=80)
+    modality: str = Field(default="", max_length=16)
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study in a list; *started_at* is its own date and time, *settled_at* null while more may come."""
+
+    study_instance_uid: str
+    institution: Institution
+    patient: Patient
+    accession_number: str
+    description: str
+    started_at: datetime | None
+    modalities: tuple[str, ...]
+    series_count: int
+    instance_count: int
+    first_received_at: datetime
+    last_received_at: datetime
+    settled_at: datetime | None
+    task: Task | None
+    report: Brief | None
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One object of a series; *kind* is image, ecg, document or other."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    number: int | None
+    rows: int | None
+    columns: int | None
+    frames: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series and its objects, in order."""
+
+    series_instance_uid: str
+    modality: str
+    number: int | None
+    description: str
+    instances: tuple[Instance, ...]
+
+
+@dataclass(frozen=True)
+class StudyDetail(Study):
+    """A study with everything in it."""
+
+    series: tuple[Series, ...]
+
+
+async def list_studies(call: Call[StudiesQuery, None]) -> Page[Study]:
+    """List studies, the newest arrivals first."""
+    return await call.view(_listed, call.viewer, call.query)
+
+
+async def get_study(call: Call[None, None]) -> StudyDetail:
+    """Return one study with its series and objects."""
+    return await call.act(_opened, call.part("study_instance_uid"), call.viewer)
+
+
+def _listed(db: Connection, viewer: Viewer, query: StudiesQuery) -> Page[Study]:
+    wanted: list[ColumnElement[bool]] = [visible(viewer)]
+    if query.patient_id:
+        wanted.append(patient_table.c.patient_id == query.patient_id)
+    if query.accession_number:
+        wanted.append(study_table.c.accession_number == query.accession_number)
+    if query.modality:
+        of_it = and_(series_table.c.study_id == study_table.c.id, series_table.c.modality == query.modality.upper())
+        wanted.append(exists().where(of_it))
+    if query.cursor:
+        wanted.append(_beyond(query.cursor))
+    order = (study_table.c.first_received_at.desc(), study_table.c.id.desc())
+    rows = db.execute(index.select_studies().where(*wanted).order_by(*order).limit(query.limit + 1)).mappings()
+    found = page([index.study_from(row) for row in rows], query.limit, lambda one: (one.first_received_at.isoformat(), one.id))
+    return Page(_shown(db, viewer, found.items), found.next)
+
+
+def _opened(db: Connection, chronicle: Chronicle, study_instance_uid: str, viewer: Viewer) -> StudyDetail:
+    """Show a study, and write down that it was looked at."""
+    institution = may_read_study(db, viewer, study_instance_uid)
+    study = index.study(db, institution, study_instance_uid)
+    shown = _shown(db, viewer, [study])[0]
+    series = tuple(
+        Series(one.series_instance_uid, one.modality, one.number, one.description, _instances(db, one.id))
+        for one in index.series_of(db, study.id)
+    )
+    detail = {"holder": institution}
+    record = AuditRecord(viewer.practitioner_id, "StudyRead", "study", study_instance_uid, viewer.institution_id, 0, detail)
+    chronicle.trail.append(db, record)
+    return StudyDetail(**vars(shown), series=series)
+
+
+def _instances(db: Connection, series_id: str) -> tuple[Instance, ...]:
+    return tuple(
+        Instance(one.sop_instance_uid, one.sop_class_uid, one.number, one.rows, one.columns, one.frames, one.kind)
+        for one in index.instances_of(db, series_id)
+    )
+
+
+def _shown(db: Connection, viewer: Viewer, studies: Sequence[index.Study]) -> list[Study]:
+    """Fill in institutions, tasks and reports, in a fixed number of queries however many the studies."""
+    keys = [(study.institution, study.study_instance_uid) for study in studies]
+    places = institutions_by_id(db, {institution for institution, _ in keys})
+    tasks = tasks_of_studies(db, viewer, {uid for _, uid in keys})
+    reports = newest_of_studies(db, keys)
+    return [
+        Study(
+            study_instance_uid=study.study_instance_uid,
+            institution=places[study.institution],
+            patient=patient_of(study),
+            accession_number=study.accession_number,
+            description=study.description,
+            started_at=study.started_at,
+            modalities=study.modalities,
+            series_count=study.series_count,
+            instance_count=study.instance_count,
+            first_received_at=study.first_received_at,
+            last_received_at=study.last_received_at,
+            settled_at=study.settled_at,
+            task=tasks.get(key),
+            report=reports.get(key),
+        )
+        for study, key in zip(studies, keys, strict=True)
+    ]
+
+
+def _beyond(cursor: str) -> ColumnElement[bool]:
+    received, last = key_of(cursor, 2)
+    try:
+        at = datetime.fromisoformat(received).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Invalid("the cursor is not one that a page ended with; begin without one", code="cursor") from None
+    column = study_table.c.first_received_at
+    return or_(column < at, and_(column == at, study_table.c.id < last))
+
+
+OPERATIONS = (
+    Operation("GET", "/studies", list_studies, Permission.READ_STUDIES),
+    Operation("GET", "/studies/{study_instance_uid}", get_study, Permission.READ_STUDIES),
+)

@@ -1,0 +1,133 @@
+"""The web application, assembled: one table of routes, the middleware around it, and what runs as long as it does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from aiohttp import WSCloseCode, web
+
+from consult.reports.document.documents import Documents
+from dicom_node.archive.archive import Archive
+from dicom_node.imaging.imaging import Imaging
+from telemed.kernel.audit import Chronicle
+from telemed.kernel.confinement import Confinement
+from telemed.kernel.database import Database
+from web import health, keys, middleware, pages
+from web.accounts.passwords import Passwords
+from web.api.openapi import document
+from web.api.operations import PREFIX, route
+from web.api.table import OPERATIONS
+from web.dicomweb.routes import ROUTES as DICOMWEB
+from web.live.hub import Hub
+from web.live.socket import live
+from web.metrics import Metrics
+from web.problems import problems
+from web.rtc.signalling import TABLES, Tables, signal
+
+#: A request's body, where the operation has no bound of its own.
+LARGEST_BODY = 1 << 20
+#: Threads for short work on the database, and for slow work: decoding, signing, files.
+QUICK_THREADS, SLOW_THREADS = 16, 16
+
+OPENAPI_PATH = f"{PREFIX}/openapi.json"
+
+
+async def get_openapi(request: web.Request) -> web.Response:
+    """Return the API's description of itself; it holds nothing that needs hiding."""
+    return web.Response(body=request.app[keys.OPENAPI], content_type="application/json")
+
+
+#: Every route of the site, by the first that fits.
+ROUTES = (
+    web.get("/healthz", health.healthz),
+    web.get("/readyz", health.readyz),
+    web.get("/metrics", health.metrics),
+    web.get(OPENAPI_PATH, get_openapi),
+    web.get(f"{PREFIX}/live", live),
+    web.get(f"{PREFIX}/rounds/{{round_id}}/signal", signal),
+    *(route(operation) for operation in OPERATIONS),
+    *DICOMWEB,
+    *pages.ROUTES,
+)
+
+#: What may be used without signing in: (method, canonical path).
+OPEN = frozenset(
+    {("GET", path) for path in ("/healthz", "/readyz", "/metrics", OPENAPI_PATH, "/{path}")}
+    | {(operation.method, PREFIX + operation.path) for operation in OPERATIONS if operation.permission is None}
+)
+
+
+def make_application(
+    *,
+    database: Database,
+    chronicle: Chronicle,
+    archive: Archive,
+    imaging: Imaging,
+    confinement: Confinement,
+    documents: Documents,
+    passwords: Passwords,
+    static_folder: Path,
+    checks: Mapping[str, Callable[[], bool]],
+    origin: str | None = None,
+    dicom_address: str = "",
+    ice_servers: tuple[str, ...] = (),
+) -> web.Application:
+    """Return the application over what the composition root built.
+
+    *checks* are what /readyz asks, by name. *origin* is the site as browsers see it (``https://...``) when a proxy
+    stands in front; *dicom_address* is shown to clinics as what their modalities are to send to.
+    """
+    app = web.Application(middlewares=[middleware.observe, problems, middleware.guard], client_max_size=LARGEST_BODY)
+    app[keys.DATABASE] = database
+    app[keys.CHRONICLE] = chronicle
+    app[keys.CLOCK] = chronicle.clock
+    app[keys.ARCHIVE] = archive
+    app[keys.IMAGING] = imaging
+    app[keys.CONFINEMENT] = confinement
+    app[keys.DOCUMENTS] = documents
+    app[keys.PASSWORDS] = passwords
+    app[keys.METRICS] = Metrics()
+    app[keys.HUB] = Hub(chronicle.events)
+    app[keys.SITE] = keys.Site(origin, dicom_address)
+    app[keys.OPEN_ROUTES] = OPEN
+    app[keys.OPENAPI] = json.dumps(document(OPERATIONS), ensure_ascii=False).encode()
+    app[health.CHECKS] = checks
+    app[pages.STATIC] = static_folder
+    app[TABLES] = Tables(ice_servers)
+    app.add_routes(ROUTES)
+    app.on_response_prepare.append(middleware.set_headers)
+    app.cleanup_ctx.append(_threads)
+    app.cleanup_ctx.append(_hub)
+    app.on_shutdown.append(_send_away)
+    return app
+
+
+def runner_of(app: web.Application) -> web.AppRunner:
+    """Return what serves *app*: without aiohttp's own access log, whose lines name paths and queries, and so patients."""
+    return web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
+
+
+async def _threads(app: web.Application) -> AsyncIterator[None]:
+    with (
+        ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="web-quick") as quick,
+        ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="web-slow") as slow,
+    ):
+        app[keys.THREADS] = quick
+        app[keys.SLOW_THREADS] = slow
+        yield
+
+
+async def _hub(app: web.Application) -> AsyncIterator[None]:
+    app[keys.HUB].start(asyncio.get_running_loop())
+    yield
+    app[keys.HUB].stop(WSCloseCode.GOING_AWAY)
+
+
+async def _send_away(app: web.Application) -> None:
+    """End the sockets before the server waits for its requests to finish."""
+    app[keys.HUB].stop(WSCloseCode.GOING_AWAY)
+    await app[TABLES].close()
