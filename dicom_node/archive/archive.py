@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicom_node.archive.blobs import Blobs
-from telemed.kernel.audit import Chronicle
+from dicom_node.archive import events, index
+from dicom_node.archive.blobs import Blob, Blobs
+from dicom_node.archive.header import Header, read_header
+from dicom_node.archive.indexing import Entered, Received, enter, is_referenced, known
+from dicom_node.archive.part10 import preface, read_preface
+from telemed.kernel.audit import AuditRecord, Chronicle
 from telemed.kernel.database import Database
+from telemed.kernel.errors import Invalid, Unavailable
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,7 @@ class Stored:
 
     *new* is False when the same bytes were already kept (a re-send; nothing was written and no event told).
     *conflicting* is True when other content was already kept under this SOP Instance UID: both are kept, the first is shown.
+    *digest* is the sha256 of the kept Part 10 file.
     """
 
     institution: str
@@ -36,24 +43,111 @@ class Archive:
         self._chronicle = chronicle
         self._blobs = blobs
 
-    def store(self, data: bytes, *, institution: str, transfer_syntax_uid: str | None, source: str) -> Stored:
+    def recover(self) -> int:
+        """Undo the stores that a crash interrupted; return how many. Call it once, before the first store."""
+
+        def referenced(digest: str) -> bool:
+            with self._database.reading() as db:
+                return is_referenced(db, digest)
+
+        return self._blobs.recover(referenced)
+
+    def store(
+        self,
+        data: bytes | memoryview,
+        *,
+        institution: str,
+        transfer_syntax_uid: str | None,
+        source: str,
+        sop_instance_uid: str | None = None,
+    ) -> Stored:
         """Keep one object, byte for byte, and return once it is durable.
 
         *data* is a bare data set encoded in *transfer_syntax_uid*, or a whole Part 10 file when that is None.
+        *sop_instance_uid*, if given, is what the sender announced: the data set must say the same.
 
         Raises
         ------
         Invalid
-            code "unreadable" (not DICOM, truncated) or "identifiers" (UIDs missing or malformed); nothing is kept.
+            code "unreadable" (not DICOM, truncated), "identifiers" (UIDs missing or malformed) or "mismatch"; nothing is kept.
         Unavailable
             code "out-of-space" or "database"; nothing is visible, the sender may try again.
         """
-        raise NotImplementedError
+        whole = memoryview(data)
+        before = b""
+        if transfer_syntax_uid is None:
+            given = read_preface(whole)
+            transfer_syntax_uid, bare = given.transfer_syntax_uid, whole[given.length :]
+        else:
+            bare = whole
+        header = read_header(bare, transfer_syntax_uid)
+        if sop_instance_uid is not None and sop_instance_uid != header.sop_instance_uid:
+            raise Invalid("the data set has another SOP Instance UID than was announced", code="mismatch")
+        if len(bare) == len(whole):
+            before = preface(header.sop_class_uid, header.sop_instance_uid, transfer_syntax_uid)
+        data_digest = hashlib.sha256(bare).hexdigest()
+        try:
+            with self._database.reading() as db:
+                entered = known(db, institution, header, data_digest)
+            if entered is None:
+                with self._blobs.keeping((before, whole)) as blob:
+                    entered = self._enter(institution, header, transfer_syntax_uid, blob, data_digest=data_digest, source=source)
+        except Unavailable as error:
+            if error.code:
+                raise
+            raise Unavailable(error.sentence, code="database") from error
+        return Stored(
+            institution=institution,
+            study_instance_uid=entered.study_instance_uid,
+            series_instance_uid=header.series_instance_uid,
+            sop_instance_uid=header.sop_instance_uid,
+            sop_class_uid=header.sop_class_uid,
+            digest=entered.digest,
+            new=entered.new,
+            conflicting=entered.conflicting,
+        )
+
+    def _enter(self, institution: str, header: Header, syntax: str, blob: Blob, *, data_digest: str, source: str) -> Entered:
+        """Write the row and tell the house, in one transaction."""
+        with self._database.transaction() as db:
+            at = self._chronicle.clock.now()
+            entered = enter(db, Received(institution, header, syntax, blob.digest, data_digest, blob.size, source, at))
+            subject = entered.study_instance_uid
+            if not entered.new:
+                return entered
+            if entered.conflicting:
+                told = events.instance_conflict(institution, subject, sop_instance_uid=header.sop_instance_uid, source=source)
+                self._chronicle.enter(
+                    db, events.INSTANCE_CONFLICT, subject, told, actor=source[:128], institution=institution, entity="Study"
+                )
+                return entered
+            arrived = None
+            if entered.first_of_study:
+                arrived = events.study_arrived(institution, subject, modality=header.modality, source=source)
+                self._chronicle.events.append(db, events.STUDY_ARRIVED, subject, arrived)
+            stored = events.instance_stored(
+                institution,
+                subject,
+                series_instance_uid=header.series_instance_uid,
+                sop_instance_uid=header.sop_instance_uid,
+                sop_class_uid=header.sop_class_uid,
+                modality=header.modality,
+                instance_count=entered.instance_count,
+            )
+            self._chronicle.events.append(db, events.INSTANCE_STORED, subject, stored)
+            if arrived is not None:  # PS3.15 A.5.3.7, DICOM Instances Transferred, is told per study, not per image
+                record = AuditRecord(source[:128], events.STUDY_ARRIVED, "Study", subject, institution, detail=arrived)
+                self._chronicle.trail.append(db, record)
+            return entered
 
     def file(self, institution: str, sop_instance_uid: str) -> Path:
         """Return the Part 10 file of an instance (read it, never write it), or raise NotFound."""
-        raise NotImplementedError
+        return self._blobs.path(self._digest(institution, sop_instance_uid))
 
     def read(self, institution: str, sop_instance_uid: str) -> bytes:
         """Return the bytes of the Part 10 file of an instance, or raise NotFound."""
-        raise NotImplementedError
+        return self._blobs.read(self._digest(institution, sop_instance_uid))
+
+    def _digest(self, institution: str, sop_instance_uid: str) -> str:
+        with self._database.reading() as db:
+            return index.instance(db, institution, sop_instance_uid).digest

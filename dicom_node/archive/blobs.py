@@ -1,4 +1,4 @@
-"""Content-addressed files: write, fsync, rename, fsync the directory; never a peer's name in a path.
+"""Content-addressed files: write, fsync, link, fsync the directory; never a peer's name in a path.
 
 ``<folder>/ab/cd/<sha256>.dcm`` is an ordinary DICOM file that any viewer opens. A name says what the content must be,
 so a file that exists is complete, and the same content is kept once.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import logging
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,10 +20,7 @@ from typing import Protocol
 from telemed.kernel.database import new_id
 from telemed.kernel.errors import NotFound, Unavailable
 
-log = logging.getLogger(__name__)
-
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
-_CHUNK = 1 << 20
 
 
 class Disk(Protocol):
@@ -31,7 +28,7 @@ class Disk(Protocol):
 
     def write(self, descriptor: int, data: memoryview) -> int: ...  # noqa: D102 - os.write
     def fsync(self, descriptor: int) -> None: ...  # noqa: D102 - os.fsync
-    def rename(self, source: Path, target: Path) -> None: ...  # noqa: D102 - os.rename
+    def link(self, source: Path, target: Path) -> None: ...  # noqa: D102 - os.link
 
 
 class SystemDisk:
@@ -45,9 +42,9 @@ class SystemDisk:
         """Return once the file's content and size survive a power cut."""
         os.fsync(descriptor)
 
-    def rename(self, source: Path, target: Path) -> None:
-        """Give the file its name in one step."""
-        source.rename(target)
+    def link(self, source: Path, target: Path) -> None:
+        """Give the file its second name in one step; FileExistsError when the name is taken."""
+        target.hardlink_to(source)
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,11 @@ class Blob:
 
 
 class Blobs:
-    """The files under *folder*; opening sweeps what a crash left half-written."""
+    """The files under *folder*.
+
+    A file is written under ``incoming/``, made durable, and given its final name by a hard link. The incoming name goes
+    only once the index row is committed: whatever is still there at a start was interrupted, and `recover` undoes it.
+    """
 
     def __init__(self, folder: Path, disk: Disk | None = None) -> None:
         self._folder = folder
@@ -68,34 +69,50 @@ class Blobs:
         self._known: set[Path] = set()
         self._making = threading.Lock()
         self._incoming.mkdir(parents=True, exist_ok=True)
-        for leftover in self._incoming.iterdir():
-            log.warning("swept a half-written object of %d bytes", leftover.stat().st_size)
-            leftover.unlink()
 
-    def put(self, chunks: Iterable[bytes | memoryview]) -> Blob:
-        """Keep the bytes of *chunks*, in order; on return they survive a power cut.
+    @contextmanager
+    def keeping(self, chunks: Iterable[bytes | memoryview]) -> Iterator[Blob]:
+        """Keep the bytes of *chunks*, in order; inside the block they survive a power cut.
+
+        A block that ends well makes it final. One that raises leaves the mark by which `recover` will find the blob:
+        it is not removed at once, since the same content may just have been kept by another store.
 
         Raises
         ------
         Unavailable
             code "out-of-space" when the disk is full or fails; nothing is left behind.
         """
-        temporary = self._incoming / new_id()
+        mark = self._incoming / new_id()
         try:
-            blob = self._write(temporary, chunks)
+            blob = self._write(mark, chunks)
             target = self.path(blob.digest)
             self._make_parent(target.parent)
-            self._disk.rename(temporary, target)
+            with suppress(FileExistsError):
+                self._disk.link(mark, target)
             self._sync_folder(target.parent)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            mark.unlink(missing_ok=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise Unavailable("the disk of the archive is full; make room and send again", code="out-of-space") from error
-            raise Unavailable(f"the disk of the archive failed: {error.strerror}", code="out-of-space") from error
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        return blob
+                raise Unavailable("the disk of the archive is full: make room and send again", code="out-of-space") from error
+            raise Unavailable(f"the disk of the archive failed ({error.strerror}): send again", code="out-of-space") from error
+        yield blob
+        mark.unlink(missing_ok=True)
+
+    def recover(self, is_referenced: Callable[[str], bool]) -> int:
+        """Undo what a crash left half-done, before anything is stored; return how many stores that were.
+
+        *is_referenced* tells whether the index has a row for a digest: then the blob stays, and only its mark goes.
+        """
+        interrupted = 0
+        for mark in sorted(self._incoming.iterdir()):
+            if mark.stat().st_nlink > 1:
+                with mark.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                if not is_referenced(digest):
+                    self.path(digest).unlink(missing_ok=True)
+            mark.unlink()
+            interrupted += 1
+        return interrupted
 
     def _write(self, temporary: Path, chunks: Iterable[bytes | memoryview]) -> Blob:
         digest, size = hashlib.sha256(), 0
@@ -153,11 +170,8 @@ class Blobs:
 
     def is_whole(self, digest: str) -> bool:
         """Read the blob again and tell whether its content is still what its name says; NotFound when it is gone."""
-        actual = hashlib.sha256()
         try:
             with self.path(digest).open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    actual.update(chunk)
+                return hashlib.file_digest(file, "sha256").hexdigest() == digest
         except FileNotFoundError:
             raise NotFound("the object's file is missing from the archive", code="blob") from None
-        return actual.hexdigest() == digest

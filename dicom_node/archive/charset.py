@@ -176,7 +176,14 @@ def _with_escapes(raw: bytes, stated: list[str]) -> str:
 
 
 def _is_utf8(raw: bytes) -> bool:
-    return not raw.isascii() and _strictly(lambda: raw.decode("utf_8")) is not None
+    """Tell whether *raw* is UTF-8 rather than GBK that happens to be well-formed UTF-8, as many pairs of hanzi are."""
+    text = None if raw.isascii() else _strictly(lambda: raw.decode("utf_8"))
+    if text is None:
+        return False
+    wide = re.findall(r"[^\x00-\x7f]+", text)
+    if all(_CHINESE.fullmatch(run) for run in wide):
+        return True
+    return re.search("[A-Za-z][\u00c0-\u017f]|[\u00c0-\u017f][A-Za-z]", text) is not None or not _reads_as_chinese(raw)
 
 
 def _is_utf8_rather_than_gb(raw: bytes) -> bool:
@@ -192,16 +199,18 @@ def _reads_as_chinese(raw: bytes) -> bool:
     text = _strictly(lambda: raw.decode("gb18030"))
     if text is None:
         return False
-    for run in re.finditer(r"[^\x00-\x7f]+", text):
-        if not _CHINESE.fullmatch(run[0]):
-            return False
-        beside = text[max(run.start() - 1, 0) : run.start()] + text[run.end() : run.end() + 1]
-        encoded = run[0].encode("gb18030")
-        latin = encoded.decode("latin_1").isalpha()
-        # One character alone that could as well be an accent and its neighbour (the "çã" of Conceição) proves nothing.
-        if len(run[0]) == 1 and latin and (re.search("[A-Za-z]", beside) or encoded[1] < 0x80):
-            return False
-    return True
+    runs = list(re.finditer(r"[^\x00-\x7f]+", text))
+    return all(_CHINESE.fullmatch(run[0]) for run in runs) and not all(_could_be_latin(run, text) for run in runs)
+
+
+def _could_be_latin(run: re.Match[str], text: str) -> bool:
+    """Tell whether Chinese characters in *text* may be accented letters by chance: the "ér" of Jérôme, the "çã" of Conceição."""
+    encoded = run[0].encode("gb18030")
+    if not encoded.decode("latin_1").isalpha():
+        return False
+    isolated = re.search(rb"[\x80-\xff]{2}", encoded) is None
+    before, after = text[: run.start()][-1:], text[run.end() :][:1]
+    return isolated or (len(run[0]) == 1 and before.isalpha() and after.isalpha())
 
 
 def _strictly(attempt: Callable[[], str]) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, select
+from sqlalchemy import Connection, Select, select
 
 from dicom_node.archive.charset import display_name
 from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
@@ -144,7 +144,7 @@ class Instance:
         return "image" if self.rows and self.columns and self.attributes.get("PixelData") else "other"
 
 
-_PATIENT_COLUMNS = [column.label(f"patient_{column.name}") for column in patient_table.c if column.name != "name_folded"]
+_PATIENT_COLUMNS = [column.label(f"of_patient:{column.name}") for column in patient_table.c if column.name != "name_folded"]
 
 
 def select_studies() -> Select[Any]:
@@ -152,19 +152,19 @@ def select_studies() -> Select[Any]:
     return select(*study_table.c, *_PATIENT_COLUMNS).join(patient_table, patient_table.c.id == study_table.c.patient_key)
 
 
-def study_from(row: RowMapping) -> Study:
+def study_from(row: Mapping[Any, Any]) -> Study:
     """Build a Study from a row of `select_studies()`."""
     fields = {column.name: row[column.name] for column in study_table.c}
-    patient = Patient(**{column.name.removeprefix("patient_"): row[column.name] for column in _PATIENT_COLUMNS})
+    patient = Patient(**{column.name.removeprefix("of_patient:"): row[column.name] for column in _PATIENT_COLUMNS})
     return Study(**{**fields, "modalities": tuple(fields["modalities"]), "patient": patient})
 
 
-def series_from(row: RowMapping) -> Series:
+def series_from(row: Mapping[Any, Any]) -> Series:
     """Build a Series from a row that holds every column of series_table under its own name."""
     return Series(**{column.name: row[column.name] for column in series_table.c})
 
 
-def instance_from(row: RowMapping) -> Instance:
+def instance_from(row: Mapping[Any, Any]) -> Instance:
     """Build an Instance from a row that holds every column of instance_table under its own name."""
     return Instance(**{column.name: row[column.name] for column in instance_table.c})
 

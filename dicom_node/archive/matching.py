@@ -1,9 +1,26 @@
-"""Attribute matching of PS3.4 C.2.2.2, word for word the same for QIDO-RS and C-FIND."""
+"""Attribute matching of PS3.4 C.2.2.2, word for word the same for QIDO-RS and C-FIND.
+
+A matching key becomes a Criterion; a Criterion is asked of a value (`matches`) or of a column (`condition`), and both
+answer alike. Texts are compared without regard to case, as PS3.4 C.2.2.2.1 allows for PN and PS3.18 does not forbid.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlalchemy import ColumnElement, String, and_, func, or_, true
+
+from telemed.kernel.errors import Invalid
+
+_LIST = re.compile(r"[\\,]")
+_ESCAPE = "!"
+_DATE = re.compile(r"\d{8}\Z")
+_TIME = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?\Z")
+_MAX_KEY = 1024
+_MAX_UIDS = 2000
 
 
 @dataclass(frozen=True)
@@ -18,3 +35,173 @@ class Query:
     limit: int | None = 100
     offset: int = 0
     fuzzy: bool = False
+
+
+class Criterion(Protocol):
+    """One matching key, understood."""
+
+    def matches(self, value: str) -> bool:
+        """Tell whether *value* matches."""
+        ...
+
+    def condition(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+        """Say the same as SQL over a column that holds the value as text."""
+        ...
+
+
+@dataclass(frozen=True)
+class Universal:
+    """An empty key, or a lone asterisk: everything matches, also what has no value (C.2.2.2.3)."""
+
+    def matches(self, value: str) -> bool:  # noqa: ARG002 - the protocol's
+        """Every value matches."""
+        return True
+
+    def condition(self, column: ColumnElement[str]) -> ColumnElement[bool]:  # noqa: ARG002 - the protocol's
+        """Every row matches."""
+        return true()
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """A single UID or a list of UIDs (C.2.2.2.2): matched exactly."""
+
+    values: tuple[str, ...]
+
+    def matches(self, value: str) -> bool:
+        """Tell whether *value* is one of them."""
+        return value in self.values
+
+    def condition(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+        """Say the same as SQL."""
+        return column.in_(self.values)
+
+
+@dataclass(frozen=True)
+class Wildcard:
+    """A text in which ``*`` stands for any characters and ``?`` for one (C.2.2.2.4); without them a single value."""
+
+    key: str
+
+    def matches(self, value: str) -> bool:
+        """Tell whether the whole of *value* fits."""
+        runs = re.split(r"(\*+|\?)", self.key.lower())  # asterisks in a row are one: several would search without end
+        parts = (".*" if run.startswith("*") else "." if run == "?" else re.escape(run) for run in runs)
+        return re.fullmatch("".join(parts), value.lower(), re.DOTALL) is not None
+
+    def condition(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+        """Say the same as SQL; which letters beside ASCII have two cases is the database's opinion, on both sides."""
+        lowered: ColumnElement[str] = func.lower(column, type_=String)
+        if not re.search(r"[*?]", self.key):
+            return lowered == func.lower(self.key)
+        pattern = re.sub(r"\*+", "%", re.sub(r"([!%_])", rf"{_ESCAPE}\1", self.key)).replace("?", "_")
+        return lowered.like(func.lower(pattern), escape=_ESCAPE)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A date or time, or a range of them, open at either end (C.2.2.2.5); *last* is inclusive to its own precision."""
+
+    first: str
+    last: str
+
+    def matches(self, value: str) -> bool:
+        """Tell whether *value* lies within; a value that is absent does not."""
+        return value != "" and value >= self.first and (not self.last or value[: len(self.last)] <= self.last)
+
+    def condition(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+        """Say the same as SQL."""
+        bounds = [column != "", column >= self.first]
+        if self.last:
+            bounds.append(func.substr(column, 1, len(self.last), type_=String) <= self.last)
+        return and_(*bounds)
+
+
+def folded(text: str) -> str:
+    """Return *text* as names are kept and compared: without case, full-width ASCII as plain, spaces as one."""
+    plain = text.translate({code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)})
+    return " ".join(plain.casefold().split())
+
+
+def uids(key: str) -> Criterion:
+    """Understand a key of VR UI."""
+    values = tuple(part.strip("\0 ") for part in _LIST.split(key) if part.strip("\0 "))
+    if len(values) > _MAX_UIDS:
+        raise Invalid(f"a list of more than {_MAX_UIDS} UIDs cannot be matched at once; ask in parts", code="matching-key")
+    return AnyOf(values) if values else Universal()
+
+
+def text(key: str) -> Criterion:
+    """Understand a key of a text VR (AE, CS, LO, SH, ...)."""
+    key = _bounded(key).strip()
+    return Wildcard(key) if key.strip("*") else Universal()
+
+
+def text_values(key: str) -> list[str]:
+    """Part a key of several texts (ModalitiesInStudy): separated by a backslash or, as URLs have it, a comma."""
+    return [part for part in _LIST.split(_bounded(key)) if part.strip()]
+
+
+def date(key: str) -> Criterion:
+    """Understand a key of VR DA: 20260302, -20260302, 20260301-, 20260301-20260302."""
+    return _range(key, _DATE, "a date is written YYYYMMDD, a range YYYYMMDD-YYYYMMDD")
+
+
+def time(key: str) -> Criterion:
+    """Understand a key of VR TM, at any precision: 08, 0815-, 081500-0930."""
+    return _range(key.replace(":", ""), _TIME, "a time is written HHMMSS, a range HHMMSS-HHMMSS")
+
+
+def _range(key: str, form: re.Pattern[str], advice: str) -> Criterion:
+    key = _bounded(key).strip()
+    if not key.strip("*"):
+        return Universal()
+    first, dash, last = (part.strip() for part in key.partition("-"))
+    if not (first or last) or not all(form.match(part) for part in (first, last) if part):
+        raise Invalid(f"the matching key {key!r} cannot be read: {advice}", code="matching-key")
+    return Range(first, last if dash else first)
+
+
+def _bounded(key: str) -> str:
+    if len(key) > _MAX_KEY:
+        raise Invalid(f"a matching key is at most {_MAX_KEY} characters long", code="matching-key")
+    return key
+
+
+def name_condition(
+    key: str, alphabetic: ColumnElement[str], ideographic: ColumnElement[str], phonetic: ColumnElement[str], *, fuzzy: bool
+) -> ColumnElement[bool]:
+    """Match a PN key against the three component groups; *alphabetic* holds folded text.
+
+    A key of one group matches any of the three; "A=B=C" matches group by group. *fuzzy* (PS3.4 C.2.2.2.1.1) looks for
+    each word at the beginning of any component.
+    """
+    columns = (alphabetic, ideographic, phonetic)
+    key = folded(key)
+    if fuzzy:
+        return and_(*(or_(*(_word(part, column) for column in columns)) for part in re.split(r"[\s^=*,]+", key) if part))
+    groups = [text(group.strip(" ^")) for group in key.split("=")[: len(columns)]]
+    if len(groups) == 1:
+        return true() if isinstance(groups[0], Universal) else or_(*(groups[0].condition(column) for column in columns))
+    return and_(true(), *(group.condition(column) for group, column in zip(groups, columns, strict=False)))
+
+
+def name_matches(key: str, groups: Iterable[str], *, fuzzy: bool = False) -> bool:
+    """Answer as `name_condition` does, for one name's component groups."""
+    values = [folded(group) for group in [*groups, "", "", ""][:3]]
+    key = folded(key)
+    if fuzzy:
+        words = [part for part in re.split(r"[\s^=*,]+", key) if part]
+        return all(any(Wildcard(form).matches(value) for value in values for form in _word_forms(word)) for word in words)
+    wanted = [text(group.strip(" ^")) for group in key.split("=")[:3]]
+    if len(wanted) == 1:
+        return isinstance(wanted[0], Universal) or any(wanted[0].matches(value) for value in values)
+    return all(criterion.matches(value) for criterion, value in zip(wanted, values, strict=False))
+
+
+def _word(word: str, column: ColumnElement[str]) -> ColumnElement[bool]:
+    return or_(*(Wildcard(form).condition(column) for form in _word_forms(_bounded(word))))
+
+
+def _word_forms(word: str) -> tuple[str, ...]:
+    return (f"{word}*", f"*^{word}*", f"* {word}*")

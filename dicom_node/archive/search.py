@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ColumnElement, Connection, Select, exists, or_, true
 
-from dicom_node.archive.index import Instance, Series, Study
+from dicom_node.archive import matching
+from dicom_node.archive.index import (
+    Instance,
+    Series,
+    Study,
+    instance_from,
+    select_studies,
+    series_from,
+    study_from,
+)
 from dicom_node.archive.matching import Query
+from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
+from telemed.kernel.errors import Invalid
 
 
 @dataclass(frozen=True)
@@ -27,16 +40,137 @@ class FoundInstance:
     study: Study
 
 
+#: A matching key's text to SQL; the flag is Query.fuzzy.
+_Understood = Callable[[str, bool], ColumnElement[bool]]
+
+
+def _by(understand: Callable[[str], matching.Criterion], column: ColumnElement[str]) -> _Understood:
+    return lambda key, _fuzzy: understand(key).condition(column)
+
+
+def _number(column: ColumnElement[Any]) -> _Understood:
+    def understood(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+        if not key.strip("* "):
+            return true()
+        try:
+            number = int(key)
+        except ValueError:
+            raise Invalid(f"the matching key {key[:40]!r} is not a whole number", code="matching-key") from None
+        return column == number if abs(number) < 1 << 31 else ~true()
+
+    return understood
+
+
+def _patient_name(key: str, fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+    patient = patient_table.c
+    return matching.name_condition(key, patient.name_folded, patient.name_ideographic, patient.name_phonetic, fuzzy=fuzzy)
+
+
+def _physician(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+    """Match a name that is kept as one text, its groups joined by equals signs."""
+    key = key.strip()
+    forms = (key, f"{key}=*", f"*={key}", f"*={key}=*") if key.strip("*") else ("*",)
+    return or_(*(matching.text(form).condition(study_table.c.referring_physician) for form in forms))
+
+
+def _modalities(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+    inside = series_table.alias()
+    wanted = [matching.text(part) for part in matching.text_values(key)]
+    if not wanted or any(isinstance(one, matching.Universal) for one in wanted):
+        return true()
+    return exists().where(inside.c.study_id == study_table.c.id, or_(*(one.condition(inside.c.modality) for one in wanted)))
+
+
+def _universal(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+    if key.strip("* "):
+        raise Invalid("a count can be asked for, not matched", code="matching-key")
+    return true()
+
+
+_STUDY_KEYS: Mapping[str, _Understood] = {
+    "StudyInstanceUID": _by(matching.uids, study_table.c.study_instance_uid),
+    "StudyDate": _by(matching.date, study_table.c.study_date),
+    "StudyTime": _by(matching.time, study_table.c.study_time),
+    "AccessionNumber": _by(matching.text, study_table.c.accession_number),
+    "StudyID": _by(matching.text, study_table.c.study_id),
+    "StudyDescription": _by(matching.text, study_table.c.description),
+    "ReferringPhysicianName": _physician,
+    "ModalitiesInStudy": _modalities,
+    "PatientName": _patient_name,
+    "PatientID": _by(matching.text, patient_table.c.patient_id),
+    "IssuerOfPatientID": _by(matching.text, patient_table.c.issuer),
+    "PatientSex": _by(matching.text, patient_table.c.sex),
+    "PatientBirthDate": _by(matching.date, patient_table.c.birth_date),
+    "NumberOfStudyRelatedSeries": _universal,
+    "NumberOfStudyRelatedInstances": _universal,
+}
+_SERIES_KEYS: Mapping[str, _Understood] = {
+    **_STUDY_KEYS,
+    "SeriesInstanceUID": _by(matching.uids, series_table.c.series_instance_uid),
+    "Modality": _by(matching.text, series_table.c.modality),
+    "SeriesNumber": _number(series_table.c.number),
+    "SeriesDescription": _by(matching.text, series_table.c.description),
+    "BodyPartExamined": _by(matching.text, series_table.c.body_part),
+    "NumberOfSeriesRelatedInstances": _universal,
+}
+_INSTANCE_KEYS: Mapping[str, _Understood] = {
+    **_SERIES_KEYS,
+    "SOPInstanceUID": _by(matching.uids, instance_table.c.sop_instance_uid),
+    "SOPClassUID": _by(matching.uids, instance_table.c.sop_class_uid),
+    "InstanceNumber": _number(instance_table.c.number),
+    "Rows": _number(instance_table.c.rows),
+    "Columns": _number(instance_table.c.columns),
+    "NumberOfFrames": _number(instance_table.c.frames),
+}
+
+_NEWEST = (
+    study_table.c.study_date.desc(),
+    study_table.c.study_time.desc(),
+    study_table.c.first_received_at.desc(),
+    study_table.c.id,
+)
+#: The colon keeps these apart from the study's own series_count and instance_count.
+_SERIES_COLUMNS = [column.label(f"of_series:{column.name}") for column in series_table.c]
+_INSTANCE_COLUMNS = [column.label(f"of_instance:{column.name}") for column in instance_table.c]
+
+
+def _asked(rows: Select[Any], visible: ColumnElement[bool], query: Query, known: Mapping[str, _Understood]) -> Select[Any]:
+    for keyword, key in query.keys.items():
+        if keyword not in known:
+            raise Invalid(f"{keyword} cannot be matched at this level", code="unsupported-key")
+        rows = rows.where(known[keyword](key, query.fuzzy))
+    return rows.where(visible).limit(query.limit).offset(query.offset)
+
+
 def search_studies(db: Connection, visible: ColumnElement[bool], query: Query) -> list[Study]:
     """Return the studies under *visible* (a condition over study_table) that match, newest first."""
-    raise NotImplementedError
+    rows = _asked(select_studies().order_by(*_NEWEST), visible, query, _STUDY_KEYS)
+    return [study_from(row) for row in db.execute(rows).mappings()]
 
 
 def search_series(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundSeries]:
     """Return the matching series, by study (newest first), then by number; study-level keys match too."""
-    raise NotImplementedError
+    rows = select_studies().add_columns(*_SERIES_COLUMNS).join(series_table, series_table.c.study_id == study_table.c.id)
+    rows = rows.order_by(*_NEWEST, series_table.c.number, series_table.c.id)
+    found = db.execute(_asked(rows, visible, query, _SERIES_KEYS)).mappings()
+    return [FoundSeries(series_from(_part(row, "of_series:")), study_from(row)) for row in found]
 
 
 def search_instances(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundInstance]:
     """Return the matching instances, by study, series and number; study- and series-level keys match too."""
-    raise NotImplementedError
+    rows = (
+        select_studies()
+        .add_columns(*_SERIES_COLUMNS, *_INSTANCE_COLUMNS)
+        .join(series_table, series_table.c.study_id == study_table.c.id)
+        .join(instance_table, instance_table.c.series_id == series_table.c.id)
+        .order_by(*_NEWEST, series_table.c.number, series_table.c.id, instance_table.c.number, instance_table.c.id)
+    )
+    found = db.execute(_asked(rows, visible, query, _INSTANCE_KEYS)).mappings()
+    return [
+        FoundInstance(instance_from(_part(row, "of_instance:")), series_from(_part(row, "of_series:")), study_from(row))
+        for row in found
+    ]
+
+
+def _part(row: Mapping[Any, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}

@@ -1,0 +1,267 @@
+"""Writing one object into the index: Patient, Study, Series, Instance, in the caller's transaction.
+
+One store at a time per institution passes here until its transaction ends: eight associations that bring one study then
+count it right, without a retry. The bytes are already safe by then, so nobody waits for a disk in the queue.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from dicom_node.archive.charset import ILLEGIBLE_MARK
+from dicom_node.archive.header import Header
+from dicom_node.archive.matching import folded
+from dicom_node.archive.tables import conflict_table, instance_table, patient_table, series_table, study_table
+from telemed.kernel.database import new_id, serialise
+
+_INDEX_LOCK = 0x7E1E1000 << 32
+
+
+@dataclass(frozen=True)
+class Received:
+    """One object on its way into the index: its header, where its bytes lie, and whence it came."""
+
+    institution: str
+    header: Header
+    transfer_syntax_uid: str
+    digest: str
+    data_digest: str
+    size: int
+    source: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Entered:
+    """What the index made of it. *digest* is the kept file's: for a re-send the first one's, not the received one's."""
+
+    digest: str
+    study_instance_uid: str
+    new: bool
+    conflicting: bool
+    first_of_study: bool = False
+    instance_count: int = 0
+
+
+def known(db: Connection, institution: str, header: Header, data_digest: str) -> Entered | None:
+    """Return what became of these very bytes when they came before; None when they never did."""
+    mine = (instance_table.c.institution == institution) & (instance_table.c.sop_instance_uid == header.sop_instance_uid)
+    kept = db.execute(select(instance_table).where(mine)).first()
+    if kept is None:
+        return None
+    if kept.data_digest == data_digest:
+        return Entered(kept.digest, header.study_instance_uid, new=False, conflicting=False)
+    beside = (conflict_table.c.instance_id == kept.id) & (conflict_table.c.data_digest == data_digest)
+    digest = db.execute(select(conflict_table.c.digest).where(beside)).scalar()
+    return None if digest is None else Entered(digest, header.study_instance_uid, new=False, conflicting=True)
+
+
+def is_referenced(db: Connection, digest: str) -> bool:
+    """Tell whether any row needs the blob *digest*."""
+    return any(
+        db.execute(select(table.c.id).where(table.c.digest == digest).limit(1)).first() is not None
+        for table in (instance_table, conflict_table)
+    )
+
+
+def enter(db: Connection, received: Received) -> Entered:
+    """Write what is new of *received*; its blob must be durable already."""
+    serialise(db, _INDEX_LOCK | zlib.crc32(received.institution.encode()))
+    header = received.header
+    before = known(db, received.institution, header, received.data_digest)
+    if before is not None:
+        return before
+    mine = (instance_table.c.institution == received.institution) & (instance_table.c.sop_instance_uid == header.sop_instance_uid)
+    kept = db.execute(select(instance_table.c.id, instance_table.c.series_id).where(mine)).first()
+    if kept is not None:
+        return _enter_beside(db, received, kept.id, kept.series_id)
+    study, first_of_study = _study(db, received)
+    series_id, first_of_series = _series(db, received, study["id"])
+    attributes = dict(header.instance_attributes)
+    if _contradicts(study, header):
+        attributes["PatientMismatch"] = True
+    db.execute(
+        insert(instance_table).values(
+            id=new_id(),
+            institution=received.institution,
+            series_id=series_id,
+            sop_instance_uid=header.sop_instance_uid,
+            sop_class_uid=header.sop_class_uid,
+            transfer_syntax_uid=received.transfer_syntax_uid,
+            number=header.instance_number,
+            rows=header.rows,
+            columns=header.columns,
+            frames=header.frames,
+            attributes=attributes,
+            digest=received.digest,
+            data_digest=received.data_digest,
+            size=received.size,
+            source=received.source[:128],
+            received_at=received.at,
+        )
+    )
+    db.execute(
+        update(series_table).where(series_table.c.id == series_id).values(instance_count=series_table.c.instance_count + 1)
+    )
+    count = study["instance_count"] + 1
+    db.execute(
+        update(study_table)
+        .where(study_table.c.id == study["id"])
+        .values(
+            instance_count=count,
+            series_count=study["series_count"] + first_of_series,
+            modalities=sorted({*study["modalities"], header.modality}),
+            last_received_at=received.at,
+            settled_at=None,
+        )
+    )
+    return Entered(
+        received.digest,
+        header.study_instance_uid,
+        new=True,
+        conflicting=False,
+        first_of_study=first_of_study,
+        instance_count=count,
+    )
+
+
+def _enter_beside(db: Connection, received: Received, instance_id: str, series_id: str) -> Entered:
+    db.execute(
+        insert(conflict_table).values(
+            id=new_id(),
+            instance_id=instance_id,
+            study_instance_uid=received.header.study_instance_uid,
+            transfer_syntax_uid=received.transfer_syntax_uid,
+            digest=received.digest,
+            data_digest=received.data_digest,
+            size=received.size,
+            source=received.source[:128],
+            received_at=received.at,
+        )
+    )
+    home = select(study_table.c.study_instance_uid).join(series_table, series_table.c.study_id == study_table.c.id)
+    study_instance_uid = db.execute(home.where(series_table.c.id == series_id)).scalar_one()
+    return Entered(received.digest, study_instance_uid, new=True, conflicting=True)
+
+
+def _study(db: Connection, received: Received) -> tuple[Mapping[str, Any], bool]:
+    """Return the study's row with its patient's identity, and whether it was made just now."""
+    header = received.header
+    identity = [patient_table.c[name] for name in ("patient_id", *_IDENTITY)]
+    found = (
+        select(*study_table.c, *identity)
+        .join(patient_table, patient_table.c.id == study_table.c.patient_key)
+        .where(study_table.c.institution == received.institution, study_table.c.study_instance_uid == header.study_instance_uid)
+    )
+    row = db.execute(found).mappings().first()
+    if row is not None:
+        return row, False
+    db.execute(
+        insert(study_table).values(
+            id=new_id(),
+            institution=received.institution,
+            study_instance_uid=header.study_instance_uid,
+            patient_key=_patient_key(db, received.institution, header),
+            accession_number=header.accession_number,
+            study_id=header.study_id,
+            description=header.study_description,
+            study_date=header.study_date,
+            study_time=header.study_time,
+            utc_offset_minutes=header.utc_offset_minutes,
+            referring_physician=header.referring_physician,
+            modalities=[],
+            series_count=0,
+            instance_count=0,
+            attributes=dict(header.study_attributes),
+            first_received_at=received.at,
+            last_received_at=received.at,
+        )
+    )
+    return db.execute(found).mappings().one(), True
+
+
+def _series(db: Connection, received: Received, study_id: str) -> tuple[str, bool]:
+    """Return the series' key, and whether it was made just now."""
+    header = received.header
+    mine = (series_table.c.study_id == study_id) & (series_table.c.series_instance_uid == header.series_instance_uid)
+    found = db.execute(select(series_table.c.id).where(mine)).scalar()
+    if found is not None:
+        return found, False
+    series_id = new_id()
+    db.execute(
+        insert(series_table).values(
+            id=series_id,
+            study_id=study_id,
+            series_instance_uid=header.series_instance_uid,
+            modality=header.modality,
+            number=header.series_number,
+            description=header.series_description,
+            body_part=header.body_part,
+            instance_count=0,
+            attributes=dict(header.series_attributes),
+            first_received_at=received.at,
+        )
+    )
+    return series_id, True
+
+
+_IDENTITY = ("name", "name_folded", "name_ideographic", "birth_date", "issuer")
+
+
+def _patient_key(db: Connection, institution: str, header: Header) -> str:
+    """Return the patient row for *header*: the one of that ID, unless it is plainly somebody else's.
+
+    Two people under one ID happen (a worklist reused, "0001" on every device). They are kept apart: a wrong merge shows
+    one person's images as another's, a missed merge only makes somebody search twice. Without an ID nobody is matched.
+    """
+    mine = (patient_table.c.institution == institution) & (patient_table.c.patient_id == header.patient_id)
+    if header.patient_id:
+        for row in db.execute(select(patient_table).where(mine).order_by(patient_table.c.variant)).mappings():
+            if not _contradicts(row, header):
+                key: str = row["id"]
+                return key
+    variants = db.execute(select(func.coalesce(func.max(patient_table.c.variant) + 1, 0)).where(mine)).scalar_one()
+    name = header.patient_name
+    key = new_id()
+    db.execute(
+        insert(patient_table).values(
+            id=key,
+            institution=institution,
+            patient_id=header.patient_id,
+            variant=variants,
+            issuer=header.issuer,
+            name=name.alphabetic,
+            name_folded=folded(name.alphabetic)[:400],
+            name_ideographic=name.ideographic,
+            name_phonetic=name.phonetic,
+            name_raw=header.patient_name_raw,
+            name_legibility=name.legibility.value,
+            sex=header.sex,
+            birth_date=header.birth_date,
+        )
+    )
+    return key
+
+
+def _contradicts(kept: Mapping[str, Any], header: Header) -> bool:
+    """Tell whether *header* states another person than the row *kept*: what either leaves open contradicts nothing."""
+    if kept["patient_id"] != header.patient_id:
+        return True
+    for name, stated in (("birth_date", header.birth_date), ("issuer", header.issuer)):
+        if kept[name] and stated and kept[name] != stated:
+            return True
+    name = header.patient_name
+    pairs = ((kept["name_folded"], folded(name.alphabetic)[:400]), (kept["name_ideographic"], name.ideographic))
+    comparable = [(ours, theirs) for ours, theirs in pairs if ours and theirs and ILLEGIBLE_MARK not in (ours, theirs)]
+    return bool(comparable) and all(_letters(ours) != _letters(theirs) for ours, theirs in comparable)
+
+
+def _letters(name: str) -> str:
+    """Return a name without what devices write differently: carets, spaces, full stops and commas."""
+    return "".join(character for character in name if character not in "^ .,")

@@ -1,0 +1,159 @@
+"""A bounded walk over a data set that trusts nothing: where each element lies, and whether the whole is there.
+
+It reads top-level elements only (PS3.5 7.1) and steps over everything else by its length. Sequences and fragments of
+undefined length are followed with a list instead of recursion, to a fixed depth; the number of steps is fixed too.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from telemed.kernel.errors import Invalid
+
+DEFLATED = "1.2.840.10008.1.2.1.99"
+EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+
+PIXEL_DATA = 0x7FE00010
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_UNDEFINED = 0xFFFFFFFF
+
+MAX_DEPTH = 64
+MAX_STEPS = 2_000_000
+MAX_VALUE = 64 << 10
+MAX_HEADER = 64 << 20
+MAX_INFLATED = 512 << 20
+
+_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+#: PS3.5 7.1.2: these have a 16-bit length, every other VR, known or to come, a 32-bit one after two reserved bytes.
+_SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """The raw values of the wanted elements, at most MAX_VALUE bytes of each, and which elements are there at all."""
+
+    values: Mapping[int, bytes]
+    present: AbstractSet[int]
+    little_endian: bool
+
+
+def scan(data: memoryview, transfer_syntax_uid: str, wanted: AbstractSet[int]) -> Scanned:
+    """Walk the data set *data* to its end; keep the values of the tags *wanted*.
+
+    The transfer syntax is believed about byte order and deflation only: whether VRs are explicit is seen from the data,
+    because private syntaxes do not say and some writers get it wrong.
+
+    Raises
+    ------
+    Invalid
+        code "unreadable": not a data set, truncated, or past a limit.
+    """
+    end = len(data)
+    if transfer_syntax_uid == DEFLATED:
+        data, end = _inflated(data)
+    if end == 0:
+        raise Invalid("the object is empty: there is no data set in it", code="unreadable")
+    little_endian = transfer_syntax_uid != EXPLICIT_BIG_ENDIAN
+    return _Walk(data, end, little_endian, wanted).run()
+
+
+class _Walk:
+    def __init__(self, data: memoryview, end: int, little_endian: bool, wanted: AbstractSet[int]) -> None:  # noqa: FBT001 - private
+        self._data = data
+        self._end = end
+        self._little_endian = little_endian
+        self._tag = struct.Struct("<HHI" if little_endian else ">HHI")
+        self._short = struct.Struct("<H" if little_endian else ">H")
+        self._long = struct.Struct("<I" if little_endian else ">I")
+        self._wanted = wanted
+        self._values: dict[int, bytes] = {}
+        self._present: set[int] = set()
+        self._enclosing: list[bool] = []  # for each open sequence or item, whether VRs were explicit outside it
+        self._explicit = bytes(data[4:6]) in _VRS
+
+    def run(self) -> Scanned:
+        position, steps = 0, 0
+        while position < self._end and not self._is_padding(position):
+            position = self._step(position)
+            steps += 1
+            if steps > MAX_STEPS:
+                raise Invalid(f"the data set has more than {MAX_STEPS} elements", code="unreadable")
+        if self._enclosing:
+            raise _truncated(self._end)
+        return Scanned(self._values, self._present, self._little_endian)
+
+    def _is_padding(self, position: int) -> bool:
+        """Tell whether only a few zeros follow, which some writers leave behind the last element."""
+        return self._end - position < 8 and not self._enclosing and not any(self._data[position:])
+
+    def _step(self, position: int) -> int:
+        """Take one element, item or delimiter; return where the next one begins."""
+        if self._end - position < 8:
+            raise _truncated(position)
+        tag, length, begin, vr = self._element(position, self._explicit)
+        if tag in (_ITEM_END, _SEQUENCE_END):
+            if self._enclosing:
+                self._explicit = self._enclosing.pop()
+            return begin
+        if not self._enclosing:
+            self._present.add(tag)
+        if length == _UNDEFINED:
+            if len(self._enclosing) >= MAX_DEPTH:
+                raise Invalid(f"the data set is nested more than {MAX_DEPTH} levels deep", code="unreadable")
+            self._enclosing.append(self._explicit)
+            self._explicit = self._explicit and vr != b"UN"  # PS3.5 6.2.2: UN of undefined length is implicit inside
+            return begin
+        if length > self._end - begin:
+            raise _truncated(begin)
+        if not self._enclosing and tag in self._wanted and tag not in self._values:
+            self._values[tag] = self._value(begin, min(length, MAX_VALUE))
+        return begin + length
+
+    def _element(self, position: int, explicit: bool) -> tuple[int, int, int, bytes]:  # noqa: FBT001 - private
+        """Return tag, length, where the value begins, and the VR (empty where there is none)."""
+        header = self._value(position, min(12, self._end - position))
+        group, element, length = self._tag.unpack_from(header)
+        tag = group << 16 | element
+        vr = header[4:6]
+        if not explicit or group == 0xFFFE or not (vr.isalpha() and vr.isupper()):
+            return tag, length, position + 8, b""
+        if vr in _SHORT_VRS:
+            return tag, self._short.unpack_from(header, 6)[0], position + 8, vr
+        if len(header) < 12:
+            raise _truncated(position)
+        return tag, self._long.unpack_from(header, 8)[0], position + 12, vr
+
+    def _value(self, begin: int, length: int) -> bytes:
+        if begin + length > len(self._data):  # only ever with a deflated data set, of which the beginning is kept
+            raise Invalid(f"the header is longer than {MAX_HEADER >> 20} MiB", code="unreadable")
+        return bytes(self._data[begin : begin + length])
+
+
+def _truncated(position: int) -> Invalid:
+    return Invalid(f"the data set is truncated or damaged at byte {position}: send the object again", code="unreadable")
+
+
+def _inflated(data: memoryview) -> tuple[memoryview, int]:
+    """Inflate (PS3.5 A.5): return at most MAX_HEADER bytes of the beginning, and how long the whole is."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    beginning = bytearray()
+    total = 0
+    rest: bytes | memoryview = data
+    try:
+        while not inflater.eof:
+            chunk = inflater.decompress(rest, 1 << 20)
+            rest = inflater.unconsumed_tail
+            total += len(chunk)
+            if len(beginning) < MAX_HEADER:
+                beginning += chunk
+            if total > MAX_INFLATED:
+                raise Invalid(f"the data set inflates to more than {MAX_INFLATED >> 20} MiB", code="unreadable")
+            if not chunk and not rest:
+                raise Invalid("the deflated data set is truncated: send the object again", code="unreadable")
+    except zlib.error as error:
+        raise Invalid(f"the deflated data set is damaged: {error}", code="unreadable") from None
+    return memoryview(beginning), total
