@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -53,8 +54,8 @@ def a_report(**changes) -> Report:
     return sealed(replace(report, **changes))
 
 
-def made(report: Report, attachments: Attachments = Attachments()) -> bytes:
-    return write(report, attachments, Ledger([*STAMPS[:5], None, None], report.budget_s), FONTS)
+def made(report: Report, attachments: Attachments | None = None) -> bytes:
+    return write(report, attachments or Attachments(), Ledger([*STAMPS[:5], None, None], report.budget_s), FONTS)
 
 
 def text_of(pdf: bytes) -> str:
@@ -89,8 +90,8 @@ def test_names_in_rare_characters_can_be_searched_as_they_are_printed():
 
 def test_every_font_is_embedded_so_that_any_machine_prints_it():
     for page in PdfReader(io.BytesIO(made(a_report()))).pages:
-        for font in page["/Resources"]["/Font"].values():
-            font = font.get_object()
+        for reference in page["/Resources"]["/Font"].values():
+            font = reference.get_object()
             if "NotoSans" in str(font["/BaseFont"]):
                 assert "/FontFile2" in font["/FontDescriptor"]
                 assert "/ToUnicode" in font
@@ -231,3 +232,10 @@ def test_missing_fonts_are_a_sentence_not_a_traceback(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("seconds", "said"), [(0, "0:00"), (307, "5:07"), (3723, "1:02:03")])
 def test_a_span_reads_as_a_clock(seconds, said):
     assert span(seconds) == said
+
+
+def test_documents_made_at_the_same_time_do_not_disturb_each_other():
+    reports = [a_report(findings="".join(chr(0x4E00 + 40 * number + k) for k in range(40))) for number in range(8)]
+    alone = [made(report) for report in reports]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(made, reports)) == alone

@@ -16,7 +16,7 @@ from reportlab.platypus import HRFlowable, Paragraph, SimpleDocTemplate, Spacer
 
 from consult.reports.document.appending import append_pages
 from consult.reports.document.content import Ledger
-from consult.reports.document.fonts import register
+from consult.reports.document.fonts import typesetting
 from consult.reports.document.ledger import ledger_table, target
 from consult.reports.document.style import ACCENT, MARGIN, PARAGRAPHS
 from consult.reports.document.wording import TITLES, plain
@@ -29,37 +29,36 @@ def with_slip(signed: bytes, report: Report, ledger: Ledger, fonts: Path) -> byt
 
 
 def _slip(signed: bytes, report: Report, ledger: Ledger, fonts: Path) -> bytes:
-    register(fonts)
     sheet = io.BytesIO()
     document = SimpleDocTemplate(sheet, pagesize=A4, invariant=1, leftMargin=MARGIN, rightMargin=MARGIN, topMargin=20 * mm)
     zh, en = TITLES[report.kind]
     patient = f"　患者 Patient: {plain(report.patient.name)} {plain(report.patient.patient_id)}"
     reader = f"　阅读人 Read by: {plain(report.read_by.name)}" if report.read_by else ""
     digest = hashlib.sha256(signed).hexdigest()
-    document.build(
-        [
-            Paragraph(plain(report.performer.name), PARAGRAPHS["hospital"]),
-            Spacer(0, 1 * mm),
-            Paragraph("送达回执", PARAGRAPHS["title"]),
-            Paragraph("Delivery slip", PARAGRAPHS["caption"]),
-            Spacer(0, 2 * mm),
-            HRFlowable(width="100%", thickness=1.2, color=ACCENT, spaceAfter=3 * mm),
-            Paragraph(f"{zh} {en}　报告号 Report: {report.id}　版本 Version: {report.version}", PARAGRAPHS["small"]),
-            Paragraph(f"收件机构 Delivered to: {plain(report.institution.name)}{patient}{reader}", PARAGRAPHS["small"]),
-            Spacer(0, 3 * mm),
-            ledger_table(ledger, until=6, width=A4[0] - 2 * MARGIN),
-            Spacer(0, 2 * mm),
-            Paragraph(target(ledger), PARAGRAPHS["note"]),
-            Spacer(0, 4 * mm),
-            Paragraph(
-                f"签发文件为本文件的前 {len(signed)} 字节，签发后未作任何改动；本页为其后追加的送达记录。 "
-                f"The signed document is the first {len(signed)} bytes of this file, unchanged since; "
-                "this page was added behind it.",
-                PARAGRAPHS["note"],
-            ),
-            Spacer(0, 1 * mm),
-            Paragraph(f"签发文件 SHA-256 of the signed document: {digest}", PARAGRAPHS["digest"]),
-            Paragraph(f"内容摘要 SHA-256 of the signed content: {report.content_sha256}", PARAGRAPHS["digest"]),
-        ]
-    )
+    story = [
+        Paragraph(plain(report.performer.name), PARAGRAPHS["hospital"]),
+        Spacer(0, 1 * mm),
+        Paragraph("送达回执", PARAGRAPHS["title"]),
+        Paragraph("Delivery slip", PARAGRAPHS["caption"]),
+        Spacer(0, 2 * mm),
+        HRFlowable(width="100%", thickness=1.2, color=ACCENT, spaceAfter=3 * mm),
+        Paragraph(f"{zh} {en}　报告号 Report: {report.id}　版本 Version: {report.version}", PARAGRAPHS["small"]),
+        Paragraph(f"收件机构 Delivered to: {plain(report.institution.name)}{patient}{reader}", PARAGRAPHS["small"]),
+        Spacer(0, 3 * mm),
+        ledger_table(ledger, until=6, width=A4[0] - 2 * MARGIN),
+        Spacer(0, 2 * mm),
+        Paragraph(target(ledger), PARAGRAPHS["note"]),
+        Spacer(0, 4 * mm),
+        Paragraph(
+            f"签发文件为本文件的前 {len(signed)} 字节，签发后未作任何改动；本页为其后追加的送达记录。 "
+            f"The signed document is the first {len(signed)} bytes of this file, unchanged since; "
+            "this page was added behind it.",
+            PARAGRAPHS["note"],
+        ),
+        Spacer(0, 1 * mm),
+        Paragraph(f"签发文件 SHA-256 of the signed document: {digest}", PARAGRAPHS["digest"]),
+        Paragraph(f"内容摘要 SHA-256 of the signed content: {report.content_sha256}", PARAGRAPHS["digest"]),
+    ]
+    with typesetting(fonts):
+        document.build(story)
     return sheet.getvalue()
