@@ -101,7 +101,8 @@ def _shades(pixels: npt.NDArray[Any], how: Presentation, window: Window | None, 
 def _narrowed(pixels: npt.NDArray[Any], bits: int = 0) -> Grey8:
     if pixels.dtype == np.uint8:
         return pixels.view(np.uint8)
-    return np.clip(pixels >> max(0, (bits or 8 * pixels.dtype.itemsize) - 8), 0, 255).astype(np.uint8)
+    shown: Grey8 = np.clip(pixels >> max(0, (bits or 8 * pixels.dtype.itemsize) - 8), 0, 255).astype(np.uint8)
+    return shown
 
 
 def _cut(image: Image.Image, part: Part) -> Image.Image:

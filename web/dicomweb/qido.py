@@ -1,0 +1,159 @@
+"""QIDO-RS: searching studies, series and instances (PS3.18 section 10.6)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from aiohttp import web
+from pydicom.datadict import keyword_for_tag, tag_for_keyword
+from sqlalchemy import ColumnElement, Connection
+
+from consult.access import visible
+from consult.practitioners.model import Viewer
+from dicom_node.archive.matching import Query
+from dicom_node.archive.search import search_instances, search_series, search_studies
+from telemed.kernel.errors import Invalid
+from web.accounts.permissions import Permission, require
+from web.api.transact import consult_view
+from web.dicomweb.accept import media_ranges
+from web.dicomweb.attributes import DicomJson, of_instance, of_series, of_study
+from web.dicomweb.reading import base_of
+from web.security import viewer_of
+
+DICOM_JSON = "application/dicom+json"
+#: How many are given when the client does not say; below one study everything is.
+DEFAULT_LIMIT, MAXIMUM_LIMIT = 200, 5000
+MAXIMUM_KEYS = 64
+_PATH_KEYS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
+_FUZZY = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
+_MORE = "There are more results than were returned; ask again with a higher offset."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A search: the query, one result more than wanted, and which further attributes to include (None: all)."""
+
+    query: Query
+    wanted: int
+    included: frozenset[str] | None
+    warnings: tuple[str, ...]
+
+
+def asked(request: web.Request) -> Asked:
+    """Read the search from the request's path and query; Invalid (400) names the parameter that cannot be used."""
+    matching: dict[str, str] = {}
+    included: set[str] = set()
+    everything = False
+    warnings: list[str] = []
+    for name, value in request.query.items():
+        match name.lower():
+            case "limit" | "offset" | "accept":
+                continue
+            case "fuzzymatching":
+                warnings += [_FUZZY] if value.strip().lower() == "true" else []
+            case "includefield":
+                for field in value.split(","):
+                    everything |= field.strip().lower() == "all"
+                    included |= {keyword} if (keyword := keyword_of(field.strip())) else set()
+            case _:
+                matching[_matchable(name)] = value
+    for part, keyword in _PATH_KEYS.items():
+        if part in request.match_info:
+            matching[keyword] = request.match_info[part]
+    if len(matching) > MAXIMUM_KEYS:
+        raise Invalid(f"a search may name at most {MAXIMUM_KEYS} attributes", code="unparsable")
+    wanted = min(_whole(request, "limit", MAXIMUM_LIMIT if request.match_info else DEFAULT_LIMIT), MAXIMUM_LIMIT)
+    query = Query(keys=matching, limit=wanted + 1, offset=_whole(request, "offset", 0), fuzzy=False)
+    return Asked(query, wanted, None if everything else frozenset(included | matching.keys()), tuple(warnings))
+
+
+def keyword_of(name: str) -> str:
+    """Return the keyword of an attribute given by keyword or by its eight hexadecimal digits; empty when unknown."""
+    if len(name) == 8 and all(digit in "0123456789abcdefABCDEF" for digit in name):
+        return keyword_for_tag(int(name, 16))
+    return name if tag_for_keyword(name) is not None else ""
+
+
+def _matchable(name: str) -> str:
+    keyword = keyword_of(name)
+    if not keyword:
+        raise Invalid(f"the search parameter {name[:64]!r} is not a DICOM attribute this server can match", code="unparsable")
+    return keyword
+
+
+def _whole(request: web.Request, name: str, default: int) -> int:
+    said = request.query.get(name)
+    if said is None:
+        return default
+    if not (said.isascii() and said.isdigit() and len(said) <= 9):
+        raise Invalid(f"the search parameter {name} is a whole number, not {said[:32]!r}", code="unparsable")
+    return int(said)
+
+
+Search = Callable[[Connection, ColumnElement[bool], Asked, str], list[DicomJson]]
+
+
+def studies(db: Connection, seen: ColumnElement[bool], ask: Asked, base: str) -> list[DicomJson]:
+    """Search studies."""
+    return [of_study(study, base, ask.included) for study in search_studies(db, seen, ask.query)]
+
+
+def series(db: Connection, seen: ColumnElement[bool], ask: Asked, base: str, *, whole: bool) -> list[DicomJson]:
+    """Search series; *whole* results carry their study's attributes too."""
+    return [
+        (of_study(one.study, base, ask.included) if whole else {})
+        | of_series(one.series, one.study.study_instance_uid, base, ask.included)
+        for one in search_series(db, seen, ask.query)
+    ]
+
+
+def instances(db: Connection, seen: ColumnElement[bool], ask: Asked, base: str, *, levels: int) -> list[DicomJson]:
+    """Search instances; results carry the attributes of as many *levels* above as the path does not name."""
+    answers = []
+    for one in search_instances(db, seen, ask.query):
+        study_uid, series_uid = one.study.study_instance_uid, one.series.series_instance_uid
+        found = of_study(one.study, base, ask.included) if levels == 2 else {}
+        found |= of_series(one.series, study_uid, base, ask.included) if levels >= 1 else {}
+        answers.append(found | of_instance(one.instance, series_uid, study_uid, base, ask.included))
+    return answers
+
+
+def _found(db: Connection, viewer: Viewer, search: Search, ask: Asked, base: str) -> list[DicomJson]:
+    try:
+        return search(db, visible(viewer), ask, base)
+    except Invalid as error:
+        # The matching rules name what they do not understand; to HTTP that is a request that cannot be read.
+        raise Invalid(error.sentence, code="unparsable") from error
+
+
+async def _searched(request: web.Request, search: Search) -> web.Response:
+    viewer = viewer_of(request)
+    require(viewer, Permission.READ_STUDIES)
+    if not any(one.takes(DICOM_JSON) or one.takes("application/json") for one in media_ranges(request)):
+        raise web.HTTPNotAcceptable
+    ask = asked(request)
+    results = await consult_view(request, _found, viewer, search, ask, base_of(request))
+    warnings = [*ask.warnings, *([_MORE] if len(results) > ask.wanted else [])]
+    headers = {"Warning": ", ".join(f'299 telemed "{warning}"' for warning in warnings)} if warnings else {}
+    if not results:
+        return web.Response(status=204, headers=headers)
+    text = json.dumps(results[: ask.wanted], ensure_ascii=False, separators=(",", ":"))
+    return web.Response(body=text.encode("utf-8", "replace"), content_type=DICOM_JSON, headers=headers)
+
+
+async def search_for_studies(request: web.Request) -> web.Response:
+    """GET /studies."""
+    return await _searched(request, studies)
+
+
+async def search_for_series(request: web.Request) -> web.Response:
+    """GET /series, /studies/{study}/series."""
+    return await _searched(request, partial(series, whole="study" not in request.match_info))
+
+
+async def search_for_instances(request: web.Request) -> web.Response:
+    """GET /instances, /studies/{study}/instances, /studies/{study}/series/{series}/instances."""
+    return await _searched(request, partial(instances, levels=2 - len(request.match_info)))

@@ -1,0 +1,173 @@
+"""Between a request and the objects it names: may this viewer, what is there, where is the file; and the audit record."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+from sqlalchemy import Connection, select
+
+from consult.access import may_read_study
+from consult.practitioners.model import Viewer
+from dicom_node.archive.archive import Archive
+from dicom_node.archive.index import Instance, instance_from
+from dicom_node.archive.tables import instance_table, series_table, study_table
+from dicom_node.imaging.cache import RecentlyUsed
+from dicom_node.imaging.imaging import Imaging
+from telemed.kernel.audit import AuditRecord, Chronicle
+from telemed.kernel.confinement import Confinement
+from telemed.kernel.database import Database
+from telemed.kernel.errors import NotFound
+from web import keys
+from web.accounts.permissions import Permission, require
+from web.api.transact import off_loop
+from web.dicomweb.dicom_json import metadata_of
+from web.security import SIGNED_IN, viewer_of
+
+#: Stands in kept metadata where each answer puts its own bulk data address; long enough to be in no value by chance.
+_BULK = "{b53d1c0e7f3f4d0b9a0c6c1d6f2e8a47}"
+_PARSED_TOGETHER = 12
+
+
+@dataclass(frozen=True)
+class Names:
+    """The UIDs of a request's path; None where the path names no level."""
+
+    study: str
+    series: str | None
+    instance: str | None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One instance, the series it is in, and its Part 10 file."""
+
+    instance: Instance
+    series_instance_uid: str
+    path: Path
+
+
+class Reader:
+    """The retrieving side of DICOMweb. Every method blocks; call it off the loop."""
+
+    def __init__(self, database: Database, archive: Archive, chronicle: Chronicle, confinement: Confinement) -> None:
+        self.imaging = Imaging(confinement)
+        self.confinement = confinement
+        self._database = database
+        self._archive = archive
+        self._chronicle = chronicle
+        self._metadata: RecentlyUsed[bytes] = RecentlyUsed(64 << 20)
+        self._paths: RecentlyUsed[Path] = RecentlyUsed(100_000)
+        self._audited: RecentlyUsed[bool] = RecentlyUsed(10_000)
+        self._auditing = threading.Lock()
+
+    def kept(self, viewer: Viewer, session: str, names: Names) -> list[Kept]:
+        """Return the instances *names* covers, by series and number, and see that the reading is in the audit trail.
+
+        Raises
+        ------
+        NotFound
+            when nothing of that name is there, or not for *viewer*: the two look the same.
+        """
+        with self._database.reading() as db:
+            institution = may_read_study(db, viewer, names.study)
+            rows = _instances(db, institution, names)
+        if not rows:
+            raise NotFound("there is no such study, series or object here", code="study")
+        self._audit(viewer, session, institution, names.study)
+        return [Kept(instance, series, self._path(instance)) for instance, series in rows]
+
+    def _path(self, instance: Instance) -> Path:
+        path = self._paths.get(instance.digest)
+        if path is None:
+            path = self._archive.file(instance.institution, instance.sop_instance_uid)
+            self._paths.put(instance.digest, path, 1)
+        return path
+
+    def _audit(self, viewer: Viewer, session: str, holder: str, study_instance_uid: str) -> None:
+        """Record that *viewer* reads the study: once a minute, not once a frame. Without the record, no reading."""
+        minute = int(self._chronicle.clock.now().timestamp()) // 60
+        key = (viewer.practitioner_id, session, holder, study_instance_uid, minute)
+        if self._audited.get(key):
+            return
+        with self._auditing:
+            if self._audited.get(key):
+                return
+            record = AuditRecord(
+                actor=viewer.practitioner_id,
+                action="StudyRead",
+                entity="Study",
+                entity_id=study_instance_uid,
+                institution=viewer.institution_id,
+                detail={"holder": holder, "door": "dicomweb"},
+            )
+            with self._database.transaction() as db:
+                self._chronicle.trail.append(db, record)
+            self._audited.put(key, value=True, weight=1)
+
+    def metadata(self, found: Sequence[Kept], study_instance_uid: str, base: str) -> list[bytes]:
+        """Return the JSON text of each instance's metadata; one that cannot be read is left out."""
+        missing = [one for one in found if self._metadata.get(one.instance.digest) is None]
+        fresh: dict[str, bytes] = {}
+        for start in range(0, len(missing), _PARSED_TOGETHER):
+            together = missing[start : start + _PARSED_TOGETHER]
+            texts = self.confinement.run(metadata_of, [one.path for one in together], _BULK)
+            for one, text in zip(together, texts, strict=True):
+                if text is not None:
+                    fresh[one.instance.digest] = text
+                    self._metadata.put(one.instance.digest, text, len(text))
+        answers = []
+        for one in found:
+            text = fresh.get(one.instance.digest) or self._metadata.get(one.instance.digest)
+            if text is not None:
+                address = f"{address_of(base, study_instance_uid, one)}/bulkdata/"
+                answers.append(text.replace(_BULK.encode(), address.encode()))
+        return answers
+
+
+def address_of(base: str, study_instance_uid: str, one: Kept) -> str:
+    """Return the address of an instance below the service's *base*."""
+    return f"{base}/studies/{study_instance_uid}/series/{one.series_instance_uid}/instances/{one.instance.sop_instance_uid}"
+
+
+def _instances(db: Connection, institution: str, names: Names) -> list[tuple[Instance, str]]:
+    query = (
+        select(*instance_table.c, series_table.c.series_instance_uid.label("of_series"))
+        .join(series_table, series_table.c.id == instance_table.c.series_id)
+        .join(study_table, study_table.c.id == series_table.c.study_id)
+        .where(study_table.c.institution == institution, study_table.c.study_instance_uid == names.study)
+    )
+    if names.series is not None:
+        query = query.where(series_table.c.series_instance_uid == names.series)
+    if names.instance is not None:
+        query = query.where(instance_table.c.sop_instance_uid == names.instance)
+    else:
+        query = query.order_by(
+            series_table.c.number, series_table.c.series_instance_uid, instance_table.c.number, instance_table.c.sop_instance_uid
+        )
+    return [(instance_from(row), row["of_series"]) for row in db.execute(query).mappings()]
+
+
+READER = web.AppKey("dicomweb_reader", Reader)
+
+
+def names_of(request: web.Request) -> Names:
+    """Return the UIDs of the request's path."""
+    path = request.match_info
+    return Names(path["study"], path.get("series"), path.get("instance"))
+
+
+async def kept(request: web.Request) -> list[Kept]:
+    """Return what the request's path names, for its viewer (see `Reader.kept`)."""
+    viewer = viewer_of(request)
+    require(viewer, Permission.READ_STUDIES)
+    return await off_loop(request, request.app[READER].kept, viewer, request[SIGNED_IN].digest, names_of(request))
+
+
+def base_of(request: web.Request) -> str:
+    """Return the address of this service as the client reaches it."""
+    origin = request.app[keys.SITE].origin or f"{request.scheme}://{request.host}"
+    return f"{origin}/dicom-web"
