@@ -1,7 +1,7 @@
 """Which studies a person may see: the one question asked by every door that shows images, waveforms or reports.
 
-There are two ways to a study: it is one's own institution's, or one's hospital was asked about it. A third, the rounds
-one takes part in, is one more function in WAYS.
+There are three ways to a study: it is one's own institution's, one's hospital was asked about it, or one's institution is
+invited to an open round over it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from sqlalchemy import ColumnElement, Connection, false, or_, select
 from consult.practitioners.model import Role, Viewer
 from consult.queue.model import TaskStatus
 from consult.queue.tables import task_table
+from consult.rounds.tables import round_table
+from consult.rounds.views import joinable
 from dicom_node.archive.tables import study_table
 from telemed.kernel.errors import NotFound
 
@@ -54,5 +56,12 @@ def _asked(viewer: Viewer) -> ColumnElement[bool]:
     return select(task_table.c.id).where(asked).exists()
 
 
+def _invited(viewer: Viewer) -> ColumnElement[bool]:
+    over = (round_table.c.institution_id == study_table.c.institution) & (
+        round_table.c.study_instance_uid == study_table.c.study_instance_uid
+    )
+    return select(round_table.c.id).where(over, joinable(viewer.institution_id)).exists()
+
+
 #: Every way to a study.
-WAYS: tuple[Callable[[Viewer], ColumnElement[bool]], ...] = (_own, _asked)
+WAYS: tuple[Callable[[Viewer], ColumnElement[bool]], ...] = (_own, _asked, _invited)

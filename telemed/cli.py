@@ -153,7 +153,9 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(command=run)
         if settings:
             made.add_argument("--data", metavar="DIR", help="the folder that holds everything (default ./data)")
-            made.add_argument("--database", metavar="URL", help="postgresql://user:password@host/name; SQLite in the data folder otherwise")
+            made.add_argument(
+                "--database", metavar="URL", help="postgresql://user:password@host/name; SQLite in the data folder otherwise"
+            )
             made.add_argument("--config", metavar="FILE", help="settings file (default ./telemed.toml when there is one)")
         return made
 
@@ -170,7 +172,9 @@ def _parser() -> argparse.ArgumentParser:
 
     made = command("send", _send, "send files, folders, DICOMDIRs or ECG files", settings=False)
     made.add_argument("path", nargs="+", type=Path, metavar="PATH")
-    made.add_argument("--to", required=True, metavar="AET@HOST:PORT|URL", help="a DICOM node, or this server's address (with TELEMED_TOKEN)")
+    made.add_argument(
+        "--to", required=True, metavar="AET@HOST:PORT|URL", help="a DICOM node, or this server's address (with TELEMED_TOKEN)"
+    )
     made.add_argument("--aet", help="the AE title to call by (default TELEMED_SCU)")
 
     made = command("ecg", _ecg, "analyse one ECG recording", settings=False)
@@ -190,7 +194,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("username", nargs="?", default="")
     made.add_argument("--name", default="")
     made.add_argument("--institution", metavar="NAME")
-    made.add_argument("--role", action="append", help="clinic, radiologist, cardiologist, coordinator, regulator or admin; may be repeated")
+    made.add_argument(
+        "--role", action="append", help="clinic, radiologist, cardiologist, coordinator, regulator or admin; may be repeated"
+    )
 
     made = command("institution", _institution, "add an institution, import a CSV of them, list them")
     made.add_argument("verb", choices=("add", "import", "list"))

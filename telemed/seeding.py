@@ -1,4 +1,4 @@
-"""The demo: sample institutions and people, and sample studies pushed through a real DICOM association."""
+"""The demo's institutions, agreements and people."""
 
 from __future__ import annotations
 
@@ -47,15 +47,17 @@ USERS = (
 SINCE = date(2020, 1, 1)
 
 
-def seed(database: Database, chronicle: Chronicle, passwords: Passwords) -> None:
+def seed(database: Database, chronicle: Chronicle) -> None:
     """Create the sample institutions, agreements and accounts, unless there are accounts already."""
     with database.reading() as db:
         if count_accounts(db):
             return
+    passwords = Passwords()
     password_hash = {user.username: passwords.hashed(PASSWORD) for user in USERS}
     with database.transaction() as db:
         ids = {
-            name: add_institution(db, chronicle, name=name, name_en=name_en, kind=kind, by=SYSTEM) for name, name_en, kind in INSTITUTIONS
+            name: add_institution(db, chronicle, name=name, name_en=name_en, kind=kind, by=SYSTEM)
+            for name, name_en, kind in INSTITUTIONS
         }
         for asking, answering in AGREEMENTS:
             add_agreement(db, chronicle, institution_id=ids[asking], performer_id=ids[answering], valid_from=SINCE, by=SYSTEM)
@@ -65,7 +67,12 @@ def seed(database: Database, chronicle: Chronicle, passwords: Passwords) -> None
                 db, chronicle, name=user.name, institution_id=ids[user.institution], roles=user.roles, by=SYSTEM
             )
             add_account(
-                db, chronicle, username=user.username, password_hash=password_hash[user.username], practitioner_id=person, by="demo"
+                db,
+                chronicle,
+                username=user.username,
+                password_hash=password_hash[user.username],
+                practitioner_id=person,
+                by="demo",
             )
 
 

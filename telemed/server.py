@@ -1,0 +1,141 @@
+"""One lifespan: what is kept is opened, the workers, the node and the web start in order, and stop in order."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from aiohttp import web
+
+from telemed import compose, seeding
+from telemed.config import Address, Config
+from telemed.kernel.errors import Refused, Unavailable
+
+log = logging.getLogger("telemed")
+
+#: How long associations and requests may take to finish once the server was told to stop.
+GRACE_S = 10.0
+
+#: Runs beside the server once it is ready, with the addresses it really listens on: the demo's sending.
+Beside = Callable[[Address, Address], Awaitable[None]]
+
+
+def serve(config: Config, beside: Beside | None = None) -> int:
+    """Run the server until SIGTERM or SIGINT; 0 after an orderly stop.
+
+    Raises
+    ------
+    Refused
+        when another server runs on the same data.
+    Unavailable
+        when a port cannot be had or the database does not answer.
+    """
+    _log_to_stderr()
+    config.data.mkdir(parents=True, exist_ok=True)
+    with _alone(config.data), compose.kept(config) as store:
+        if config.demo:
+            seeding.seed(store.database, store.chronicle)
+        interrupted = store.archive.recover()
+        if interrupted:
+            log.info("undone: %d stores that a crash interrupted", interrupted)
+        asyncio.run(_run(config, compose.house(config, store), beside))
+    return 0
+
+
+async def _run(config: Config, house: compose.House, beside: Beside | None) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    runner = web.AppRunner(house.application, access_log=None, shutdown_timeout=GRACE_S)
+    await runner.setup()
+    for worker in house.workers:
+        worker.start()
+    tasks: set[asyncio.Task[None]] = set()
+    try:
+        http = await _listen(runner, config.http)
+        await asyncio.to_thread(_start_node, house, config.dicom)
+        dicom = Address(*house.node.address)
+        print(f"ready http=http://{http} dicom={config.aet}@{dicom}", flush=True)
+        if beside is not None:
+            tasks.add(asyncio.ensure_future(_until_done(beside(http, dicom))))
+        await stopping.wait()
+    finally:
+        log.info("stopping")
+        for task in tasks:
+            task.cancel()
+        await asyncio.to_thread(house.node.stop, GRACE_S)
+        await runner.cleanup()
+        for worker in reversed(house.workers):
+            await asyncio.to_thread(worker.stop)
+        house.confinement.close()
+        log.info("stopped")
+
+
+async def _until_done(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except Exception:
+        log.exception("the work beside the server ended early")
+
+
+async def _listen(runner: web.AppRunner, wanted: Address) -> Address:
+    site = web.TCPSite(runner, wanted.host, wanted.port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise Unavailable(f"the web's address {wanted} cannot be used ({error.strerror}); choose another with --http") from error
+    host, port = runner.addresses[0][:2]
+    return Address(host, port)
+
+
+def _start_node(house: compose.House, wanted: Address) -> None:
+    try:
+        house.node.start()
+    except OSError as error:
+        raise Unavailable(f"the DICOM address {wanted} cannot be used ({error.strerror}); choose another with --dicom") from error
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Hold the data folder for this server; the lock goes with the process, however it ends."""
+    with (data / "telemed.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Refused(f"another telemed is running on {data}; stop it first, or choose another folder with --data") from None
+        yield
+
+
+class _Lines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "level": record.levelname.lower(),
+            "from": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _log_to_stderr(stream: TextIO = sys.stderr) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Lines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    # They name peers' data at INFO; what matters of it is in our own audit trail.
+    for noisy in ("pynetdicom", "pydicom", "aioice", "aiortc", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
