@@ -111,9 +111,9 @@ def _reasons(lane: Lane, analyses: tuple[Analysis, ...], age_years: int | None) 
         yield Priority.ASAP, None, Why("emergency-lane", text)
     if age_years is not None and age_years < 1:
         yield Priority.URGENT, None, Why("infant", Text("婴儿（不足一岁）", "infant, under one year"))
-    statements = {stated.code: stated for analysis in analyses for stated in analysis.statements}.values()
+    stated_once = {(stated.code, stated.severity): stated for analysis in analyses for stated in analysis.statements}
     for severity, least, quicker in AUTOMATIC:
-        for stated in [each for each in statements if each.severity is severity][:MOST_STATEMENTS_SHOWN]:
+        for stated in [each for each in stated_once.values() if each.severity is severity][:MOST_STATEMENTS_SHOWN]:
             text = Text(f"心电自动提示（非诊断）：{stated.text.zh}", f"automatic ECG hint, no diagnosis: {stated.text.en}")
             yield least, quicker, Why(f"ecg-{severity}:{stated.code}", text)
     for analysis in analyses:
