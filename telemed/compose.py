@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
+from dicom_node.conformance import statement
+from dicom_node.node import DicomNode
 
 from consult.intake import DEMO_ROUTING, Intake
 from consult.practitioners.views import institution_of_ae
@@ -20,8 +22,6 @@ from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.settling import Settling
 from dicom_node.archive.verification import differences as archive_differences
-from dicom_node.conformance import statement
-from dicom_node.node import DicomNode
 from telemed import schema, seeding
 from telemed.config import Config
 from telemed.kernel.audit import AuditTrail, Chronicle, broken_seals

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import ecg.formats
-from ecg.pipeline import Analysis, analyse as analyse_recording
+from ecg.pipeline import Analysis
+from ecg.pipeline import analyse as analyse_recording
 from ecg.recording import Recording
 from telemed.kernel.errors import Invalid
 

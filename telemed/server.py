@@ -64,7 +64,7 @@ async def _run(config: Config, house: compose.House, beside: Beside | None) -> N
         http = await _listen(runner, config.http)
         await asyncio.to_thread(_start_node, house, config.dicom)
         dicom = Address(*house.node.address)
-        print(f"ready http=http://{http} dicom={config.aet}@{dicom}", flush=True)
+        print(f"ready http=http://{http} dicom={config.aet}@{dicom}", flush=True)  # noqa: T201 - the one line that scripts wait for
         if beside is not None:
             tasks.add(asyncio.ensure_future(_until_done(beside(http, dicom))))
         await stopping.wait()

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from alembic import context
 
-import consult.delivery
-import consult.practitioners.tables
-import consult.queue.tables
-import consult.reports.tables
-import consult.requests.tables
-import consult.rounds.tables
-import consult.turnaround.tables
-import dicom_node.archive.tables
-import telemed.kernel.audit
-import telemed.kernel.events
-import web.accounts.tables
 from telemed.kernel.database import metadata
+
+TABLES = (
+    "telemed.kernel.events",
+    "telemed.kernel.audit",
+    "dicom_node.archive.tables",
+    "consult.practitioners.tables",
+    "consult.requests.tables",
+    "consult.queue.tables",
+    "consult.turnaround.tables",
+    "consult.reports.tables",
+    "consult.rounds.tables",
+    "web.accounts.tables",
+)
+for module in TABLES:
+    import_module(module)
 
 connection = context.config.attributes["connection"]
 context.configure(
