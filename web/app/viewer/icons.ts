@@ -1,0 +1,31 @@
+/** The toolbar's pictures: 24-unit stroked paths, drawn here so that nothing is fetched and every stroke matches. */
+export const ICONS = {
+  window: "M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18zM12 3v18M15 7h4.5M15 11h6M15 15h5",
+  pan: "M12 2v20M2 12h20M12 2l-3 3M12 2l3 3M12 22l-3-3M12 22l3-3M2 12l3-3M2 12l3 3M22 12l-3-3M22 12l-3 3",
+  zoom: "M10.5 4a6.5 6.5 0 1 0 0 13a6.5 6.5 0 0 0 0-13zM15.5 15.5L21 21M10.5 7.5v6M7.5 10.5h6",
+  scroll: "M4 5h12v12H4zM8 2h12v12M12 8v6M12 8l-2 2M12 8l2 2M12 14l-2-2M12 14l2-2",
+  length: "M4 20L20 4M4 20v-5M4 20h5M20 4v5M20 4h-5M9 12l3 3M12 9l3 3",
+  angle: "M4 20L17 5M4 20h16M11 12a9 9 0 0 1 3 8",
+  rectangle: "M4 6h16v12H4z",
+  ellipse: "M12 6c5 0 9 2.7 9 6s-4 6-9 6s-9-2.7-9-6s4-6 9-6z",
+  probe: "M12 3v6M12 15v6M3 12h6M15 12h6M12 11.5v1",
+  play: "M7 4l13 8l-13 8z",
+  pause: "M7 4v16M17 4v16",
+  invert: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18",
+  turn: "M20 12a8 8 0 1 1-3-6.2M20 3v5h-5",
+  mirror: "M12 3v18M9 7l-6 10h6zM15 7l6 10h-6z",
+  reset: "M4 12a8 8 0 1 0 3-6.2M4 3v5h5",
+  fit: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5M8 8h8v8H8z",
+  undo: "M4 9h10a6 6 0 0 1 0 12h-3M4 9l5-5M4 9l5 5",
+  clear: "M5 7h14M9 7V4h6v3M7 7l1 13h8l1-13M10 11v5M14 11v5",
+  key: "M12 3l2.7 5.8l6.3.7l-4.7 4.3l1.3 6.2l-5.6-3.2l-5.6 3.2l1.3-6.2L3 9.5l6.3-.7z",
+  text: "M4 6h16M4 10h10M4 14h16M4 18h8",
+  link: "M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1",
+  one: "M4 4h16v16H4z",
+  two: "M3 5h18v14H3zM12 5v14",
+  four: "M4 4h16v16H4zM12 4v16M4 12h16",
+  fullscreen: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
+  help: "M9 9a3 3 0 1 1 4.5 2.6c-1 .6-1.5 1.2-1.5 2.4M12 17.5v.5M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18z",
+} as const;
+
+export type IconName = keyof typeof ICONS;
