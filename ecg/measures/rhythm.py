@@ -1,0 +1,110 @@
+"""The rhythm: from intervals between beats, what precedes them and how wide they are, to one code."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.processing.beats import Samples
+from ecg.processing.delineation import P_EVIDENCE
+from ecg.processing.filters import moving_mean
+from ecg.recording import Millivolts
+
+BRADYCARDIA_BPM, TACHYCARDIA_BPM = 60, 100
+WIDE_MS = 120
+IRREGULAR = 0.055  # median difference of successive intervals, over the median interval
+ARRHYTHMIA = (0.12, 120.0)  # spread of sinus intervals: share, and milliseconds
+DISSOCIATION = 0.35  # autocorrelation of the atria where no ventricle beats
+ESCAPE_BPM = 65
+
+
+@dataclass(frozen=True)
+class RhythmEvidence:
+    """What the decision stands on. ``atrial_rate_bpm`` is known only where atria were looked for between slow beats."""
+
+    beats: int
+    heart_rate_bpm: float | None
+    irregularity: float
+    spread_ms: float
+    spread: float
+    p_evidence: float
+    p_axis_deg: int | None
+    qrs_duration_ms: float | None
+    atrial_rate_bpm: float | None
+    paced_share: float
+    signal: str  # "good", "flat" (quiet on all leads) or "none" (nothing connected)
+
+    @property
+    def p_waves(self) -> bool:
+        """Whether P waves precede the beats."""
+        return self.p_evidence >= P_EVIDENCE
+
+    @property
+    def irregular(self) -> bool:
+        """Whether successive intervals differ without order."""
+        return self.irregularity > IRREGULAR
+
+
+def code_of(e: RhythmEvidence) -> str:
+    """Return the code of the rhythm; the codes and their wordings are listed in `ecg.statements.RHYTHMS`."""
+    if e.heart_rate_bpm is None:
+        return {"flat": "flat-line", "none": "not-measurable"}.get(e.signal, "no-beats" if not e.beats else "not-measurable")
+    if e.paced_share >= 0.6:
+        return "paced"
+    if e.atrial_rate_bpm is not None:
+        return "complete-av-block"
+    if e.p_waves:
+        return _sinus(e)
+    wide = e.qrs_duration_ms is not None and e.qrs_duration_ms >= WIDE_MS
+    if e.irregular:
+        return "atrial-fibrillation" if e.beats >= 5 else "undetermined"
+    if e.heart_rate_bpm > TACHYCARDIA_BPM:
+        return "wide-complex-tachycardia" if wide else "supraventricular-tachycardia"
+    return "wide-complex-rhythm" if wide else "regular-without-p"
+
+
+def _sinus(e: RhythmEvidence) -> str:
+    assert e.heart_rate_bpm is not None
+    if e.p_axis_deg is not None and not -45 <= e.p_axis_deg <= 120:
+        return "ectopic-atrial-rhythm"
+    if e.heart_rate_bpm < BRADYCARDIA_BPM:
+        return "sinus-bradycardia"
+    if e.heart_rate_bpm > TACHYCARDIA_BPM:
+        return "sinus-tachycardia"
+    return "sinus-arrhythmia" if e.spread > ARRHYTHMIA[0] and e.spread_ms > ARRHYTHMIA[1] else "sinus-rhythm"
+
+
+def irregularity(intervals_ms: NDArray[np.float64]) -> float:
+    """Return the median difference of successive intervals over their median; 0 of fewer than three."""
+    if intervals_ms.size < 3:
+        return 0.0
+    return float(np.median(np.abs(np.diff(intervals_ms))) / np.median(intervals_ms))
+
+
+def dissociated_atrial_rate(
+    values: Millivolts, peaks: Samples, usable: NDArray[np.bool_], rate: float, qrst_s: tuple[float, float]
+) -> float | None:
+    """Return the rate per minute of P waves that go their own way between slow, regular beats, or None.
+
+    The beats' own QRST (*qrst_s* around the R peak) is taken out; what remains must repeat with a period that is not the
+    ventricles' own, faster than they are.
+    """
+    intervals = np.diff(peaks) / rate
+    if intervals.size < 2 or 60 / np.median(intervals) > ESCAPE_BPM or intervals.std() > 0.10 * intervals.mean():
+        return None
+    rest = moving_mean(values[usable], round(0.03 * rate)) - moving_mean(values[usable], round(0.5 * rate))
+    open_ = np.ones(values.shape[1])
+    for peak in peaks:
+        open_[max(0, peak + round(qrst_s[0] * rate)) : peak + round(qrst_s[1] * rate)] = 0.0
+    rest = rest * open_
+    length = 2 * values.shape[1]
+    power = (np.abs(np.fft.rfft(rest, length, axis=1)) ** 2).sum(axis=0)
+    pairs = np.fft.irfft(np.abs(np.fft.rfft(open_, length)) ** 2, length)
+    together = np.fft.irfft(power, length) / np.maximum(pairs, 0.02 * open_.sum())
+    low, high = round(0.40 * rate), round(min(1.4, 0.8 * float(np.median(intervals))) * rate)
+    if high <= low + 2 or together[0] <= 0:
+        return None
+    lag = low + int(np.argmax(together[low:high]))
+    if not low < lag < high - 1 or together[lag] < DISSOCIATION * together[0]:
+        return None
+    return float(60 * rate / lag)

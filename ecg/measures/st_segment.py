@@ -1,0 +1,47 @@
+"""The ST segment: levels at J, J + 60 ms and J + 80 ms against the level before the QRS, lead by lead."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.processing.beats import Samples
+from ecg.processing.filters import moving_mean
+from ecg.recording import Millivolts
+
+LEVEL_S = 0.016  # of quiet before the QRS is averaged to the zero
+POINT_S = 0.008  # around a point is averaged
+
+
+@dataclass(frozen=True, eq=False)
+class StLevels:
+    """Millivolts per lead."""
+
+    j: NDArray[np.float64]
+    j60: NDArray[np.float64]
+    j80: NDArray[np.float64]
+
+
+def st_levels(measured: Millivolts, peaks: Samples, on: int, off: int, rate: float) -> StLevels | None:
+    """Return the levels as medians over the beats at *peaks*, of leads that went through no high-pass filter.
+
+    *on* and *off* are the QRS relative to the R peak. The wander between two beats is taken as a straight line from one zero to
+    the next, so that no filter bends the segment. None when no beat lies wholly inside.
+    """
+    point = moving_mean(measured, round(POINT_S * rate))
+    width = max(1, round(LEVEL_S * rate))
+    level = moving_mean(measured, width)
+    zeros = peaks + on - width // 2 - round(0.004 * rate)
+    places = [peaks + off + round(delay * rate) for delay in (0.0, 0.060, 0.080)]
+    inside = (zeros >= 0) & (places[2] < measured.shape[1])
+    if not inside.any():
+        return None
+    keep = np.flatnonzero(zeros >= 0)
+    zero_at = zeros[keep]
+    zero_level = level[:, zero_at]
+    levels = []
+    for place in places:
+        at = place[inside]
+        drift = np.stack([np.interp(at, zero_at, row) for row in zero_level])
+        levels.append(np.median(point[:, at] - drift, axis=1))
+    return StLevels(*levels)

@@ -1,0 +1,333 @@
+"""From a recording to its analysis: one pass for a strip, the same pass minute by minute for a long recording."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.analysis import WAVES, Analysis, Measurements, Quality
+from ecg.measures.axis import axis, foot_lead
+from ecg.measures.intervals import Intervals, corrected, intervals, middle
+from ecg.measures.rhythm import RhythmEvidence, code_of, dissociated_atrial_rate, irregularity
+from ecg.measures.st_segment import StLevels, st_levels
+from ecg.processing import beats, delineation, filters, median_beat, quality
+from ecg.processing.beats import Samples
+from ecg.recording import Millivolts, Recording, with_limb_leads
+from ecg.statements import Findings, rhythm_statement, statements
+
+__all__ = ["Analysis", "analyse"]
+
+WHOLE_S = 90.0  # a recording up to this long is one part
+PART_S, MARGIN_S = 60.0, 4.0
+PACED_S = 0.20  # a spike stands this near before its beat
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one part of the recording gave; samples are of the recording's own rate, from its beginning."""
+
+    peaks: Samples
+    shape_of: NDArray[np.intp]
+    waves: dict[int, dict[str, list[int]]]
+    quality: list[Quality]
+    intervals: Intervals
+    axes: tuple[int | None, int | None, int | None]
+    rv5_sv1_mv: float | None
+    st: StLevels | None
+    p_evidence: float
+    atrial_rate_bpm: float | None
+    spikes: Samples
+
+
+def analyse(recording: Recording) -> Analysis:
+    """Return everything found in *recording*; never raises on a recording that could be read.
+
+    Limb leads that follow from I and II are added first. Time grows with the length, memory with the length of the samples
+    themselves; a long recording is taken in parts of a minute that overlap.
+    """
+    recording = with_limb_leads(recording)
+    parts = [_part(recording, *bounds) for bounds in _bounds(recording)]
+    peaks = np.concatenate([part.peaks for part in parts])
+    qualities = quality.combined([part.quality for part in parts])
+    usable = {name: each for name, each in zip(recording.names, qualities, strict=True)}
+    evidence = _rhythm(recording, parts, peaks, qualities)
+    measured = _measurements(recording, parts, peaks, evidence)
+    code = code_of(evidence)
+    findings = Findings(
+        measurements=measured,
+        rhythm=code,
+        evidence=evidence,
+        quality=usable,
+        longest_rr_ms=_longest(peaks, recording.sampling_frequency_hz),
+        st_j60_mv=_st(recording, parts, "j60"),
+        sex=recording.patient.sex if recording.patient else "",
+        age_years=recording.patient.age_at(recording.started_at) if recording.patient else None,
+    )
+    return Analysis(
+        format=recording.format,
+        sampling_frequency_hz=recording.sampling_frequency_hz,
+        duration_s=recording.duration_s,
+        leads=recording.names,
+        r_peaks=tuple(int(peak) for peak in peaks),
+        delineation=_delineation(recording, parts),
+        measurements=measured,
+        rhythm=rhythm_statement(findings),
+        statements=statements(findings),
+        quality=usable,
+        warnings=(*recording.notes, *_warnings(measured, evidence, usable)),
+    )
+
+
+def _bounds(recording: Recording) -> list[tuple[float, float]]:
+    """Return the parts as seconds from and to."""
+    if recording.duration_s <= WHOLE_S:
+        return [(0.0, recording.duration_s)]
+    starts = np.arange(0, recording.duration_s - 0.5 * PART_S, PART_S)
+    ends = [*starts[1:], recording.duration_s]
+    return list(zip(starts.tolist(), ends, strict=True))
+
+
+def _part(recording: Recording, from_s: float, to_s: float) -> Part:
+    """Return what is found from *from_s* to *to_s*, having looked over a margin on both sides."""
+    rate, samples = recording.sampling_frequency_hz, recording.millivolts.shape[1]
+    first, last = max(0, round((from_s - MARGIN_S) * rate)), min(samples, round((to_s + MARGIN_S) * rate))
+    whole, missing = filters.repaired(recording.millivolts[:, first:last])
+    clean, spikes = filters.without_spikes(whole, rate)
+    work, working = filters.at_working_rate(clean, rate)
+    transform = filters.spectrum(work, working)
+    qualities = quality.assess(work, missing, transform)
+    usable = np.array([each.usable for each in qualities])
+    keep = (round(from_s * rate), round(to_s * rate))
+
+    def own(at: NDArray[np.intp]) -> Samples:
+        """Return places of the working rate in the recording's own samples."""
+        return np.asarray(np.rint(at * (rate / working)).astype(np.intp) + first)
+
+    if not usable.any():
+        return _empty(qualities)
+    tops = beats.detect(transform, usable)
+    signal = transform.filtered(transform.band(0.5, 40.0) * transform.without_mains())
+    peaks = beats.aligned(signal, tops, usable, working)
+    if not peaks.size:
+        return _empty(qualities)
+    peaks, shape_of = median_beat.realigned(signal[usable], peaks, working)
+    peaks = np.clip(peaks, 0, work.shape[1] - 1)
+    found = _waves(signal, peaks, shape_of, usable, working)
+    level = transform.filtered(transform.band(0, 60.0) * transform.without_mains())
+    st = st_levels(level, peaks[found.main.members], found.of_main["qrs_on"], found.of_main["qrs_off"], working)
+    span = float(np.median(np.diff(peaks))) / working if peaks.size > 1 else 1.0
+    atrial = None
+    if found.p_evidence < delineation.P_EVIDENCE and peaks.size >= 3:
+        off = found.of_main.get("t_off", round(0.4 * working)) / working
+        atrial = dissociated_atrial_rate(signal, peaks, usable, working, (-0.10, min(off + 0.03, 0.6 * span)))
+    inside = (own(peaks) >= keep[0]) & (own(peaks) < keep[1])
+    waves = {}
+    for row, by_wave in found.places.items():
+        placed = {name: own(at) for name, at in by_wave.items()}
+        waves[row] = {name: [int(each) for each in at if keep[0] <= each < keep[1]] for name, at in placed.items()}
+    return Part(
+        own(peaks)[inside], shape_of[inside], waves, qualities, intervals(found.of_main, working),
+        _axes(recording, found, working), _voltages(recording, found, usable), st, found.p_evidence, atrial, spikes + first,
+    )  # fmt: skip
+
+
+def _empty(qualities: list[Quality]) -> Part:
+    none = np.empty(0, np.intp)
+    return Part(none, none, {}, qualities, Intervals(), (None, None, None), None, None, 0.0, None, none)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The waves of a part: per row and wave the places, and the most frequent shape with its global marks."""
+
+    places: dict[int, dict[str, Samples]]
+    main: median_beat.Shape
+    of_main: dict[str, int]
+    p_evidence: float
+
+
+def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usable: NDArray[np.bool_], rate: float) -> Found:
+    shapes = median_beat.shapes(signal, peaks, shape_of, rate)
+    gaps = np.diff(peaks) / rate
+    usual = float(np.median(gaps)) if gaps.size else 1.0
+    to_next, from_last = np.append(gaps, usual), np.insert(gaps, 0, usual)
+    places: dict[int, dict[str, list[Samples]]] = {row: {name: [] for name in WAVES} for row in range(len(signal))}
+    main: tuple[median_beat.Shape, dict[str, int], float] | None = None
+    for shape in shapes:
+        before_s, after_s = float(np.median(from_last[shape.members])), float(np.median(to_next[shape.members]))
+        waves = delineation.delineate(shape, usable, rate, before_s, after_s)
+        search = delineation.p_search(waves.whole["qrs_on"] + shape.before, before_s, shape.before, rate)
+        evidence, with_p = delineation.atrial_evidence(signal, peaks, shape, search, usable, rate)
+        if evidence < delineation.P_EVIDENCE:
+            with_p = np.zeros(shape.members.size, np.bool_)
+        if main is None:
+            of_main = {name: at for name, at in waves.whole.items() if with_p.any() or not name.startswith("p_")}
+            main = (shape, of_main, evidence)
+        for row, marks in enumerate(waves.leads):
+            for name, at in marks.at.items():
+                beats_with = peaks[shape.members[with_p]] if name.startswith("p_") else peaks[shape.members]
+                places[row][name].append(beats_with + at)
+    assert main is not None
+    merged = {
+        row: {name: _ordered(of_wave, signal.shape[1]) for name, of_wave in by_wave.items()}
+        for row, by_wave in places.items()
+        if usable[row]
+    }
+    return Found(merged, *main)
+
+
+def _ordered(places: list[Samples], samples: int) -> Samples:
+    """Return the places inside the recording, ascending, each once."""
+    if not places:
+        return np.empty(0, np.intp)
+    at = np.unique(np.concatenate(places))
+    return at[(at >= 0) & (at < samples)]
+
+
+def _axes(recording: Recording, found: Found, rate: float) -> tuple[int | None, int | None, int | None]:
+    rows, median = dict(recording.rows), found.main.median
+    foot = foot_lead(rows, median)
+    if "I" not in rows or foot is None:
+        return None, None, None
+    ends = [("p_on", "p_off"), ("qrs_on", "qrs_off"), ("t_on", "t_off")]
+    spans = [
+        (found.of_main[a] + found.main.before, found.of_main[b] + found.main.before)
+        if a in found.of_main and b in found.of_main
+        else None
+        for a, b in ends
+    ]
+    p, qrs, t = (axis(median[rows["I"]], foot, span, rate) if span else None for span in spans)
+    return p, qrs, t
+
+
+def _voltages(recording: Recording, found: Found, usable: NDArray[np.bool_]) -> float | None:
+    """Return R in V5 plus S in V1 (Sokolow and Lyon), from the level before the QRS."""
+    rows, median, before = recording.rows, found.main.median, found.main.before
+    if not ("V1" in rows and "V5" in rows) or not (usable[rows["V1"]] and usable[rows["V5"]]):
+        return None
+    first, last = found.of_main["qrs_on"] + before, found.of_main["qrs_off"] + before
+    five, one = median[rows["V5"]], median[rows["V1"]]
+    return float(max(0.0, five[first : last + 1].max() - five[first]) + max(0.0, one[first] - one[first : last + 1].min()))
+
+
+def _rhythm(recording: Recording, parts: Sequence[Part], peaks: Samples, qualities: Sequence[Quality]) -> RhythmEvidence:
+    rate = recording.sampling_frequency_hz
+    gaps = np.diff(peaks) * 1000 / rate
+    shape_of = np.concatenate([part.shape_of for part in parts])
+    usual = gaps[(shape_of[:-1] == 0) & (shape_of[1:] == 0)] if gaps.size else gaps
+    usual = usual if usual.size >= max(3, gaps.size // 2) else gaps
+    spikes = np.concatenate([part.spikes for part in parts])
+    ahead = np.searchsorted(spikes, peaks) - 1
+    paced = (ahead >= 0) & (peaks - spikes[ahead] < PACED_S * rate) if spikes.size else np.zeros(peaks.size, np.bool_)
+    atrial = [(part.atrial_rate_bpm, part.peaks.size) for part in parts if part.atrial_rate_bpm is not None]
+    p_axes = [(float(part.axes[0]), part.peaks.size) for part in parts if part.axes[0] is not None]
+    p_axis = middle(p_axes)
+    used = any(quality.usable for quality in qualities)
+    off = all("lead-off" in quality.reasons or "missing" in quality.reasons for quality in qualities)
+    short = any("too-short" in quality.reasons for quality in qualities)
+    flat = all({"flat", "lead-off"} & set(quality.reasons) for quality in qualities)
+    low, high = np.percentile(usual, [5, 95]) if usual.size else (0.0, 0.0)
+    return RhythmEvidence(
+        beats=int(peaks.size),
+        heart_rate_bpm=float(60000 / gaps.mean()) if gaps.size else None,
+        irregularity=irregularity(usual),
+        spread_ms=float(high - low),
+        spread=float((high - low) / usual.mean()) if usual.size else 0.0,
+        p_evidence=middle([(part.p_evidence, part.peaks.size) for part in parts if part.peaks.size]) or 0.0,
+        p_axis_deg=None if p_axis is None else round(p_axis),
+        qrs_duration_ms=middle(
+            [(p.intervals.qrs_duration_ms, p.peaks.size) for p in parts if p.intervals.qrs_duration_ms is not None]
+        ),
+        atrial_rate_bpm=middle(atrial) if 2 * sum(weight for _, weight in atrial) > peaks.size else None,
+        paced_share=float(paced.mean()) if peaks.size else 0.0,
+        signal="good" if used else "none" if off or short or not flat else "flat",
+    )
+
+
+def _longest(peaks: Samples, rate: float) -> float | None:
+    return float(np.diff(peaks).max() * 1000 / rate) if peaks.size > 1 else None
+
+
+def _st(recording: Recording, parts: Sequence[Part], point: str) -> dict[str, float] | None:
+    """Return the level at *point* of every usable lead, the median over the parts."""
+    levels: dict[str, float] = {}
+    for row, name in enumerate(recording.names):
+        values = [
+            (float(getattr(part.st, point)[row]), part.peaks.size)
+            for part in parts
+            if part.st is not None and part.quality[row].usable
+        ]
+        value = middle(values)
+        if value is not None:
+            levels[name] = round(value, 3) + 0.0
+    return levels or None
+
+
+def _measurements(recording: Recording, parts: Sequence[Part], peaks: Samples, evidence: RhythmEvidence) -> Measurements:
+    def over_parts(name: str) -> int | None:
+        values = [(getattr(part.intervals, name), part.peaks.size) for part in parts if getattr(part.intervals, name) is not None]
+        value = middle(values)
+        return None if value is None else round(value)
+
+    def axis_of(wave: int) -> int | None:
+        values = [(float(angle), part.peaks.size) for part in parts if (angle := part.axes[wave]) is not None]
+        value = middle(values)
+        return None if value is None else round(value)
+
+    gaps = np.diff(peaks) * 1000 / recording.sampling_frequency_hz
+    qt = over_parts("qt_interval_ms")
+    sokolow = middle([(part.rv5_sv1_mv, part.peaks.size) for part in parts if part.rv5_sv1_mv is not None])
+    with_p = evidence.p_waves
+    return Measurements(
+        heart_rate_bpm=None if evidence.heart_rate_bpm is None else round(evidence.heart_rate_bpm),
+        p_duration_ms=over_parts("p_duration_ms") if with_p else None,
+        pr_interval_ms=over_parts("pr_interval_ms") if with_p else None,
+        qrs_duration_ms=over_parts("qrs_duration_ms"),
+        qt_interval_ms=qt,
+        qtc_ms=corrected(qt, float(gaps.mean()) if gaps.size else None),
+        p_axis_deg=axis_of(0) if with_p else None,
+        qrs_axis_deg=axis_of(1),
+        t_axis_deg=axis_of(2),
+        rv5_sv1_mv=None if sokolow is None else round(sokolow, 3),
+        st_j_mv=_st(recording, parts, "j"),
+    )
+
+
+def _delineation(recording: Recording, parts: Sequence[Part]) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Return every lead's waves in order; a wave that two parts saw at their border is kept once."""
+    result = {}
+    for row, name in enumerate(recording.names):
+        waves = {}
+        for wave in WAVES:
+            at = sorted({place for part in parts for place in part.waves.get(row, {}).get(wave, ())})
+            waves[wave] = tuple(at)
+        result[name] = waves
+    return result
+
+
+#: What is not measured -> why.
+_REASONS: Mapping[str, str] = {
+    "heart_rate_bpm": "fewer than two beats were found",
+    "p_duration_ms": "no P wave stands before the beats",
+    "pr_interval_ms": "no P wave stands before the beats",
+    "qrs_duration_ms": "no beat with a clear beginning and end was found",
+    "qt_interval_ms": "no T wave with a clear end was found",
+    "p_axis_deg": "no P wave that points anywhere was found, or lead I, II or aVF is missing",
+    "qrs_axis_deg": "no beat was found, or lead I, II or aVF is missing",
+    "t_axis_deg": "no T wave that points anywhere was found, or lead I, II or aVF is missing",
+    "rv5_sv1_mv": "V1 and V5 are not both usable",
+    "st_j_mv": "no beat lies wholly inside the recording",
+}
+
+
+def _warnings(measured: Measurements, evidence: RhythmEvidence, qualities: Mapping[str, Quality]) -> list[str]:
+    """Return why each thing that is null could not be measured, and which leads were set aside."""
+    aside = [f"{name} ({', '.join(each.reasons)})" for name, each in qualities.items() if not each.usable]
+    result = [f"Leads set aside: {'; '.join(aside)}."] if aside else []
+    if not evidence.beats:
+        result.append("No ventricular beat was found, so nothing could be measured.")
+    result.extend(f"{name} is null: {reason}." for name, reason in _REASONS.items() if getattr(measured, name) is None)
+    if measured.qtc_ms.bazett is None:
+        result.append("qtc_ms is null: QT or the heart rate is missing.")
+    return result

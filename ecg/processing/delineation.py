@@ -1,0 +1,202 @@
+"""Onsets, peaks and offsets of P, QRS and T: found in each shape's median beat, lead by lead, and carried to its beats.
+
+The median beat has little noise, and a wave's distance from the R peak hardly changes between beats of one shape; whether an
+atrial wave is there at all is asked of every beat by itself. Places are samples of the working rate relative to the R peak.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.processing.beats import Samples
+from ecg.processing.filters import moving_mean
+from ecg.processing.median_beat import Shape, windows
+from ecg.recording import Millivolts
+
+Row = NDArray[np.float64]
+
+QRS_REACH_S = (0.13, 0.20)  # at most this far from the R peak
+QRS_SHARE = (0.055, 0.075)  # of the greatest slope: where a QRS begins and ends
+QUIET_S = 0.010  # a slope must stay low for this long
+LEAD_SLACK_S = 0.030  # a lead's QRS lies this near to that of all leads
+P_MV, T_MV = 0.018, 0.025  # smaller waves are not marked
+P_LONGEST_S, P_SHORTEST_S = 0.18, 0.04
+P_EVIDENCE = 0.45  # of the energy before QRS that repeats over what does not
+P_ALIKE = 0.45  # correlation of one beat's P with the median P
+T_LONGEST_S = 0.26  # from the peak of T to its end
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The waves of one lead in a shape, relative to the R peak; absent waves are absent."""
+
+    at: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Waves:
+    """A shape's waves: per lead, and over all leads together."""
+
+    leads: list[Marks]
+    whole: dict[str, int]
+    p_of_beat: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+
+
+def _edge(slope: Row, start: int, stop: int, step: int, limit: float, quiet: int) -> int:
+    """Return the first place from *start* towards *stop* from which *slope* stays under *limit* for *quiet* samples."""
+    path = slope[start:stop:step] if stop >= 0 else slope[start::step]
+    low = path < limit
+    if path.size <= quiet:
+        return start + step * max(0, path.size - 1)
+    lasting = np.lib.stride_tricks.sliding_window_view(low, quiet).all(axis=1)
+    place = int(np.argmax(lasting)) if lasting.any() else int(np.argmin(path[quiet:])) + quiet
+    return start + step * place
+
+
+def _qrs(slope: Row, before: int, rate: float, bounds: tuple[int, int] | None = None) -> tuple[int, int]:
+    """Return QRS onset and offset on a slope curve; *bounds* keep a lead near the whole."""
+    near = round(0.06 * rate)
+    first, last = before - near, before + near
+    top = float(slope[first : last + 1].max())
+    noise = float(np.percentile(slope[before - round(0.3 * rate) : before + round(0.5 * rate)], 15))
+    strong = np.flatnonzero(slope[first : last + 1] > 0.3 * top) + first
+    quiet = max(2, round(QUIET_S * rate))
+    begin, end = before - round(QRS_REACH_S[0] * rate), before + round(QRS_REACH_S[1] * rate)
+    if bounds is not None:
+        slack = round(LEAD_SLACK_S * rate)
+        begin, end = max(begin, bounds[0] - slack), min(end, bounds[1] + slack)
+    on = _edge(slope, min(int(strong[0]), before), begin, -1, noise + QRS_SHARE[0] * (top - noise), quiet)
+    off = _edge(slope, max(int(strong[-1]), before), end, 1, noise + QRS_SHARE[1] * (top - noise), quiet)
+    return on, off
+
+
+def _wave_end(wave: Row, peak: int, limit: int) -> int:
+    """Return where the wave that peaks at *peak* ends before *limit*: the corner of the greatest trapezium.
+
+    The trapezium stands on the steepest point after the peak and on the limit (Vazquez-Seisdedos 2011).
+    """
+    if limit - peak < 4:
+        return limit
+    falling = np.gradient(wave[peak : limit + 1]) * -np.sign(wave[peak] - wave[limit])
+    reach = max(3, (2 * falling.size) // 3)
+    steep = peak + int(np.argmax(falling[:reach]))
+    corner = np.arange(steep, limit + 1)
+    area = np.abs(wave[steep] - wave[corner]) * (2 * limit - corner - steep)
+    return int(corner[np.argmax(area)])
+
+
+def _wave_start(wave: Row, peak: int, limit: int) -> int:
+    """Return where the wave begins after *limit*: the end of the mirrored wave."""
+    return wave.size - 1 - _wave_end(wave[::-1], wave.size - 1 - peak, wave.size - 1 - limit)
+
+
+def _levelled(values: Millivolts, first: int, last: int, rate: float) -> Millivolts:
+    """Return the leads from *first* to *last* less the line between the levels of both ends."""
+    piece = values[:, first : last + 1]
+    end = max(1, round(0.010 * rate))
+    head, tail = piece[:, :end].mean(axis=1, keepdims=True), piece[:, -end:].mean(axis=1, keepdims=True)
+    levelled: Millivolts = piece - (head + (tail - head) * np.linspace(0, 1, piece.shape[1]))
+    return levelled
+
+
+def delineate(shape: Shape, usable: NDArray[np.bool_], rate: float, before_s: float, after_s: float) -> Waves:
+    """Return the waves of *shape*; *before_s* and *after_s* are the usual intervals to the beats around its beats."""
+    median, centre = shape.median, shape.before
+    slopes = np.abs(np.gradient(moving_mean(median, round(0.006 * rate)), axis=1)) * rate
+    whole_slope = np.sqrt((slopes[usable] ** 2).mean(axis=0))
+    on, off = _qrs(whole_slope, centre, rate)
+    marks: list[dict[str, int]] = []
+    for row in range(len(median)):
+        lead_on, lead_off = _qrs(slopes[row], centre, rate, (on, off)) if usable[row] else (on, off)
+        marks.append({"qrs_on": lead_on, "qrs_off": lead_off} if usable[row] else {})
+    smooth = moving_mean(median, round(0.020 * rate))
+    _mark_t(smooth, marks, (off, after_s), centre, rate)
+    _mark_p(smooth, marks, usable, (on, before_s), centre, rate)
+    return Waves(
+        [Marks({name: place - centre for name, place in each.items()}) for each in marks], _whole(marks, on, off, centre)
+    )
+
+
+def _whole(marks: list[dict[str, int]], on: int, off: int, centre: int) -> dict[str, int]:
+    """Return the places over all leads: the second earliest onset and the second latest offset, as cart makers do."""
+    whole = {"qrs_on": on - centre, "qrs_off": off - centre}
+    for name in ("p_on", "p_off", "qrs_on", "qrs_off", "t_on", "t_off"):
+        places = sorted((each[name] for each in marks if name in each), reverse=name.endswith("off"))
+        if places:
+            whole[name] = places[min(1, len(places) - 1)] - centre
+    return whole
+
+
+def _mark_t(smooth: Millivolts, marks: list[dict[str, int]], end: tuple[int, float], centre: int, rate: float) -> None:
+    off, after_s = end
+    limit = min(smooth.shape[1] - 1, centre + round(min(0.62, max(0.25, 0.78 * after_s - 0.04)) * rate))
+    first = off + round(0.03 * rate)
+    if limit - first < 0.08 * rate:
+        return
+    levelled = _levelled(smooth, first, limit, rate)
+    level = smooth[:, max(0, centre - round(0.08 * rate))]
+    inner = slice(round(0.03 * rate), levelled.shape[1] - round(0.05 * rate))
+    for row, mark in enumerate(marks):
+        if not mark or levelled[row, inner].size < 3:
+            continue
+        shape = 0.5 * levelled[row, inner] + 0.5 * (smooth[row, first : limit + 1][inner] - level[row])
+        peak = first + (inner.start or 0) + int(np.argmax(np.abs(shape)))
+        if abs(levelled[row, peak - first]) < T_MV:
+            continue
+        stop = min(limit, peak + round(T_LONGEST_S * rate))
+        mark["t_peak"] = peak
+        mark["t_off"] = _wave_end(smooth[row], peak, stop)
+        mark["t_on"] = _wave_start(smooth[row], peak, max(mark["qrs_off"] + 1, peak - round(T_LONGEST_S * rate)))
+
+
+def p_search(on: int, before_s: float, centre: int, rate: float) -> tuple[int, int]:
+    """Return where P may lie: after the T of the beat before, up to the QRS."""
+    earliest = max(-0.42, -before_s + 0.38 * np.sqrt(max(before_s, 0.2)))
+    return max(0, centre + round(earliest * rate)), on - round(0.004 * rate)
+
+
+def _mark_p(
+    smooth: Millivolts, marks: list[dict[str, int]], usable: NDArray[np.bool_], qrs: tuple[int, float], centre: int, rate: float
+) -> None:
+    first, last = p_search(qrs[0], qrs[1], centre, rate)
+    if last - first < 2 * P_SHORTEST_S * rate:
+        return
+    levelled = _levelled(smooth, first, last, rate)
+    together = np.sqrt((levelled[usable] ** 2).mean(axis=0))
+    peak = int(np.argmax(together))
+    if not 2 <= peak <= together.size - 3:
+        return
+    reach, slack = round(0.11 * rate), round(0.03 * rate)
+    for row, mark in enumerate(marks):
+        if not mark:
+            continue
+        low, high = max(0, peak - slack), min(together.size, peak + slack + 1)
+        own = low + int(np.argmax(np.abs(levelled[row, low:high])))
+        if abs(levelled[row, own]) < P_MV:
+            continue
+        start = _wave_start(levelled[row], own, max(0, own - reach))
+        stop = _wave_end(levelled[row], own, min(together.size - 1, own + reach))
+        if P_SHORTEST_S * rate <= stop - start <= P_LONGEST_S * rate:
+            mark.update(p_on=first + start, p_peak=first + own, p_off=first + stop)
+
+
+def atrial_evidence(
+    values: Millivolts, peaks: Samples, shape: Shape, search: tuple[int, int], usable: NDArray[np.bool_], rate: float
+) -> tuple[float, NDArray[np.bool_]]:
+    """Return how much of what precedes the QRS repeats from beat to beat (energy over residue), and the beats in which it does.
+
+    Fibrillation waves do not repeat; a P wave does. One beat alone proves nothing and gets no evidence.
+    """
+    first, last = search
+    members = shape.members
+    if members.size < 2 or last - first < 2 * P_SHORTEST_S * rate:
+        return 0.0, np.zeros(members.size, np.bool_)
+    cut = windows(moving_mean(values[usable], round(0.020 * rate)), peaks[members] + first - shape.before, 0, last - first + 1)
+    flat = np.stack([_levelled(piece, 0, piece.shape[1] - 1, rate).ravel() for piece in cut])
+    median = np.median(flat, axis=0)
+    residue = float(((flat - median) ** 2).sum(axis=1).mean()) + 1e-12
+    energy = float((median**2).sum())
+    evidence = max(0.0, energy - 1.57 * residue / members.size) / residue
+    norms = np.sqrt((flat**2).sum(axis=1)) * np.sqrt(energy) + 1e-12
+    return evidence, (flat @ median) / norms > P_ALIKE

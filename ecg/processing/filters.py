@@ -1,0 +1,166 @@
+"""Zero-phase filters by Fourier transform, over all leads at once; every array is (leads, samples) of finite millivolts.
+
+One forward transform serves every band, and no signal library has to be loaded.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.recording import Millivolts
+
+Mask = NDArray[np.bool_]
+
+#: Nothing on a body surface is larger; beyond it is an electrode that fell off or a broken converter.
+IMPOSSIBLE_MV = 50.0
+#: Rates between these are worked on as they are; others are brought to `WORKING_HZ`.
+NATIVE_HZ = (240.0, 600.0)
+WORKING_HZ = 500.0
+
+
+def repaired(millivolts: Millivolts) -> tuple[Millivolts, Mask]:
+    """Return the leads with missing and impossible samples bridged by straight lines, and the mask of what was bridged."""
+    with np.errstate(invalid="ignore"):
+        bad = ~(np.abs(millivolts) < IMPOSSIBLE_MV)
+    if not bad.any():
+        return millivolts, bad
+    whole = np.array(millivolts)
+    axis = np.arange(whole.shape[1])
+    for row in np.flatnonzero(bad.any(axis=1)):
+        good = ~bad[row]
+        whole[row] = np.interp(axis, axis[good], whole[row, good]) if good.any() else 0.0
+    return whole, bad
+
+
+def without_spikes(millivolts: Millivolts, rate: float) -> tuple[Millivolts, NDArray[np.intp]]:
+    """Return the leads with pacing spikes bridged, and where the spikes stood (samples).
+
+    A spike falls back on both sides within 6 ms by most of the range that the 40 ms around it span; no QRS does.
+    """
+    reach, around = max(1, round(0.006 * rate)), round(0.020 * rate)
+    if rate < NATIVE_HZ[0] or millivolts.shape[1] < 4 * around:
+        return millivolts, np.empty(0, np.intp)
+    middle = millivolts[:, reach:-reach]
+    before, after = middle - millivolts[:, : -2 * reach], middle - millivolts[:, 2 * reach :]
+    fall = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), 0.0)
+    candidates = np.argwhere(fall > 0.2)
+    if candidates.shape[0] > 2000:
+        return millivolts, np.empty(0, np.intp)
+    whole, found = None, []
+    for row, column in candidates:
+        centre = int(column) + reach
+        first, last = max(0, centre - around), centre + around + 1
+        if fall[row, column] > 0.8 * np.ptp(millivolts[row, first:last]):
+            whole = np.array(millivolts) if whole is None else whole
+            left, right = max(0, centre - reach), min(millivolts.shape[1] - 1, centre + reach)
+            whole[row, left : right + 1] = np.linspace(millivolts[row, left], millivolts[row, right], right - left + 1)
+            found.append(centre)
+    return (millivolts if whole is None else whole), np.unique(np.array(found, np.intp))
+
+
+def _fast_length(least: int) -> int:
+    """Return the next length made of the factors 2, 3 and 5."""
+    best = 1 << (least - 1).bit_length()
+    for three in (1, 3, 9, 27):
+        for five in (1, 5, 25):
+            base = three * five
+            best = min(best, base << max(0, (-(-least // base) - 1).bit_length()))
+    return best
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """The leads' transform, mirrored at both ends so that filters have no edge."""
+
+    values: NDArray[np.complex128]
+    frequencies_hz: NDArray[np.float64]
+    rate: float
+    padding: int
+    length: int
+    samples: int
+
+    def filtered(self, gain: NDArray[np.float64]) -> Millivolts:
+        """Return the leads after multiplying their transform by *gain*."""
+        whole = np.fft.irfft(self.values * gain, self.length, axis=1)
+        return whole[:, self.padding : self.padding + self.samples]
+
+    def band(self, low_hz: float, high_hz: float, order: int = 2) -> NDArray[np.float64]:
+        """Return the squared Butterworth magnitude between two corners; 0 or infinity leaves a side open."""
+        f = self.frequencies_hz
+        gain = np.ones_like(f)
+        if low_hz > 0:
+            powered = (f / low_hz) ** (2 * order)
+            gain *= powered / (1 + powered)
+        if np.isfinite(high_hz):
+            gain /= 1 + (f / high_hz) ** (2 * order)
+        return gain
+
+    def without_mains(self) -> NDArray[np.float64]:
+        """Return a notch of 1.5 Hz at 50 and 60 Hz."""
+        f = self.frequencies_hz
+        return np.asarray((1 - np.exp(-(((f - 50) / 0.75) ** 2))) * (1 - np.exp(-(((f - 60) / 0.75) ** 2))))
+
+
+def spectrum(millivolts: Millivolts, rate: float) -> Spectrum:
+    """Transform the leads, padded by a mirrored second at each end."""
+    samples = millivolts.shape[1]
+    padding = min(round(rate), samples - 1)
+    head = 2 * millivolts[:, :1] - millivolts[:, padding:0:-1]
+    tail = 2 * millivolts[:, -1:] - millivolts[:, -2 : -padding - 2 : -1]
+    whole = np.concatenate([head, millivolts, tail], axis=1)
+    length = _fast_length(whole.shape[1])
+    # The ring is closed by a straight line from the end back to the beginning: a jump would ring through every filter.
+    gap = length - whole.shape[1]
+    ramp = np.linspace(0, 1, gap + 2)[1:-1]
+    bridge = whole[:, -1:] + (whole[:, :1] - whole[:, -1:]) * ramp
+    values = np.fft.rfft(np.concatenate([whole, bridge], axis=1), axis=1)
+    return Spectrum(values, np.fft.rfftfreq(length, 1 / rate), rate, padding, length, samples)
+
+
+def at_working_rate(millivolts: Millivolts, rate: float) -> tuple[Millivolts, float]:
+    """Return the leads at a rate the detectors know: the same one when it lies in `NATIVE_HZ`, else `WORKING_HZ`."""
+    if NATIVE_HZ[0] <= rate <= NATIVE_HZ[1]:
+        return millivolts, rate
+    wanted = max(1, round(millivolts.shape[1] * WORKING_HZ / rate))
+    source = np.arange(millivolts.shape[1]) / rate
+    target = np.arange(wanted) / WORKING_HZ
+    if rate > NATIVE_HZ[1]:
+        transform = spectrum(millivolts, rate)
+        millivolts = transform.filtered(transform.band(0, 0.4 * WORKING_HZ, 6))
+        return np.stack([np.interp(target, source, row) for row in millivolts]), WORKING_HZ
+    return _interpolated(millivolts, rate, wanted), WORKING_HZ
+
+
+def _interpolated(millivolts: Millivolts, rate: float, wanted: int) -> Millivolts:
+    """Return slower leads at the working rate: the transform continued by zeros, so that no corner is added."""
+    transform = spectrum(millivolts, rate)
+    longer = round(transform.length * WORKING_HZ / rate)
+    dense = np.fft.irfft(transform.values, longer, axis=1) * (longer / transform.length)
+    true_rate = longer / transform.length * rate
+    at = transform.padding / rate + np.arange(wanted) / WORKING_HZ
+    places = np.arange(longer) / true_rate
+    return np.stack([np.interp(at, places, row) for row in dense])
+
+
+def moving_mean(values: Millivolts, width: int) -> Millivolts:
+    """Return the centred mean over *width* samples along the last axis; the ends are held."""
+    width = max(1, width | 1)
+    half = width // 2
+    edges = [(0, 0)] * (values.ndim - 1) + [(half + 1, half)]
+    total = np.cumsum(np.pad(values, edges, mode="edge"), axis=-1)
+    mean: Millivolts = (total[..., width:] - total[..., :-width]) / width
+    return mean
+
+
+def moving_maximum(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Return the centred maximum over *width* samples (made odd) of one row, by van Herk's two passes: constant cost per sample."""
+    width = max(1, width | 1)
+    half, size = width // 2, values.size
+    blocks = -(-(size + 2 * half) // width)
+    padded = np.full(blocks * width, -np.inf)
+    padded[half : half + size] = values
+    table = padded.reshape(blocks, width)
+    forward = np.maximum.accumulate(table, axis=1).ravel()
+    backward = np.maximum.accumulate(table[:, ::-1], axis=1)[:, ::-1].ravel()
+    return np.maximum(backward[:size], forward[width - 1 : width - 1 + size])

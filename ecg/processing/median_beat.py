@@ -1,0 +1,76 @@
+"""Beats of one shape put together: clusters by correlation over all leads, and the median beat of each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.processing.beats import Samples
+from ecg.recording import Millivolts
+
+BEFORE_S, AFTER_S = 0.45, 0.65  # of the median beat, around the R peak
+ALIKE = 0.88  # correlation over the QRS of all leads
+AMPLITUDE = (0.6, 1.65)
+MAX_SHAPES = 8  # the rest joins the nearest
+MEDIAN_OF = 48  # beats: more changes nothing but the time it takes
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """Beats that look alike: their places in the list of beats and their median, (leads, samples) with R at ``before``."""
+
+    members: Samples
+    median: Millivolts
+    before: int
+
+
+def windows(values: Millivolts, centres: Samples, before: int, after: int) -> Millivolts:
+    """Return (beats, leads, before + after) cut around *centres*; beyond the ends the edge sample is repeated."""
+    columns = np.clip(centres[:, None] + np.arange(-before, after)[None, :], 0, values.shape[1] - 1)
+    return np.ascontiguousarray(np.moveaxis(values[:, columns], 0, 1))
+
+
+def realigned(values: Millivolts, peaks: Samples, rate: float) -> tuple[Samples, NDArray[np.intp]]:
+    """Return the peaks shifted to lie alike in beats of one shape, and the shape's number of every beat."""
+    half, slack = round(0.07 * rate), round(0.024 * rate)
+    wide = windows(values, peaks, half + slack, half + slack)
+    wide = wide - np.median(wide, axis=2, keepdims=True)
+    views = np.lib.stride_tricks.sliding_window_view(wide, 2 * half, axis=2)
+    norms = np.sqrt((wide[:, :, slack:-slack] ** 2).sum(axis=(1, 2))) + 1e-9
+    templates: list[Millivolts] = []
+    shape_of = np.zeros(peaks.size, np.intp)
+    shift = np.zeros(peaks.size, np.intp)
+    for beat in range(peaks.size):
+        best, found, moved = -1.0, -1, 0
+        for number, template in enumerate(templates):
+            scores = np.einsum("lsw,lw->s", views[beat], template)
+            place = int(np.argmax(scores))
+            piece = views[beat, :, place]
+            strength = float(np.sqrt((template**2).sum()))
+            score = float(scores[place]) / (float(np.sqrt((piece**2).sum())) * strength + 1e-9)
+            alike = AMPLITUDE[0] < norms[beat] / strength < AMPLITUDE[1]
+            if (score if alike else score - 1) > best:
+                best, found, moved = (score if alike else score - 1), number, place - slack
+        if best < ALIKE and len(templates) < MAX_SHAPES:
+            found, moved = len(templates), 0
+            templates.append(wide[beat, :, slack:-slack].copy())
+        elif best >= ALIKE:
+            templates[found] += (views[beat, :, moved + slack] - templates[found]) / 6
+        shape_of[beat], shift[beat] = found, moved
+    order = np.argsort(-np.bincount(shape_of, minlength=max(1, len(templates))), kind="stable")
+    return peaks + shift, np.argsort(order, kind="stable")[shape_of]
+
+
+def shapes(values: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], rate: float) -> list[Shape]:
+    """Return the shapes, the most frequent first."""
+    before, after = round(BEFORE_S * rate), round(AFTER_S * rate)
+    result = []
+    for number in range(int(shape_of.max()) + 1 if shape_of.size else 0):
+        members = np.flatnonzero(shape_of == number)
+        if not members.size:
+            continue
+        whole = members[(peaks[members] >= before) & (peaks[members] + after <= values.shape[1])]
+        taken = whole if whole.size >= min(3, members.size) else members
+        taken = taken[:: max(1, taken.size // MEDIAN_OF)]
+        result.append(Shape(members, np.median(windows(values, peaks[taken], before, after), axis=0), before))
+    return result
