@@ -16,10 +16,11 @@ from dicom_node.imaging.imaging import Imaging
 from dicom_node.imaging.rendering import FORMATS, Part
 from dicom_node.imaging.voi import Function, Window
 from telemed.kernel.errors import Invalid, NotFound
+from web import keys
 from web.api.transact import off_loop
 from web.dicomweb import multipart
 from web.dicomweb.accept import MediaRange, covers, media_ranges
-from web.dicomweb.reading import READER, Kept, kept
+from web.dicomweb.reading import Kept, kept
 from web.dicomweb.wado import send_parts
 
 MAXIMUM_FRAMES = 1000
@@ -48,25 +49,21 @@ class _Answer:
 
 def _answer_to(asked: MediaRange, stored: Frame, *, several: bool) -> _Answer | None:
     """Choose how to answer *asked*, None when it cannot be; PS3.18 section 8.7.3.3 but for READY, which is ours."""
-    syntax = asked.transfer_syntax
-    as_stored = syntax in ("*", stored.transfer_syntax_uid)
     if asked.media == "*/*":
         return _Answer(_Form.UNCOMPRESSED, OCTETS, parts=True)
-    if (kind := asked.multipart_type) is not None:
-        if covers(kind, OCTETS) and syntax in (None, EXPLICIT_LITTLE):
-            return _Answer(_Form.UNCOMPRESSED, OCTETS, parts=True)
-        if kind == OCTETS and as_stored:
-            return _Answer(_Form.STORED, OCTETS, parts=True)
-        if covers(kind, stored.media_type) and (as_stored or syntax is None):
-            return _Answer(_Form.STORED, stored.media_type, parts=True)
+    parts = asked.multipart_type is not None
+    if several and not parts:
         return None
-    if several:
-        return None
-    if asked.media == OCTETS:
-        form = _Form.STORED if as_stored else {None: _Form.READY, EXPLICIT_LITTLE: _Form.UNCOMPRESSED}.get(syntax)
-        return _Answer(form, OCTETS, parts=False) if form else None
-    if asked.takes(stored.media_type) and (as_stored or syntax is None):
-        return _Answer(_Form.STORED, stored.media_type, parts=False)
+    kind = asked.multipart_type or asked.media
+    syntax = asked.transfer_syntax
+    as_stored = syntax in ("*", stored.transfer_syntax_uid)
+    in_octets = covers(kind, OCTETS)
+    if in_octets and syntax in (None, EXPLICIT_LITTLE):
+        return _Answer(_Form.UNCOMPRESSED if parts or syntax else _Form.READY, OCTETS, parts)
+    if as_stored and kind == OCTETS:
+        return _Answer(_Form.STORED, OCTETS, parts)
+    if covers(kind, stored.media_type) and (as_stored or syntax is None):
+        return _Answer(_Form.STORED, stored.media_type, parts)
     return None
 
 
@@ -86,7 +83,7 @@ async def frames(request: web.Request) -> web.StreamResponse:
     """
     numbers = _numbers(request.match_info["frames"])
     one = (await kept(request))[0]
-    imaging, digest = request.app[READER].imaging, one.instance.digest
+    imaging, digest = request.app[keys.IMAGING], one.instance.digest
     stored = await off_loop(request, imaging.stored_frame, one.path, numbers[0], digest=digest)
     several = len(numbers) > 1
     choices = (_answer_to(asked, stored, several=several) for asked in media_ranges(request))
@@ -142,9 +139,8 @@ def _description(frame: Frame) -> dict[str, str]:
 async def rendered(request: web.Request) -> web.Response:
     """GET .../rendered of an instance (its first frame, or its document) or of one frame."""
     one = (await kept(request))[0]
-    reader = request.app[READER]
     if one.instance.kind == "document":
-        document = await off_loop(request, reader.imaging.document, one.path)
+        document = await off_loop(request, request.app[keys.IMAGING].document, one.path)
         headers = {**_KEPT, "Content-Disposition": "inline" if document.media_type == "application/pdf" else "attachment"}
         return web.Response(body=document.data, content_type=document.media_type, headers=headers)
     number = _numbers(request.match_info.get("frames", "1"))[0]
@@ -160,7 +156,7 @@ async def thumbnail(request: web.Request) -> web.Response:
     if "frames" in request.match_info:
         number = _numbers(request.match_info["frames"])[0]
     else:
-        layout = await off_loop(request, request.app[READER].imaging.layout, one.path, one.instance.digest)
+        layout = await off_loop(request, request.app[keys.IMAGING].layout, one.path, one.instance.digest)
         number = (layout.frames + 1) // 2
     return await _picture(request, one, number, _viewport(request) or (THUMBNAIL_SIDE, THUMBNAIL_SIDE), None)
 
@@ -173,7 +169,7 @@ async def _picture(request: web.Request, one: Kept, number: int, size: tuple[int
     quality = request.query.get("quality", "90")
     if not (quality.isascii() and quality.isdigit() and 1 <= int(quality[:4]) <= 100):
         raise Invalid("quality is a whole number from 1 to 100", code="unparsable")
-    imaging = request.app[READER].imaging
+    imaging = request.app[keys.IMAGING]
     window = _window(request)
     how = sha256(repr((window, size, part, media, quality)).encode()).hexdigest()
     tag = f'"{one.instance.digest[:40]}-{number}-{how[:16]}"'

@@ -16,7 +16,6 @@ from dicom_node.archive.archive import Archive
 from dicom_node.archive.index import Instance, instance_from
 from dicom_node.archive.tables import instance_table, series_table, study_table
 from dicom_node.imaging.cache import RecentlyUsed
-from dicom_node.imaging.imaging import Imaging
 from telemed.kernel.audit import AuditRecord, Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
@@ -54,8 +53,7 @@ class Reader:
     """The retrieving side of DICOMweb. Every method blocks; call it off the loop."""
 
     def __init__(self, database: Database, archive: Archive, chronicle: Chronicle, confinement: Confinement) -> None:
-        self.imaging = Imaging(confinement)
-        self.confinement = confinement
+        self._confinement = confinement
         self._database = database
         self._archive = archive
         self._chronicle = chronicle
@@ -114,7 +112,7 @@ class Reader:
         fresh: dict[str, bytes] = {}
         for start in range(0, len(missing), _PARSED_TOGETHER):
             together = missing[start : start + _PARSED_TOGETHER]
-            texts = self.confinement.run(metadata_of, [one.path for one in together], _BULK)
+            texts = self._confinement.run(metadata_of, [one.path for one in together], _BULK)
             for one, text in zip(together, texts, strict=True):
                 if text is not None:
                     fresh[one.instance.digest] = text

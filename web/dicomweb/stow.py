@@ -152,40 +152,58 @@ async def store(request: web.Request) -> web.Response:
     return web.Response(status=outcome.status, body=body, content_type=DICOM_JSON)
 
 
+class _Gathering:
+    """The part that is arriving: its bytes, or why it is not taken."""
+
+    def __init__(self, media: str) -> None:
+        self._data = bytearray()
+        self._refusal = (
+            ""
+            if media.partition(";")[0].strip().lower() == DICOM
+            else f"a part of type {media[:64]!r} is not taken, only {DICOM}"
+        )
+
+    def add(self, data: bytes) -> None:
+        """Keep more of it, unless it is refused or becomes too large."""
+        if not self._refusal and len(self._data) + len(data) > MAXIMUM_OBJECT_BYTES:
+            self._refusal = f"the object is larger than {MAXIMUM_OBJECT_BYTES >> 20} MiB; send it by C-STORE"
+            self._data = bytearray()
+        if not self._refusal:
+            self._data += data
+
+    def whole(self) -> tuple[bytes, str]:
+        """Return (object, "") or (b"", why it is not taken)."""
+        return bytes(self._data), self._refusal
+
+
 async def _objects(request: web.Request) -> AsyncIterator[tuple[bytes, str]]:
-    """Yield (object, "") or (b"", why it was not taken) for each part as it is complete."""
+    """Yield (object, "") or (b"", why it was not taken) for each object as it is complete."""
     content = next(parsed(request.headers.get("Content-Type", "")), None)
     if content is not None and content.media == DICOM:
-        parser = None
-    elif content is not None and content.media == "multipart/related":
-        if content.parameters.get("type", DICOM).lower() != DICOM:
-            raise web.HTTPUnsupportedMediaType
-        parser = Parser(content.parameters.get("boundary", ""))
+        gathering = _Gathering(DICOM)
+        async for chunk in request.content.iter_chunked(_CHUNK):
+            gathering.add(chunk)
+        yield gathering.whole()
+    elif content is not None and content.multipart_type in (DICOM, "*/*"):
+        async for part in _parts(request, Parser(content.parameters.get("boundary", ""))):
+            yield part
     else:
         raise web.HTTPUnsupportedMediaType
-    gathered, refusal = bytearray(), ""
+
+
+async def _parts(request: web.Request, parser: Parser) -> AsyncIterator[tuple[bytes, str]]:
+    gathering = _Gathering(DICOM)
     async for chunk in request.content.iter_chunked(_CHUNK):
-        for event in [PartData(chunk)] if parser is None else parser.feed(chunk):
+        for event in parser.feed(chunk):
             match event:
                 case PartBegun(headers):
-                    gathered, refusal = bytearray(), _refusal(headers.get("content-type", DICOM))
+                    gathering = _Gathering(headers.get("content-type", DICOM))
                 case PartData(data):
-                    if len(gathered) + len(data) > MAXIMUM_OBJECT_BYTES:
-                        refusal = f"the object is larger than {MAXIMUM_OBJECT_BYTES >> 20} MiB; send it by C-STORE"
-                        gathered = bytearray()
-                    elif not refusal:
-                        gathered += data
+                    gathering.add(data)
                 case PartEnded():
-                    yield bytes(gathered), refusal
-                    gathered = bytearray()
-    if parser is None:
-        yield bytes(gathered), refusal
-    elif not parser.finished:
+                    yield gathering.whole()
+    if not parser.finished:
         yield b"", "the transfer ended before the closing boundary; what came before it was dealt with, send the rest again"
-
-
-def _refusal(media: str) -> str:
-    return "" if media.partition(";")[0].strip().lower() == DICOM else f"a part of type {media[:64]!r} is not taken, only {DICOM}"
 
 
 def answer(outcome: Outcome, base: str) -> DicomJson:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from dicom_node.imaging.frames import OCTETS
 from telemed.kernel.errors import NotFound
+from web import keys
 from web.api.transact import off_loop
 from web.dicomweb import multipart
 from web.dicomweb.accept import MediaRange, covers, media_ranges
@@ -109,11 +110,11 @@ async def bulk_data(request: web.Request) -> web.StreamResponse:
     """GET .../bulkdata/{path}: one binary element, named by the path of its BulkDataURI."""
     steps = _steps(request.match_info["path"])
     one = (await kept(request))[0]
-    reader, digest = request.app[READER], one.instance.digest
+    imaging, digest = request.app[keys.IMAGING], one.instance.digest
     asked = next(iter(media_ranges(request)))
     if steps == [PIXEL_DATA]:
-        layout = await off_loop(request, reader.imaging.layout, one.path, digest)
-        first = await off_loop(request, reader.imaging.stored_frame, one.path, 1, digest=digest)
+        layout = await off_loop(request, imaging.layout, one.path, digest)
+        first = await off_loop(request, imaging.stored_frame, one.path, 1, digest=digest)
         media = f"{first.media_type}; transfer-syntax={first.transfer_syntax_uid}"
 
         async def frames() -> AsyncIterator[Part]:
@@ -121,16 +122,16 @@ async def bulk_data(request: web.Request) -> web.StreamResponse:
             if layout.native:
                 joined = bytearray()
                 for number in range(1, layout.frames + 1):
-                    frame = await off_loop(request, reader.imaging.stored_frame, one.path, number, digest=digest)
+                    frame = await off_loop(request, imaging.stored_frame, one.path, number, digest=digest)
                     joined += frame.data
                 yield {"Content-Type": media}, bytes(joined)
                 return
             for number in range(1, layout.frames + 1):
-                frame = await off_loop(request, reader.imaging.stored_frame, one.path, number, digest=digest)
+                frame = await off_loop(request, imaging.stored_frame, one.path, number, digest=digest)
                 yield {"Content-Type": media}, frame.data
 
         return await send_parts(request, first.media_type, frames(), {})
-    data = await off_loop(request, reader.confinement.run, bulk_value_of, one.path, steps)
+    data = await off_loop(request, request.app[keys.CONFINEMENT].run, bulk_value_of, one.path, steps)
     if asked.media == OCTETS:
         return web.Response(body=data, content_type=OCTETS)
 
