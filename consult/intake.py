@@ -223,12 +223,10 @@ class Intake:
         stamp(db, task.id, Point.T2, settled_at)
         if study.instance_count > task.instance_count:
             urgent = _urgency(db, study, Priority(task.priority), Lane(task.lane), self._targets)
-            t0 = task.due_at - timedelta(seconds=task.budget_s)
-            changed = urgent.lane != task.lane
-            due_at = deadline_of(urgent.lane, t0, targets=self._targets) if changed else task.due_at
+            budget = self._targets[urgent.lane] if urgent.lane != task.lane else None
             why = (LATE_IMAGES,) if was_complete else ()
             count = study.instance_count
-            queue.arrive(db, self._chronicle, task.id, instance_count=count, urgency=urgent, why=why, due_at=due_at)
+            queue.arrive(db, self._chronicle, task.id, instance_count=count, urgency=urgent, why=why, budget=budget)
 
 
 def _analyse(data: bytes) -> dict[str, Any]:

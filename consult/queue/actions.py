@@ -201,16 +201,17 @@ def arrive(
     instance_count: int,
     urgency: Urgency,
     why: Iterable[Why],
-    due_at: datetime,
+    budget: timedelta | None = None,
 ) -> None:
     """Take note that the task's study holds *instance_count* instances now, and what triage thinks of it with them.
 
     Everybody is told, also after the report is signed: whoever wrote it has not seen what came late. A priority is only
-    raised, a deadline only brought nearer, a reason added once.
+    raised, a deadline only brought nearer (when *budget* says that the new lane's is shorter), a reason added once.
     """
     found = _row(db, task_id)
     values = {"instance_count": instance_count, "why": _reasons(found, [*urgency.why, *why])}
     if found.status in OPEN:
+        due_at = found.due_at if budget is None else _began_at(found) + budget
         values |= _raised(db, found, urgency, due_at)
     db.execute(update(task_table).where(task_table.c.id == task_id).values(values))
     _enter(db, chronicle, "TaskUpdated", _row(db, task_id), SYSTEM, change="images", instance_count=instance_count)
@@ -229,12 +230,17 @@ def _reasons(found: Row[Any], more: Iterable[Why]) -> list[dict[str, Any]]:
     return list({entry["code"]: entry for entry in [*found.why, *map(asdict, more)]}.values())
 
 
+def _began_at(found: Row[Any]) -> datetime:
+    began_at: datetime = found.due_at - timedelta(seconds=found.budget_s)
+    return began_at
+
+
 def _raised(db: Connection, found: Row[Any], urgency: Urgency, due_at: datetime) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if urgency.priority.rank < found.priority_rank:
         values |= {"priority": urgency.priority, "priority_rank": urgency.priority.rank}
     if due_at < found.due_at:
-        budget = due_at - (found.due_at - timedelta(seconds=found.budget_s))
+        budget = due_at - _began_at(found)
         values |= {"lane": urgency.lane, "due_at": due_at, "budget_s": int(budget.total_seconds())}
         turnaround.move(db, found.id, performer=found.performer_id, lane=urgency.lane, budget=budget)
     return values
