@@ -66,21 +66,21 @@ def make_application(
     database: Database,
     chronicle: Chronicle,
     archive: Archive,
-    imaging: Imaging,
     confinement: Confinement,
-    documents: Documents,
     passwords: Passwords,
     static_folder: Path,
-    checks: Mapping[str, Callable[[], bool]],
+    fonts_folder: Path,
+    checks: Mapping[str, Callable[[], bool]] | None = None,
     origin: str | None = None,
     dicom_address: str = "",
     ice_servers: tuple[str, ...] = (),
 ) -> web.Application:
     """Return the application over what the composition root built.
 
-    *checks* are what /readyz asks, by name. *origin* is the site as browsers see it (``https://...``) when a proxy
+    *checks* are what /readyz asks beside the database, by name. *fonts_folder* holds the type that PDFs embed. *origin* is the site as browsers see it (``https://...``) when a proxy
     stands in front; *dicom_address* is shown to clinics as what their modalities are to send to.
     """
+    imaging = Imaging(confinement)
     app = web.Application(middlewares=[middleware.observe, problems, middleware.guard], client_max_size=LARGEST_BODY)
     app[keys.DATABASE] = database
     app[keys.CHRONICLE] = chronicle
@@ -88,14 +88,14 @@ def make_application(
     app[keys.ARCHIVE] = archive
     app[keys.IMAGING] = imaging
     app[keys.CONFINEMENT] = confinement
-    app[keys.DOCUMENTS] = documents
+    app[keys.DOCUMENTS] = Documents(database, archive, imaging, confinement, fonts=fonts_folder)
     app[keys.PASSWORDS] = passwords
     app[keys.METRICS] = Metrics()
     app[keys.HUB] = Hub(chronicle.events)
     app[keys.SITE] = keys.Site(origin, dicom_address)
     app[keys.OPEN_ROUTES] = OPEN
     app[keys.OPENAPI] = json.dumps(document(OPERATIONS), ensure_ascii=False).encode()
-    app[health.CHECKS] = checks
+    app[health.CHECKS] = {"database": database.is_up, **(checks or {})}
     app[pages.STATIC] = static_folder
     app[TABLES] = Tables(ice_servers)
     app.add_routes(ROUTES)

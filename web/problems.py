@@ -94,9 +94,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             raise
         sentence = SENTENCES.get(error.status, error.text or error.reason)
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        return _response(
-            error.status, error.reason, sentence, error.reason.lower().replace(" ", "-"), request[REQUEST_ID], headers
-        )
+        problem = (error.status, error.reason, sentence, error.reason.lower().replace(" ", "-"))
+        return _response(problem, request[REQUEST_ID], headers)
     except (asyncio.CancelledError, ConnectionError):
         raise
     except Exception as error:

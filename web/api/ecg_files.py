@@ -1,12 +1,13 @@
 """What is done to an ECG file in a confined worker: read, analysed, converted. Only plain values and bytes travel back.
 
-It imports no HTTP, so that a worker starts quickly; `web.api.recordings` calls it through `Confinement.run`.
+It imports no HTTP, so that a worker starts quickly, and the engine only where it is used: the server itself never loads it.
+`web.api.recordings` calls it through `Confinement.run`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import Any
 from ecg import EcgError
 from ecg.formats import Declared, read
 from ecg.formats import dicom as dicom_format
-from ecg.pipeline import analyse
 from ecg.recording import PatientTags, Recording
 from telemed.kernel.errors import Invalid
 
@@ -57,7 +57,7 @@ def analysed(files: Mapping[str, bytes], given: Particulars, identifiers: Identi
     try:
         recording = read(files, declared=declared)
         patient = _patient(recording, given)
-        analysis = analyse(replace(recording, patient=patient)).as_json()
+        analysis = _analysis(replace(recording, patient=patient))
         if recording.format == "dicom":
             return analysis, None
         converted = dicom_format.write(
@@ -75,7 +75,7 @@ def analysed(files: Mapping[str, bytes], given: Particulars, identifiers: Identi
 
 def analysis_json(path: Path) -> bytes:
     """Return the analysis of the kept recording at *path* as JSON."""
-    return _json(_of_kept(path, lambda recording: analyse(recording).as_json()))
+    return _json(_of_kept(path, _analysis))
 
 
 def waveform_json(path: Path, start_s: float, seconds: float | None) -> bytes:
@@ -99,12 +99,17 @@ def waveform_json(path: Path, start_s: float, seconds: float | None) -> bytes:
     return _json(_of_kept(path, cut))
 
 
-def _of_kept(path: Path, work: Any) -> dict[str, Any]:  # noqa: ANN401 - a function of the recording
+def _analysis(recording: Recording) -> dict[str, Any]:
+    from ecg.pipeline import analyse  # noqa: PLC0415 - only a worker pays for loading the engine
+
+    return analyse(recording).as_json()
+
+
+def _of_kept(path: Path, work: Callable[[Recording], dict[str, Any]]) -> dict[str, Any]:
     try:
-        result: dict[str, Any] = work(read({"the recording.dcm": path.read_bytes()}))
+        return work(read({"the recording.dcm": path.read_bytes()}))
     except EcgError as error:
         raise Invalid(str(error), code="recording") from None
-    return result
 
 
 def _json(content: dict[str, Any]) -> bytes:

@@ -196,7 +196,8 @@ async def _path(call: Call[None, None] | Call[WaveformQuery, None]) -> Path:
 def holder_of(db: Connection, viewer: Viewer, sop_instance_uid: str) -> str:
     """Return the institution whose instance of that UID *viewer* may read; NotFound when there is none for them."""
     holders = select(instance_table.c.institution).where(instance_table.c.sop_instance_uid == sop_instance_uid)
-    for institution in db.scalars(holders.order_by(instance_table.c.institution)).all():
+    for holder in db.scalars(holders.order_by(instance_table.c.institution)).all():
+        institution = str(holder)
         study = index.study_of_instance(db, institution, sop_instance_uid)
         try:
             if may_read_study(db, viewer, study.study_instance_uid) == institution:

@@ -7,8 +7,10 @@ from typing import Any
 
 from aiohttp import web
 from pydantic import Field
+from sqlalchemy import Connection
 
 from consult.delivery import actions as delivery
+from consult.practitioners.model import Viewer
 from consult.reports import actions
 from consult.reports import views as reports
 from consult.reports.model import LONGEST_TEXT, MOST_KEY_IMAGES, Draft, KeyImage, Report, ReportKind
@@ -102,9 +104,14 @@ async def get_report(call: Call[None, None]) -> Report:
 async def get_report_document(call: Call[None, None]) -> web.Response:
     """Return the signed document with its delivery slip, as PDF."""
     report_id = call.part("report_id")
-    content = await call.off_loop(call.request.app[keys.DOCUMENTS].fetch, report_id, call.viewer)
+    report, signed = await call.view(_signed, call.viewer, report_id)
+    content = await call.off_loop(call.request.app[keys.DOCUMENTS].fetch, report, signed, call.viewer)
     disposition = f'inline; filename="report-{report_id}.pdf"'
     return web.Response(body=content, content_type="application/pdf", headers={"Content-Disposition": disposition})
+
+
+def _signed(db: Connection, viewer: Viewer, report_id: str) -> tuple[Report, bytes]:
+    return reports.report(db, viewer, report_id), reports.document(db, viewer, report_id)
 
 
 async def amend_report(call: Call[None, Amendment]) -> Report:

@@ -1,0 +1,161 @@
+"""Signing in and out, and everything that must not open the door."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import select
+from support.site import CHEAPEST, PASSWORD
+
+from telemed.kernel.audit import audit_table
+from telemed.kernel.errors import Conflict, Invalid
+from web.accounts.actions import add_account, disable_account, set_password
+from web.accounts.passwords import Passwords
+from web.accounts.tables import session_table
+from web.accounts.tokens import create_token, revoke_token, tokens
+
+ME = "/api/v1/session"
+
+
+def test_a_person_signs_in_and_is_told_who_they_are(site):
+    browser = site.browser()
+    answer = browser.sign_in("clinic")
+    user = answer.json()["user"]
+    assert (user["username"], user["name"], user["roles"]) == ("clinic", "赵兰", ["clinic"])
+    assert user["institution"]["name"] == "莲花乡卫生院"
+    cookie = answer.headers["Set-Cookie"].casefold()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert browser.get(ME).json() == answer.json()
+
+
+def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(site):
+    wrong = site.browser().sign_in("clinic", "not the password")
+    unknown = site.browser().sign_in("nobody-here", "not the password")
+    assert wrong.status == unknown.status == 401
+    assert {**wrong.json(), "instance": ""} == {**unknown.json(), "instance": ""}
+
+
+def test_no_secret_is_kept_in_the_database(site):
+    browser = site.browser("clinic")
+    secret = browser.cookie.partition("=")[2]
+    with site.database.reading() as db:
+        kept = db.execute(select(session_table.c.digest)).scalars().all()
+    assert kept
+    assert secret not in kept
+
+
+def test_each_sign_in_is_a_session_of_its_own(site):
+    first, second = site.browser("clinic"), site.browser("clinic")
+    assert first.cookie != second.cookie
+    assert first.request("DELETE", ME).status == 204
+    assert first.get(ME).status == 401
+    assert second.get(ME).status == 200
+
+
+def test_an_unsafe_method_without_the_csrf_token_changes_nothing(site):
+    browser = site.browser("clinic")
+    browser.csrf = ""
+    refused = browser.request("DELETE", ME)
+    assert (refused.status, refused.json()["code"]) == (403, "csrf")
+    browser.csrf = "0" * 64
+    assert browser.request("DELETE", ME).status == 403
+    assert browser.get(ME).status == 200
+
+
+def test_another_sites_page_cannot_sign_in_or_act(site):
+    browser = site.browser("clinic")
+    evil = {"Origin": "https://evil.example"}
+    assert browser.request("DELETE", ME, headers=evil).json()["code"] == "origin"
+    credentials = {"username": "clinic", "password": PASSWORD}
+    assert site.browser().post(ME, json=credentials, headers=evil).status == 403
+
+
+def test_a_session_ends_twelve_hours_after_its_last_use(site, clock):
+    browser = site.browser("clinic")
+    clock.pass_(hours=11)
+    assert browser.get(ME).status == 200
+    clock.pass_(hours=11)
+    assert browser.get(ME).status == 200
+    clock.pass_(hours=12, seconds=1)
+    assert browser.get(ME).status == 401
+
+
+def test_guessing_is_stopped_for_the_account_even_when_the_right_password_comes(site, clock):
+    for _ in range(10):
+        assert site.browser().sign_in("clinic", "a wrong guess").status == 401
+    stopped = site.browser().sign_in("clinic")
+    assert (stopped.status, stopped.json()["code"]) == (429, "too-many-attempts")
+    assert site.browser().sign_in("radiologist").status == 200
+    clock.pass_(minutes=16)
+    assert site.browser().sign_in("clinic").status == 200
+
+
+def test_guessing_an_unknown_name_is_stopped_alike(site):
+    answers = [site.browser().sign_in("nobody", "a wrong guess").status for _ in range(11)]
+    assert answers == [401] * 10 + [429]
+
+
+def test_many_guesses_at_once_do_not_slip_through(site):
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: site.browser().sign_in("clinic", "a wrong guess").status, range(16)))
+    assert answers.count(401) == 10
+    assert answers.count(429) == 6
+
+
+def test_a_new_password_ends_every_session(site, chronicle):
+    browser = site.browser("clinic")
+    with site.database.transaction() as db:
+        set_password(db, chronicle, "clinic", Passwords(CHEAPEST).hashed("another password"), by="test")
+    assert browser.get(ME).status == 401
+    assert site.browser().sign_in("clinic").status == 401
+    assert site.browser().sign_in("clinic", "another password").status == 200
+
+
+def test_a_disabled_account_is_out_at_once(site, chronicle):
+    browser = site.browser("clinic")
+    with site.database.transaction() as db:
+        disable_account(db, chronicle, "clinic", by="test")
+    assert browser.get(ME).status == 401
+    assert site.browser().sign_in("clinic").status == 401
+
+
+def test_a_program_acts_by_its_token_without_csrf_until_it_is_revoked(site, chronicle):
+    with site.database.transaction() as db:
+        token = create_token(db, chronicle, "clinic", "the gateway", by="test")
+    program, by_token = site.browser(), {"Authorization": f"Bearer {token}"}
+    assert program.get(ME, headers=by_token).json()["csrf_token"] == ""
+    wanted = {"study_instance_uid": "1.2.3", "kind": "diagnosis"}
+    assert program.post("/api/v1/requests", json=wanted, headers=by_token).status == 404
+    with site.database.transaction() as db:
+        revoke_token(db, chronicle, tokens(db)[0].id, by="test")
+    assert program.get(ME, headers=by_token).status == 401
+    assert program.get(ME, headers={"Authorization": "Bearer tm_guess"}).status == 401
+
+
+def test_signing_in_and_failing_are_in_the_audit_trail_without_the_typed_name(site):
+    site.browser("clinic")
+    site.browser().sign_in("my-password-in-the-wrong-field", "x")
+    with site.database.reading() as db:
+        rows = db.execute(select(audit_table)).mappings().all()
+    assert {"SignedIn", "SignInFailed"} <= {row["action"] for row in rows}
+    assert "wrong-field" not in str(rows)
+
+
+def test_an_account_needs_a_plain_name_of_its_own(site, chronicle):
+    hashed, viewer = Passwords(CHEAPEST).hashed(PASSWORD), site.people["clinic"]
+    with site.database.transaction() as db:
+        with pytest.raises(Invalid):
+            add_account(db, chronicle, username="../x", password_hash=hashed, practitioner_id=viewer.practitioner_id, by="test")
+        with pytest.raises(Conflict):
+            add_account(db, chronicle, username="clinic", password_hash=hashed, practitioner_id="x", by="test")
+
+
+def test_a_short_password_is_refused():
+    with pytest.raises(Invalid):
+        Passwords(CHEAPEST).hashed("short")
+
+
+def test_the_usual_parameters_are_those_of_rfc_9106():
+    assert "$argon2id$v=19$m=65536,t=3,p=4$" in Passwords().hashed(PASSWORD)
