@@ -92,11 +92,15 @@ def dissociated_atrial_rate(
     intervals = np.diff(peaks) / rate
     if intervals.size < 2 or 60 / np.median(intervals) > ESCAPE_BPM or intervals.std() > 0.10 * intervals.mean():
         return None
-    rest = moving_mean(values[usable], round(0.03 * rate)) - moving_mean(values[usable], round(0.5 * rate))
     open_ = np.ones(values.shape[1])
     for peak in peaks:
-        open_[max(0, peak + round(qrst_s[0] * rate)) : peak + round(qrst_s[1] * rate)] = 0.0
-    rest = rest * open_
+        open_[max(0, peak + round(qrst_s[0] * rate)) : max(0, peak + round(qrst_s[1] * rate))] = 0.0
+    there = np.flatnonzero(open_)
+    if there.size < 0.25 * open_.size:
+        return None
+    smooth = moving_mean(values[usable], round(0.03 * rate))
+    bridged = np.stack([np.interp(np.arange(open_.size), there, row[there]) for row in smooth])
+    rest = (bridged - moving_mean(bridged, round(0.6 * rate))) * open_
     length = 2 * values.shape[1]
     power = (np.abs(np.fft.rfft(rest, length, axis=1)) ** 2).sum(axis=0)
     pairs = np.fft.irfft(np.abs(np.fft.rfft(open_, length)) ** 2, length)
