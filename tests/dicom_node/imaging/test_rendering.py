@@ -1,0 +1,147 @@
+"""Pictures equal those of other people's software, within one shade of grey."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
+
+from dicom_node.imaging.rendering import Part, picture, render
+from dicom_node.imaging.voi import Window
+from telemed.kernel.errors import Invalid
+
+FOLDER = Path(pydicom.__file__).parent / "data" / "test_files"
+CT = FOLDER / "CT_small.dcm"
+
+
+def as_pydicom_shows(path: Path) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data_set = pydicom.dcmread(path)
+        pixels = data_set.pixel_array
+        if data_set.PhotometricInterpretation == "PALETTE COLOR":
+            return apply_color_lut(pixels, data_set) >> 8
+        if pixels.ndim == 3:
+            return pixels
+        values = apply_modality_lut(pixels, data_set)
+        if "WindowCenter" in data_set or "VOILUTSequence" in data_set:
+            shown = apply_voi_lut(values, data_set).astype(float)
+            scale = _range_of(data_set)
+            shown = (shown - scale[0]) / (scale[1] - scale[0])
+        else:
+            shown = (values - values.min()) / (values.max() - values.min())
+        shown = 1 - shown if data_set.PhotometricInterpretation == "MONOCHROME1" else shown
+        return np.rint(shown * 255)
+
+
+def _range_of(data_set: pydicom.Dataset) -> tuple[float, float]:
+    """The output range of pydicom's window: that of the stored values, rescaled."""
+    low, high = (0, 2**data_set.BitsStored - 1)
+    if data_set.PixelRepresentation:
+        low, high = -(2 ** (data_set.BitsStored - 1)), 2 ** (data_set.BitsStored - 1) - 1
+    slope, intercept = float(data_set.get("RescaleSlope", 1)), float(data_set.get("RescaleIntercept", 0))
+    return low * slope + intercept, high * slope + intercept
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CT_small.dcm",
+        "MR_small.dcm",
+        "MR_small_RLE.dcm",
+        "MR_small_bigendian.dcm",
+        "JPEG2000.dcm",
+        "examples_palette.dcm",
+        "examples_rgb_color.dcm",
+        "examples_jpeg2k.dcm",
+        "SC_rgb_jpeg_dcmtk.dcm",
+        "dicomdirtests/77654033/CR1/6154",
+    ],
+)
+def test_a_picture_is_within_one_shade_of_pydicom(name):
+    path = FOLDER / name
+    assert np.abs(picture(path, 1).astype(int) - as_pydicom_shows(path)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "window"),
+    [
+        ("CT_small.dcm", ["+Ww", "40", "400"], Window(40, 400)),
+        ("MR_small.dcm", ["+Wi", "1"], None),
+        ("MR_small_RLE.dcm", ["+Ww", "600", "1600"], Window(600, 1600)),
+        ("MR_small_jpeg_ls_lossless.dcm", ["+Wi", "1"], None),
+        ("JPGExtended.dcm", ["+Ww", "500", "1200"], Window(500, 1200)),
+        ("dicomdirtests/77654033/CR1/6154", ["+Ww", "300", "600"], Window(300, 600)),
+    ],
+)
+def test_a_picture_is_within_one_shade_of_dcmtk(name, options, window, tmp_path):
+    out = tmp_path / "out.pgm"
+    program = {"JPGExtended.dcm": "dcmj2pnm", "MR_small_jpeg_ls_lossless.dcm": "dcml2pnm"}.get(name, "dcm2pnm")
+    subprocess.run([f"/usr/bin/{program}", "+op", *options, str(FOLDER / name), str(out)], capture_output=True, check=True)
+    theirs = np.asarray(Image.open(out)).astype(int)
+    assert np.abs(picture(FOLDER / name, 1, window).astype(int) - theirs).max() <= 1
+
+
+def test_monochrome1_is_shown_dark_where_values_are_high(tmp_path):
+    data_set = pydicom.dcmread(CT)
+    data_set.PhotometricInterpretation = "MONOCHROME1"
+    data_set.save_as(path := tmp_path / "one.dcm")
+    assert np.abs(picture(path, 1).astype(int) + picture(CT, 1) - 255).max() <= 1
+
+
+def test_the_window_of_an_enhanced_frame_is_its_own(tmp_path):
+    data_set = pydicom.dcmread(CT)
+    value, window = pydicom.Dataset(), pydicom.Dataset()
+    value.RescaleSlope, value.RescaleIntercept = "2", "-1000"
+    window.WindowCenter, window.WindowWidth = "500", "2000"
+    group = pydicom.Dataset()
+    group.PixelValueTransformationSequence, group.FrameVOILUTSequence = [value], [window]
+    data_set.PerFrameFunctionalGroupsSequence = [group]
+    data_set.save_as(path := tmp_path / "enhanced.dcm")
+    values = data_set.pixel_array * 2.0 - 1000
+    expected = np.clip((values - 499.5) / 1999 + 0.5, 0, 1) * 255
+    assert np.abs(picture(path, 1) - expected).max() <= 1
+
+
+def test_a_voi_table_is_used_until_a_window_is_asked_for(tmp_path):
+    data_set = pydicom.dcmread(CT)
+    for keyword in ("RescaleSlope", "RescaleIntercept"):
+        del data_set[keyword]
+    table = pydicom.Dataset()
+    table.add_new("LUTDescriptor", "SS", [4096, -1024, 12])
+    table.LUTData = np.linspace(4095, 0, 4096).astype("<u2").tobytes()
+    table["LUTData"].VR = "OW"
+    data_set.VOILUTSequence = [table]
+    data_set.save_as(path := tmp_path / "table.dcm")
+    values = data_set.pixel_array.astype(int)
+    expected = np.linspace(4095, 0, 4096).astype(int)[np.clip(values + 1024, 0, 4095)] / 4095 * 255
+    assert np.abs(picture(path, 1) - expected).max() <= 1
+    assert not np.array_equal(picture(path, 1, Window(40, 400)), picture(path, 1))
+
+
+def test_a_viewport_fits_the_part_it_shows_and_mirrors_it():
+    def opened(data: bytes) -> Image.Image:
+        return Image.open(io.BytesIO(data))
+
+    assert opened(render(CT, 1)).size == (128, 128)
+    assert opened(render(CT, 1, size=(64, 200))).size == (64, 64)
+    assert opened(render(CT, 1, size=(300, 300), media="image/png")).size == (300, 300)
+    part = np.asarray(opened(render(CT, 1, media="image/png", region=Part(10, 20, 30, 40))))
+    assert np.array_equal(part, picture(CT, 1)[20:60, 10:40])
+    mirrored = np.asarray(opened(render(CT, 1, media="image/png", region=Part(10, 20, -30, 40))))
+    assert np.array_equal(mirrored, part[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"size": (0, 10)}, {"size": (99999, 10)}, {"media": "image/gif"}, {"region": Part(500, 0, 9, 9)}]
+)
+def test_a_picture_nobody_can_draw_is_refused_with_a_sentence(wrong):
+    with pytest.raises(Invalid):
+        render(CT, 1, **wrong)
