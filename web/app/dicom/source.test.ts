@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { fetchOrder } from "./order";
-import { FrameSource, FrameUnavailable } from "./source";
+import { FrameUnavailable } from "./fetching";
+import { FrameSource } from "./source";
 import type { Frame } from "./frame";
 import type { Series, Slice } from "./series";
 

@@ -1,14 +1,8 @@
 /** Fetching the frames of one series: what is looked at first, then its neighbours, four at a time, within a memory budget. */
 import { fetchOrder } from "./order";
+import { ask, demand, FrameUnavailable } from "./fetching";
 import { FrameBroken, frameOf, type Frame } from "./frame";
 import type { Series, Slice } from "./series";
-
-/** Why a frame could not be had; `code` is a locale key below `viewer.error`. */
-export class FrameUnavailable extends Error {
-  constructor(readonly code: "network" | "unauthorized" | "missing" | "server" | "broken", detail: string) {
-    super(detail);
-  }
-}
 
 export interface SourceEvents {
   /** A frame is there. */
@@ -189,21 +183,4 @@ async function rendered(slice: Slice, signal: AbortSignal): Promise<Frame> {
   bitmap.close();
   const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data;
   return { kind: "color", pixels, stride: 4, columns: canvas.width, rows: canvas.height, bytes: pixels.length };
-}
-
-async function ask(path: string, accept: string, signal: AbortSignal): Promise<Response> {
-  try {
-    return await fetch(path, { headers: { Accept: accept }, signal, credentials: "same-origin" });
-  } catch (error) {
-    throw new FrameUnavailable("network", String(error));
-  }
-}
-
-/** Turn an error status into a reason, with the server's own sentence when it sent one (RFC 9457). */
-export async function demand(response: Response): Promise<void> {
-  if (response.ok) return;
-  const problem = (await response.json().catch(() => null)) as { detail?: unknown; title?: unknown } | null;
-  const sentence = [problem?.detail, problem?.title].find((part) => typeof part === "string") as string | undefined;
-  const code = response.status === 401 ? "unauthorized" : response.status === 404 ? "missing" : "server";
-  throw new FrameUnavailable(code, sentence ?? `HTTP ${response.status}`);
 }

@@ -1,7 +1,8 @@
 /** The series that were opened, so that going back to one is instant; one memory budget for all. */
 import { text, TAG, type DataSet } from "./attributes";
+import { fetchJson, FrameUnavailable } from "./fetching";
 import { seriesOf, type Series } from "./series";
-import { demand, FrameSource, FrameUnavailable, loadFrame } from "./source";
+import { FrameSource, loadFrame } from "./source";
 
 const PARALLEL = 4;
 /** Decoded pixels kept in all: a phone's tab dies at a few hundred megabytes, a desktop's does not. */
@@ -61,17 +62,8 @@ export class SeriesStore {
 }
 
 async function fetchSeries(study: string, uid: string): Promise<Series> {
-  let response: Response;
-  try {
-    response = await fetch(`/dicom-web/studies/${study}/series/${uid}/metadata`, {
-      headers: { Accept: "application/dicom+json" },
-      credentials: "same-origin",
-    });
-  } catch (error) {
-    throw new FrameUnavailable("network", String(error));
-  }
-  await demand(response);
-  const sets = (response.status === 204 ? [] : await response.json()) as DataSet[];
+  const path = `/dicom-web/studies/${study}/series/${uid}/metadata`;
+  const sets = ((await fetchJson(path, "application/dicom+json")) ?? []) as DataSet[];
   const series = seriesOf(sets.map((set) => withUids(set, study, uid)));
   if (series === null) throw new FrameUnavailable("missing", uid);
   return series;

@@ -8,7 +8,8 @@ import { adapted, fitted, mirrored, onPicture, panned, scaleOf, toImage, turned,
 import { imagePoint, type ImagePoint, type ViewPoint } from "../math/spaces";
 import { automaticWindow, type Look, type Window } from "../dicom/voi";
 import { presetsFor } from "../dicom/presets";
-import type { FrameSource, FrameUnavailable } from "../dicom/source";
+import type { FrameUnavailable } from "../dicom/fetching";
+import type { FrameSource } from "../dicom/source";
 import type { Slice } from "../dicom/series";
 import type { Frame } from "../dicom/frame";
 import { drawOverlay, type OverlayWords } from "./overlay";
