@@ -1,0 +1,101 @@
+/** One function per operation of the API, named by what it does. */
+import { answered, client } from "@/api/client";
+import type {
+  Analysis,
+  DeclineCode,
+  Draft,
+  DraftContent,
+  Figures,
+  Institution,
+  Lane,
+  Practitioner,
+  Report,
+  Session,
+  Study,
+  StudyDetail,
+  Task,
+  TaskStatus,
+  Turnaround,
+} from "@/api/model";
+
+const PAGE = 100;
+/** Pages a list is followed for; beyond this many rows a screen is no longer a list people read. */
+const MOST_PAGES = 5;
+
+interface Page {
+  items: unknown[];
+  next?: string | null;
+}
+
+/** Follow a list page by page. The schema's defaults make fields optional that the server always sends: see `api/model`. */
+async function every<T>(page: (cursor: string | undefined) => Promise<Page>): Promise<T[]> {
+  const items: T[] = [];
+  let cursor: string | undefined;
+  for (let count = 0; count < MOST_PAGES; count++) {
+    const found = await page(cursor);
+    items.push(...(found.items as T[]));
+    if (!found.next) break;
+    cursor = found.next;
+  }
+  return items;
+}
+
+export const currentSession = (): Promise<Session> => answered(client.GET("/api/v1/session"));
+export const openSession = (username: string, password: string): Promise<Session> =>
+  answered(client.POST("/api/v1/session", { body: { username, password } }));
+export const endSession = async (): Promise<void> => {
+  await answered(client.DELETE("/api/v1/session"));
+};
+
+export const studies = (query: { patient_id?: string } = {}): Promise<Study[]> =>
+  every((cursor) => answered(client.GET("/api/v1/studies", { params: { query: { ...query, limit: PAGE, cursor } } })));
+export const study = async (study_instance_uid: string): Promise<StudyDetail> =>
+  (await answered(client.GET("/api/v1/studies/{study_instance_uid}", { params: { path: { study_instance_uid } } }))) as StudyDetail;
+
+/** The queue, most urgent first: everything still open, or only what is in *status*. */
+export const tasks = (status?: TaskStatus[]): Promise<Task[]> =>
+  every((cursor) => answered(client.GET("/api/v1/tasks", { params: { query: { status, limit: PAGE, cursor } } })));
+export const task = async (task_id: string): Promise<Task> =>
+  (await answered(client.GET("/api/v1/tasks/{task_id}", { params: { path: { task_id } } }))) as Task;
+export const claim = async (task_id: string): Promise<Task> =>
+  (await answered(client.POST("/api/v1/tasks/{task_id}/claim", { params: { path: { task_id } } }))) as Task;
+export const release = async (task_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/tasks/{task_id}/release", { params: { path: { task_id } } }));
+};
+export const decline = async (task_id: string, code: DeclineCode, reason: string): Promise<void> => {
+  await answered(client.POST("/api/v1/tasks/{task_id}/decline", { params: { path: { task_id } }, body: { code, reason } }));
+};
+export const handover = async (task_id: string, to: string): Promise<void> => {
+  await answered(client.POST("/api/v1/tasks/{task_id}/handover", { params: { path: { task_id } }, body: { to } }));
+};
+export const turnaround = (task_id: string): Promise<Turnaround> =>
+  answered(client.GET("/api/v1/tasks/{task_id}/turnaround", { params: { path: { task_id } } }));
+
+export const draft = async (task_id: string): Promise<Draft> =>
+  (await answered(client.GET("/api/v1/tasks/{task_id}/report", { params: { path: { task_id } } }))) as Draft;
+/** Save what was written; 409 `draft-stale` when *version* is no longer the newest. */
+export const saveDraft = async (task_id: string, content: DraftContent, version: number): Promise<Draft> => {
+  const headers = { "If-Match": `"${version}"` };
+  return (await answered(client.PUT("/api/v1/tasks/{task_id}/report", { params: { path: { task_id } }, body: content, headers }))) as Draft;
+};
+export const sign = async (task_id: string, password: string): Promise<Report> =>
+  (await answered(client.POST("/api/v1/tasks/{task_id}/report/sign", { params: { path: { task_id } }, body: { password } }))) as Report;
+
+export const report = async (report_id: string): Promise<Report> =>
+  (await answered(client.GET("/api/v1/reports/{report_id}", { params: { path: { report_id } } }))) as Report;
+/** Every version signed for one's own institution, newest first. */
+export const inbox = (): Promise<Report[]> =>
+  every((cursor) => answered(client.GET("/api/v1/reports", { params: { query: { limit: PAGE, cursor } } })));
+/** A named person has opened the report (T6). */
+export const receipt = async (report_id: string): Promise<Report> =>
+  (await answered(client.POST("/api/v1/reports/{report_id}/receipt", { params: { path: { report_id } } }))) as Report;
+/** Where the signed document is, for the browser's own PDF viewer. */
+export const pdfOf = (report_id: string): string => `/api/v1/reports/${encodeURIComponent(report_id)}.pdf`;
+
+export const analysis = async (sop_instance_uid: string): Promise<Analysis> =>
+  answered(client.GET("/api/v1/recordings/{sop_instance_uid}/analysis", { params: { path: { sop_instance_uid } } }));
+export const institutions = (): Promise<Institution[]> => every(() => answered(client.GET("/api/v1/institutions")));
+export const people = (): Promise<Practitioner[]> => every(() => answered(client.GET("/api/v1/people")));
+/** Counts and percentiles of the consultations that began in [from, to). */
+export const figures = (query: { from: string; to: string; lane?: Lane; institution?: string }): Promise<Figures> =>
+  answered(client.GET("/api/v1/figures/turnaround", { params: { query } }));

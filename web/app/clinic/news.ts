@@ -1,0 +1,74 @@
+/** Reports nobody at the clinic has opened yet: announced once each, by sound, toast and the tab's title. */
+import { ElNotification } from "element-plus";
+import { computed, nextTick, onScopeDispose, watch, type ComputedRef } from "vue";
+import { useI18n } from "vue-i18n";
+import { following, type Following } from "@/api/following";
+import { live } from "@/api/live";
+import type { Report } from "@/api/model";
+import { inbox } from "@/api/operations";
+import { institutionName } from "@/ui/said";
+import { chime } from "@/ui/sound";
+import { badge } from "@/ui/title";
+
+export interface News {
+  all: Following<Report[]>;
+  /** Newest version of each report that waits to be opened, by study. */
+  unread: ComputedRef<Map<string, Report>>;
+}
+
+const NEWS = new Set(["ReportSigned", "ReportAmended", "ReportDelivered", "ReportRead"]);
+
+/** Watch for reports to this person's institution; *open* is called when the toast is clicked. */
+export function useNews(open: (report: Report) => void): News {
+  const { t } = useI18n();
+  const all = following(inbox, (type) => NEWS.has(type));
+  const announced = new Set<string>();
+  const toasts = new Map<string, { close: () => void }>();
+
+  const unread = computed(() => {
+    const waiting = (all.value.value ?? []).filter(({ read_at, amended_by }) => !read_at && !amended_by);
+    return new Map(waiting.map((report) => [report.study_instance_uid, report]));
+  });
+
+  function announce(report: Report, aloud: boolean): void {
+    announced.add(report.id);
+    if (aloud) chime(report.critical);
+    const toast = ElNotification({
+      title: report.critical ? t("clinic.news.critical") : t("clinic.news.title"),
+      message: t("clinic.news.text", { patient: report.patient.name, hospital: institutionName(report.performer) }),
+      type: report.critical ? "error" : "success",
+      duration: 0,
+      customClass: "report-news",
+      onClick: () => {
+        toast.close();
+        open(report);
+      },
+    });
+    toasts.set(report.id, toast);
+    // T5 is told once the words are in the page, not when the news reached the machine.
+    void nextTick(() => live.shown(report.id));
+  }
+
+  watch(unread, (waiting) => {
+    badge(waiting.size);
+    const fresh = [...waiting.values()].filter((report) => !announced.has(report.id));
+    // After a night off, one sound for all and a toast for the latest few.
+    fresh.slice(0, 3).forEach((report, index) => announce(report, index === 0));
+    for (const report of fresh.slice(3)) {
+      announced.add(report.id);
+      live.shown(report.id);
+    }
+    const still = new Set([...waiting.values()].map(({ id }) => id));
+    for (const [id, toast] of toasts) {
+      if (still.has(id)) continue;
+      toast.close();
+      toasts.delete(id);
+    }
+  });
+
+  onScopeDispose(() => {
+    badge(0);
+    for (const toast of toasts.values()) toast.close();
+  });
+  return { all, unread };
+}

@@ -1,0 +1,21 @@
+/** Where a study stands on its way to an answer, in the six steps the clinic sees. */
+import type { Report, Study } from "@/api/model";
+
+export const STEPS = ["arrived", "queued", "reading", "signed", "delivered", "read"] as const;
+export type Step = (typeof STEPS)[number];
+
+/** The step a study has reached; the report's own times count most, for they are what was proved. */
+export function stepOf(study: Study, report: Report | undefined): Step {
+  if (report?.read_at) return "read";
+  if (report?.delivered_at) return "delivered";
+  if (report || study.report?.signed_at) return "signed";
+  const status = study.task?.status;
+  if (status === "accepted" || status === "in-progress") return "reading";
+  if (status === "requested") return "queued";
+  return "arrived";
+}
+
+/** Whether the clinic still waits for an answer against a deadline. */
+export function isWaiting(study: Study): boolean {
+  return study.task !== null && ["requested", "accepted", "in-progress"].includes(study.task.status);
+}

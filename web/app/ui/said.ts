@@ -1,0 +1,15 @@
+/** Texts the server sends in both languages. */
+import { i18n } from "@/locales";
+import type { Institution } from "@/api/model";
+
+type Said = string | { zh: string; en: string } | null | undefined;
+
+export function said(text: Said): string {
+  if (!text) return "";
+  if (typeof text === "string") return text;
+  return i18n.global.locale.value === "en" ? text.en : text.zh;
+}
+
+export function institutionName(institution: Institution): string {
+  return i18n.global.locale.value === "en" && institution.name_en ? institution.name_en : institution.name;
+}
