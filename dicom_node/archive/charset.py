@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 #: The geta mark, which Chinese and Japanese printers set for a character they do not have.
 ILLEGIBLE_MARK = "〓"
@@ -93,7 +94,8 @@ def person_name(raw: bytes, charsets: Sequence[str]) -> PersonName:
     """Read a PN and part its component groups; of several names the first."""
     text = decode(raw, charsets)
     groups = [group.strip(" ^") for group in text.value.split("\\")[0].split("=")[:_GROUPS]]
-    return PersonName(*groups, *[""] * (_GROUPS - len(groups)), legibility=text.legibility)
+    alphabetic, ideographic, phonetic = [*groups, "", ""][:_GROUPS]
+    return PersonName(alphabetic, ideographic, phonetic, text.legibility)
 
 
 def display_name(alphabetic: str, ideographic: str = "", phonetic: str = "") -> str:
@@ -131,7 +133,7 @@ def _as_stated(raw: bytes, stated: list[str]) -> Text | None:
         if codec == "gb18030" and _is_utf8_rather_than_gb(raw):
             continue
         decoder = codecs.getincrementaldecoder(codec)("strict")
-        text = _strictly(lambda decoder=decoder: decoder.decode(raw))  # type: ignore[misc] - mypy cannot type a bound default
+        text = _strictly(partial(decoder.decode, raw))
         if text:
             cut_short = bool(decoder.getstate()[0])  # a device that counts bytes cut the last character in half
             return Text(_clean(text), Legibility.REPAIRED if cut_short else Legibility.STATED)

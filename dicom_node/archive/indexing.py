@@ -161,7 +161,7 @@ def _study(db: Connection, received: Received) -> tuple[Mapping[str, Any], bool]
     )
     row = db.execute(found).mappings().first()
     if row is not None:
-        return row, False
+        return dict(row), False
     db.execute(
         insert(study_table).values(
             id=new_id(),
@@ -183,7 +183,7 @@ def _study(db: Connection, received: Received) -> tuple[Mapping[str, Any], bool]
             last_received_at=received.at,
         )
     )
-    return db.execute(found).mappings().one(), True
+    return dict(db.execute(found).mappings().one()), True
 
 
 def _series(db: Connection, received: Received, study_id: str) -> tuple[str, bool]:
@@ -223,7 +223,7 @@ def _patient_key(db: Connection, institution: str, header: Header) -> str:
     mine = (patient_table.c.institution == institution) & (patient_table.c.patient_id == header.patient_id)
     if header.patient_id:
         for row in db.execute(select(patient_table).where(mine).order_by(patient_table.c.variant)).mappings():
-            if not _contradicts(row, header):
+            if not _contradicts(dict(row), header):
                 key: str = row["id"]
                 return key
     variants = db.execute(select(func.coalesce(func.max(patient_table.c.variant) + 1, 0)).where(mine)).scalar_one()
@@ -253,8 +253,8 @@ def _contradicts(kept: Mapping[str, Any], header: Header) -> bool:
     """Tell whether *header* states another person than the row *kept*: what either leaves open contradicts nothing."""
     if kept["patient_id"] != header.patient_id:
         return True
-    for name, stated in (("birth_date", header.birth_date), ("issuer", header.issuer)):
-        if kept[name] and stated and kept[name] != stated:
+    for column, stated in (("birth_date", header.birth_date), ("issuer", header.issuer)):
+        if kept[column] and stated and kept[column] != stated:
             return True
     name = header.patient_name
     pairs = ((kept["name_folded"], folded(name.alphabetic)[:400]), (kept["name_ideographic"], name.ideographic))

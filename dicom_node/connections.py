@@ -1,0 +1,104 @@
+"""The sockets under pynetdicom, guarded: no PDU is read before its length is, and none may take for ever.
+
+pynetdicom 3.0 reads whatever length a stranger announces, in pieces of 4096 bytes, with no deadline of its own. Its
+`AssociationSocket` and `RequestHandler` are meant to be replaced; this is all that is replaced.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import suppress
+from typing import Any
+
+from pynetdicom import association, transport
+
+#: An A-ASSOCIATE-RQ of 128 contexts with 38 syntaxes each is below 400 KB.
+MAX_PDU_BEFORE_ACCEPTANCE = 1 << 20
+#: We advertise 1 MiB; senders that ignore it are borne up to here.
+MAX_PDU = 16 << 20
+SECONDS_BEFORE_ACCEPTANCE = 30.0
+#: A thin uplink brings 1 MiB in a minute; a sender of single bytes is cut off.
+SECONDS_PER_PDU = 120.0
+
+
+class GuardedSocket(transport.AssociationSocket):
+    """A connection whose PDUs and objects are bounded in bytes, and in time."""
+
+    maximum_object_bytes = 4 << 30
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - handed through to pynetdicom
+        super().__init__(*arguments, **named)
+        self._bytes_of_object = 0
+        if self.socket is not None:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def message_ended(self) -> None:
+        """Begin to count anew: a whole DIMSE message has been received."""
+        self._bytes_of_object = 0
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Read exactly *nr_bytes*, fewer only when the peer ends the connection.
+
+        Raises
+        ------
+        OSError
+            when the announced length, the object or the time exceeds its bound; the peer has been hung up on.
+        """
+        accepted = self.assoc.is_established
+        self._bytes_of_object += nr_bytes
+        if nr_bytes > (MAX_PDU if accepted else MAX_PDU_BEFORE_ACCEPTANCE):
+            raise self._hung_up(f"a PDU of {nr_bytes} bytes was announced")
+        if self._bytes_of_object > self.maximum_object_bytes:
+            raise self._hung_up(f"an object of more than {self.maximum_object_bytes} bytes was sent")
+        deadline = time.monotonic() + (SECONDS_PER_PDU if accepted else SECONDS_BEFORE_ACCEPTANCE)
+        received = bytearray(nr_bytes)
+        view, count = memoryview(received), 0
+        while count < nr_bytes:
+            count += (some := self._some(view[count:], deadline))
+            if not some:
+                break
+        view.release()
+        del received[count:]
+        return received
+
+    def _hung_up(self, why: str) -> OSError:
+        """End the connection where the peer sees it: pynetdicom only notes that it is over."""
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+        return OSError(why)
+
+    def _some(self, view: memoryview, deadline: float) -> int:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise self._hung_up("a PDU did not arrive in time")
+        if self.socket is None:
+            raise OSError("the connection was closed meanwhile")
+        self.socket.settimeout(left)
+        some = self.socket.recv_into(view)
+        if hasattr(socket, "TCP_QUICKACK"):  # Linux forgets it after each ACK: a sender with Nagle on stalls 40 ms without
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return some
+
+
+class GuardedHandler(transport.RequestHandler):
+    """Puts a GuardedSocket under every association that comes in."""
+
+    def _create_association(self) -> association.Association:
+        created = super()._create_association()
+        created.dul.event_queue.get_nowait()  # the replaced socket's "connected": ours says it again
+        guarded = GuardedSocket(created, client_socket=self.request)
+        if isinstance(self.server, NodeServer):
+            guarded.maximum_object_bytes = self.server.maximum_object_bytes
+        created.dul.socket = guarded
+        return created
+
+
+class NodeServer(transport.ThreadedAssociationServer):
+    """The listening socket; a waiting line long enough for a county's devices after a power cut."""
+
+    request_queue_size = 128
+    daemon_threads = True
+    maximum_object_bytes = GuardedSocket.maximum_object_bytes

@@ -1,0 +1,144 @@
+"""The application entity: associations in, services out, an ordered start and stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pydicom.dataset import Dataset
+from pynetdicom import AE, _config, evt
+from pynetdicom.association import Association
+
+from dicom_node.access import Access, Reject
+from dicom_node.archive.archive import Archive
+from dicom_node.archive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_node.connections import GuardedHandler, GuardedSocket, NodeServer
+from dicom_node.services.storage import store
+from dicom_node.services.verification import VERIFICATION, echoed
+from telemed.kernel.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+MAXIMUM_PDU = 1 << 20
+ACSE_TIMEOUT_S, DIMSE_TIMEOUT_S, NETWORK_TIMEOUT_S = 30, 60, 60
+
+
+class DicomNode:
+    """A storage and verification SCP before *archive*; *access* says who may come and whose they are.
+
+    Every storage SOP class is accepted, unknown and private ones too, in the first transfer syntax proposed for it: what
+    we cannot decode we can still keep, and a modality's own syntax is the one that loses nothing.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        access: Access,
+        *,
+        aet: str = "TELEMED",
+        host: str = "0.0.0.0",  # noqa: S104 - modalities are other machines
+        port: int = 11112,
+        maximum_associations: int = 128,
+        maximum_object_bytes: int = 4 << 30,
+    ) -> None:
+        self.aet = aet
+        self._archive = archive
+        self._access = access
+        self._asked_for = (host, port)
+        self._maximum_associations = maximum_associations
+        self._maximum_object_bytes = maximum_object_bytes
+        self._institutions: WeakKeyDictionary[Association, str] = WeakKeyDictionary()
+        self._server: NodeServer | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens: the port that was bound, if 0 was asked for."""
+        return self._asked_for if self._server is None else self._server.server_address[:2]
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it accepts associations."""
+        return self._server is not None
+
+    def start(self) -> None:
+        """Bind, and begin to accept; on return a C-ECHO is answered.
+
+        Raises
+        ------
+        Unavailable
+            when the port is taken.
+        """
+        # These two are pynetdicom's only switches for it, and the process's: accept any storage class; log no PDUs.
+        _config.UNRESTRICTED_STORAGE_SERVICE = True
+        _config.LOG_HANDLER_LEVEL = "none"
+        ae = AE(self.aet)
+        ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+        ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+        ae.maximum_associations = self._maximum_associations
+        ae.maximum_pdu_size = MAXIMUM_PDU
+        ae.acse_timeout, ae.dimse_timeout, ae.network_timeout = ACSE_TIMEOUT_S, DIMSE_TIMEOUT_S, NETWORK_TIMEOUT_S
+        ae.add_supported_context(VERIFICATION)
+        handlers: Any = [
+            (evt.EVT_REQUESTED, self._requested),
+            (evt.EVT_DIMSE_RECV, _message_ended),
+            (evt.EVT_C_ECHO, lambda _event: echoed()),
+            (evt.EVT_C_STORE, self._store),
+        ]
+        host, port = self._asked_for
+        try:
+            server: Any = ae.make_server(
+                self._asked_for, evt_handlers=handlers, server_class=NodeServer, request_handler=GuardedHandler
+            )
+        except OSError as error:
+            raise Unavailable(
+                f"the DICOM port {host}:{port} cannot be used ({error.strerror}): choose another", code="port"
+            ) from error
+        server.maximum_object_bytes = self._maximum_object_bytes
+        ae._servers.append(server)  # noqa: SLF001 - as AE.start_server does, which takes no request_handler
+        self._server = server
+        threading.Thread(target=server.serve_forever, args=(0.1,), name="dicom-node", daemon=True).start()
+
+    def stop(self, seconds: float = 10) -> None:
+        """Accept no more, let the open associations end within *seconds*, then abort what is left."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        self._asked_for = server.server_address[:2]
+        server.shutdown()
+        deadline = time.monotonic() + seconds
+        while (left := server.active_associations) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for association in left:
+            association.abort()
+
+    def _requested(self, event: Any) -> None:  # noqa: ANN401 - pynetdicom's Event, untyped
+        """Answer an A-ASSOCIATE-RQ: remember whose it is, or turn it away."""
+        association = event.assoc
+        request = association.requestor.primitive
+        calling, called = str(request.calling_ae_title).strip(), str(request.called_ae_title).strip()
+        address = association.requestor.address
+        admitted = self._access.admit(calling, called, address)
+        if isinstance(admitted, Reject):
+            log.warning("an association of %r to %r from %s was rejected: %s", calling, called, address, admitted.name)
+            association.acse.send_reject(*admitted.value)
+            association.kill()
+        else:
+            self._institutions[association] = admitted
+
+    def _store(self, event: Any) -> Dataset:  # noqa: ANN401 - pynetdicom's Event, untyped
+        return store(
+            self._archive,
+            event.request,
+            institution=self._institutions[event.assoc],
+            transfer_syntax_uid=str(event.context.transfer_syntax),
+            source=str(event.assoc.requestor.ae_title).strip(),
+        )
+
+
+def _message_ended(event: Any) -> None:  # noqa: ANN401 - pynetdicom's Event, untyped
+    connection = event.assoc.dul.socket
+    if isinstance(connection, GuardedSocket):
+        connection.message_ended()
