@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
-from dicom_node.conformance import statement
-from dicom_node.node import DicomNode
+from sqlalchemy import Connection, select
 
 from consult.intake import DEMO_ROUTING, Intake
 from consult.practitioners.views import institution_of_ae
@@ -21,7 +21,10 @@ from dicom_node.access import Access
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.settling import Settling
+from dicom_node.archive.tables import instance_table
 from dicom_node.archive.verification import differences as archive_differences
+from dicom_node.conformance import statement
+from dicom_node.node import DicomNode
 from telemed import schema, seeding
 from telemed.config import Config
 from telemed.kernel.audit import AuditTrail, Chronicle, broken_seals
@@ -99,6 +102,7 @@ def house(config: Config, store: Kept) -> House:
         archive=archive,
         confinement=confinement,
         passwords=passwords,
+        checks={"node": lambda: node.is_listening, "blobs": lambda: os.access(config.data, os.W_OK)},
         static_folder=STATIC,
         fonts_folder=STATIC / "fonts",
         ice_servers=config.ice_servers,
@@ -125,9 +129,14 @@ def differences(config: Config) -> Iterator[str]:
             yield from broken_seals(db)
 
 
+def has_instances(db: Connection) -> bool:
+    """Tell whether anything was ever received."""
+    return db.execute(select(instance_table.c.id).limit(1)).first() is not None
+
+
 def conformance(config: Config) -> str:
     """Return the DICOM Conformance Statement of a node with these settings."""
-    return statement(aet=config.aet, port=config.dicom.port)
+    return statement(config.aet)
 
 
 @dataclass(frozen=True)

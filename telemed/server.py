@@ -19,6 +19,7 @@ from aiohttp import web
 from telemed import compose, seeding
 from telemed.config import Address, Config
 from telemed.kernel.errors import Refused, Unavailable
+from web.application import runner_of
 
 log = logging.getLogger("telemed")
 
@@ -55,14 +56,14 @@ async def _run(config: Config, house: compose.House, beside: Beside | None) -> N
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    runner = web.AppRunner(house.application, access_log=None, shutdown_timeout=GRACE_S)
+    runner = runner_of(house.application)
     await runner.setup()
     for worker in house.workers:
         worker.start()
     tasks: set[asyncio.Task[None]] = set()
     try:
         http = await _listen(runner, config.http)
-        await asyncio.to_thread(_start_node, house, config.dicom)
+        await asyncio.to_thread(house.node.start)
         dicom = Address(*house.node.address)
         print(f"ready http=http://{http} dicom={config.aet}@{dicom}", flush=True)  # noqa: T201 - the one line that scripts wait for
         if beside is not None:
@@ -95,13 +96,6 @@ async def _listen(runner: web.AppRunner, wanted: Address) -> Address:
         raise Unavailable(f"the web's address {wanted} cannot be used ({error.strerror}); choose another with --http") from error
     host, port = runner.addresses[0][:2]
     return Address(host, port)
-
-
-def _start_node(house: compose.House, wanted: Address) -> None:
-    try:
-        house.node.start()
-    except OSError as error:
-        raise Unavailable(f"the DICOM address {wanted} cannot be used ({error.strerror}); choose another with --dicom") from error
 
 
 @contextmanager

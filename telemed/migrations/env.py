@@ -25,7 +25,11 @@ for module in TABLES:
 
 connection = context.config.attributes["connection"]
 context.configure(
-    connection=connection, target_metadata=metadata, render_as_batch=connection.dialect.name == "sqlite", compare_type=True
+    connection=connection,
+    target_metadata=metadata,
+    # SQLite alters a table by copying it.
+    render_as_batch=connection.dialect.name == "sqlite",
+    user_module_prefix="",
 )
 with context.begin_transaction():
     context.run_migrations()

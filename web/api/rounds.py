@@ -137,9 +137,9 @@ def _folded(line: str) -> str:
 OPERATIONS = (
     Operation("GET", "/rounds", list_rounds, Permission.MEET),
     Operation("POST", "/rounds", open_round, Permission.MEET, status=201),
-    Operation("GET", "/rounds/{round_id:[0-9a-f]{32}}", get_round, Permission.MEET),
+    Operation("GET", "/rounds/{round_id}.ics", get_round_calendar, Permission.MEET, produces="text/calendar"),
+    Operation("GET", "/rounds/{round_id}", get_round, Permission.MEET),
     Operation("POST", "/rounds/{round_id}/join", join_round, Permission.MEET),
     Operation("POST", "/rounds/{round_id}/leave", leave_round, Permission.MEET),
     Operation("POST", "/rounds/{round_id}/close", close_round, Permission.MEET),
-    Operation("GET", "/rounds/{round_id}.ics", get_round_calendar, Permission.MEET, produces="text/calendar"),
 )

@@ -1,40 +1,18 @@
 /** The rounds' operations of the API. */
-import { call } from "@/api/client";
-import type { Institution, Listing, Patient, Person } from "@/api/model";
+import { answered, client } from "@/api/client";
+import type { components } from "@/api/schema";
 
-export interface Participant extends Person {
-  joined_at: string;
-  left_at: string | null;
-}
+export type Round = components["schemas"]["Round"];
+export type Joined = components["schemas"]["Joined"];
+type Institution = components["schemas"]["Institution"];
 
-export interface Round {
-  id: string;
-  title: string;
-  study_instance_uid: string;
-  institution: Institution;
-  invited: Institution[];
-  patient: Patient;
-  modalities: string[];
-  description: string;
-  status: "open" | "closed";
-  opened_at: string;
-  opened_by: Person;
-  closed_at: string | null;
-  participants: Participant[];
-}
+const at = (id: string): { params: { path: { round_id: string } } } => ({ params: { path: { round_id: id } } });
 
-export interface Joined {
-  participant_id: string;
-  ice_servers: string[];
-  signalling: string;
-}
-
-const part = encodeURIComponent;
-
-export const rounds = async (): Promise<Round[]> => (await call<Listing<Round>>("/rounds")).items;
-export const round = (id: string): Promise<Round> => call(`/rounds/${part(id)}`);
-export const openRound = (studyInstanceUid: string, title: string, invited: readonly string[]): Promise<Round> =>
-  call("/rounds", { method: "POST", body: { study_instance_uid: studyInstanceUid, title, invited } });
-export const joinRound = (id: string): Promise<Joined> => call(`/rounds/${part(id)}/join`, { method: "POST", body: {} });
-export const closeRound = (id: string): Promise<Round> => call(`/rounds/${part(id)}/close`, { method: "POST", body: {} });
-export const calendarOf = (id: string): string => `/api/v1/rounds/${part(id)}.ics`;
+export const rounds = async (): Promise<readonly Round[]> => (await answered(client.GET("/api/v1/rounds"))).items;
+export const round = (id: string): Promise<Round> => answered(client.GET("/api/v1/rounds/{round_id}", at(id)));
+export const openRound = (studyInstanceUid: string, title: string, invited: string[]): Promise<Round> =>
+  answered(client.POST("/api/v1/rounds", { body: { study_instance_uid: studyInstanceUid, title, invited } }));
+export const joinRound = (id: string): Promise<Joined> => answered(client.POST("/api/v1/rounds/{round_id}/join", at(id)));
+export const closeRound = (id: string): Promise<Round> => answered(client.POST("/api/v1/rounds/{round_id}/close", at(id)));
+export const calendarOf = (id: string): string => `/api/v1/rounds/${encodeURIComponent(id)}.ics`;
+export const institutions = async (): Promise<readonly Institution[]> => (await answered(client.GET("/api/v1/institutions"))).items;

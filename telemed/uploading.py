@@ -1,0 +1,93 @@
+"""Files to a telemed server's HTTP address: DICOM by STOW-RS (PS3.18 section 10.5), other ECG files by the API."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from dicom_node.peers import Failure, Outcome
+from telemed.kernel.errors import Invalid, Unavailable
+
+TIMEOUT_S = 120
+
+
+def upload(files: Sequence[Path], url: str, token: str, on_progress: Callable[[int, int, Path], None]) -> Outcome:
+    """Send each of *files* by itself, so that one refused file stops no other; a WFDB header brings its signals.
+
+    Raises
+    ------
+    Invalid
+        when no token is given.
+    Unavailable
+        when the server cannot be reached at all.
+    """
+    if not token:
+        raise Invalid("set TELEMED_TOKEN to a token made by `telemed token create USER` to send to a server's address")
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/dicom+json, application/json"}
+    signals = {member for file in files for member in _signals(file)}
+    parcels = [file for file in files if file not in signals]
+    sent, failures = 0, []
+    connection = _connection(url)
+    for done, file in enumerate(parcels, start=1):
+        reason = _sent(connection, file, headers)
+        if reason:
+            failures.append(Failure(file, reason))
+        else:
+            sent += 1 + len(signals.intersection(_signals(file)))
+        on_progress(done, len(parcels), file)
+    connection.close()
+    return Outcome(sent, tuple(failures))
+
+
+def _signals(file: Path) -> list[Path]:
+    """Return the signal files beside a WFDB header."""
+    if file.suffix.lower() != ".hea":
+        return []
+    return sorted(member for member in file.parent.glob(f"{file.stem}.*") if member != file)
+
+
+def _connection(url: str) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise Invalid(f"{url!r} is not an address: write http://HOST:PORT")
+    if parts.scheme == "https":
+        return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_S, context=ssl.create_default_context())
+    return http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_S)
+
+
+def _sent(connection: http.client.HTTPConnection, file: Path, headers: dict[str, str]) -> str:
+    """Return why the server did not take *file*, nothing when it did."""
+    boundary = uuid.uuid4().hex
+    content = file.read_bytes()
+    if content[128:132] == b"DICM":
+        path, kind = "/dicom-web/studies", f'multipart/related; type="application/dicom"; boundary={boundary}'
+        parts = [("Content-Type: application/dicom", content)]
+    else:
+        path, kind = "/api/v1/recordings", f"multipart/form-data; boundary={boundary}"
+        parts = [
+            (f'Content-Disposition: form-data; name="file"; filename="{quote(member.name)}"', member.read_bytes())
+            for member in (file, *_signals(file))
+        ]
+    body = b"".join(f"--{boundary}\r\n{head}\r\n\r\n".encode() + part + b"\r\n" for head, part in parts)
+    body += f"--{boundary}--\r\n".encode()
+    try:
+        connection.request("POST", path, body, {**headers, "Content-Type": kind})
+        answer = connection.getresponse()
+        said = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise Unavailable(f"{connection.host}:{connection.port} cannot be reached: {error}") from error
+    return "" if answer.status in (200, 201) else _sentence(answer.status, said)
+
+
+def _sentence(status: int, said: bytes) -> str:
+    try:
+        problem = json.loads(said)
+        failed = problem.get("00081198", {}).get("Value") or [{}]
+        return str(problem.get("detail") or failed[0].get("00080119", {}).get("Value", [f"HTTP {status}"])[0])
+    except (ValueError, AttributeError, IndexError, TypeError):
+        return f"the server answered HTTP {status}"
