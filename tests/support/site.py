@@ -155,10 +155,12 @@ class Browser:
     def post(self, path: str, **options: Any) -> Answer:
         return self.request("POST", path, **options)
 
-    def live(self, **options: Any) -> Live:
+    def live(self, after: int | None = None, **options: Any) -> Live:
         headers = self.headers() | {"Origin": self.site.url} | options.pop("headers", {})
         connect = self.site.client.ws_connect(self.site.url + "/api/v1/live", headers=headers, **options)
-        return Live(self.site, self.site.run(connect))
+        live = Live(self.site, self.site.run(connect))
+        live.say(**({} if after is None else {"after": after}))
+        return live
 
 
 @dataclass

@@ -42,7 +42,7 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.MOVE_TASKS: _SPECIALISTS | {Role.COORDINATOR},
     Permission.READ_REPORTS: _CLINICAL,
     Permission.WRITE_REPORTS: _SPECIALISTS,
-    Permission.ACKNOWLEDGE_REPORTS: frozenset({Role.CLINIC}),
+    Permission.ACKNOWLEDGE_REPORTS: frozenset({Role.CLINIC, Role.COORDINATOR}),
     Permission.READ_PEOPLE: _CLINICAL | {Role.ADMIN},
     Permission.READ_INSTITUTIONS: _EVERYONE,
     Permission.READ_FIGURES: frozenset({Role.REGULATOR, Role.COORDINATOR, Role.ADMIN}),

@@ -43,40 +43,47 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     hub = request.app[keys.HUB]
     listener = hub.listen(request[SIGNED_IN])
     began = asyncio.Event()
-    tasks = [
-        asyncio.create_task(_write(request, socket, listener, began)),
-        asyncio.create_task(_watch(request, listener)),
-    ]
+    reading = asyncio.create_task(_read(request, socket, listener, began))
+    writing = asyncio.create_task(_write(request, socket, listener, began))
+    watching = asyncio.create_task(_watch(request, listener))
     try:
-        await _read(request, socket, listener, began)
+        await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         hub.leave(listener)
-        for task in tasks:
+        for task in (reading, writing, watching):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ends = await asyncio.gather(reading, writing, watching, return_exceptions=True)
+    # Closed here, when nobody reads any more: a close under another task's read can lose its code.
+    code = next((end for end in ends if isinstance(end, int)), None)
+    if code is not None:
+        await socket.close(code=code, message=b"sign in again" if code == SESSION_ENDED else b"")
+    for end in ends:
+        if isinstance(end, Exception) and not isinstance(end, ConnectionError):
+            raise end
     return socket
 
 
-async def _read(request: web.Request, socket: web.WebSocketResponse, listener: Listener, began: asyncio.Event) -> None:
+async def _read(request: web.Request, socket: web.WebSocketResponse, listener: Listener, began: asyncio.Event) -> int | None:
+    """Listen until the client ends, and return None; or the code with which to send it away."""
     async for message in socket:
         if message.type is not WSMsgType.TEXT:
-            await socket.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b"text only")
-            return
+            return WSCloseCode.UNSUPPORTED_DATA
         try:
             said = json.loads(message.data)
         except (ValueError, RecursionError):
             said = None
         if not isinstance(said, dict):
-            await socket.close(code=WSCloseCode.INVALID_TEXT, message=b"a JSON object is needed")
-            return
+            return WSCloseCode.INVALID_TEXT
         if type(said.get("after")) is int:
             await _replay(request, socket, listener, said["after"])
         began.set()
         if isinstance(said.get("shown"), str):
             await _shown(request, socket, listener, said["shown"][:64])
+    return None
 
 
-async def _write(request: web.Request, socket: web.WebSocketResponse, listener: Listener, began: asyncio.Event) -> None:
+async def _write(request: web.Request, socket: web.WebSocketResponse, listener: Listener, began: asyncio.Event) -> int | None:
+    """Send the news until the connection is gone, and return None; or the code with which to send the client away."""
     with suppress(TimeoutError):
         await asyncio.wait_for(began.wait(), FIRST_WORD_S)
     now = request.app[keys.CLOCK].now()
@@ -85,10 +92,10 @@ async def _write(request: web.Request, socket: web.WebSocketResponse, listener: 
         while True:
             news = await listener.waiting.get()
             if isinstance(news, int):
-                await socket.close(code=news, message=b"sign in again" if news == SESSION_ENDED else b"")
-                return
+                return news
             listener.position = max(listener.position, news.position)
             await _send(socket, listener, news.type, news.at, news.data)
+    return None
 
 
 async def _send(socket: web.WebSocketResponse, listener: Listener, type_: str, at: datetime, data: Mapping[str, Any]) -> None:
