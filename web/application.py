@@ -21,7 +21,7 @@ from web.accounts.passwords import Passwords
 from web.api.openapi import document
 from web.api.operations import PREFIX, route
 from web.api.table import OPERATIONS
-from web.dicomweb.routes import ROUTES as DICOMWEB
+from web.dicomweb import routes as dicomweb
 from web.live.hub import Hub
 from web.live.socket import live
 from web.metrics import Metrics
@@ -50,7 +50,7 @@ ROUTES = (
     web.get(f"{PREFIX}/live", live),
     web.get(f"{PREFIX}/rounds/{{round_id}}/signal", signal),
     *(route(operation) for operation in OPERATIONS),
-    *DICOMWEB,
+    *dicomweb.ROUTES,
     *pages.ROUTES,
 )
 
@@ -98,6 +98,7 @@ def make_application(
     app[health.CHECKS] = {"database": database.is_up, **(checks or {})}
     app[pages.STATIC] = static_folder
     app[TABLES] = Tables(ice_servers)
+    dicomweb.prepare(app)
     app.add_routes(ROUTES)
     app.on_response_prepare.append(middleware.set_headers)
     app.cleanup_ctx.append(_threads)
