@@ -159,6 +159,7 @@ class Intake:
             recordings = [
                 instance.sop_instance_uid
                 for series in index.series_of(db, study.id)
+                if series.modality not in IMAGES
                 for instance in index.instances_of(db, series.id)
                 if instance.kind == "ecg"
             ]
@@ -247,7 +248,7 @@ def _urgency(db: Connection, study: index.Study, priority: Priority, lane: Lane,
 
 
 def _newest_task(db: Connection, institution: str, study_instance_uid: str) -> Row[Any] | None:
-    """Return the open task of a study where there is one, else the newest of its closed ones."""
+    """Return the open task of a study where there is one, else the newest of its closed ones; its row is held till the end."""
     mine = (task_table.c.institution_id == institution) & (task_table.c.study_instance_uid == study_instance_uid)
     order = (task_table.c.open_key.is_(None), task_table.c.placed_at.desc(), task_table.c.id)
-    return db.execute(select(task_table).where(mine).order_by(*order).limit(1)).first()
+    return db.execute(select(task_table).where(mine).order_by(*order).limit(1).with_for_update()).first()

@@ -1,4 +1,8 @@
-"""What may be done with a task. Each verb changes the row under the condition it has just checked, so that exactly one wins."""
+"""What may be done with a task. Each verb changes the row under the condition it has just checked, so that exactly one wins.
+
+The row comes first and the log after it, everywhere: two transactions that took them in opposite order would wait for
+each other for ever on PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -172,8 +176,10 @@ def complete(db: Connection, chronicle: Chronicle, task_id: str, *, report_id: s
 def cancel(db: Connection, chronicle: Chronicle, task_id: str, *, reason: str, by: Viewer) -> None:
     """Withdraw a task that nobody reads yet, and its request; only the institution that asked may."""
     found = _seen(db, task_id, by)
-    requests.revoke(db, chronicle, found.request_id, reason=reason, by=by)
+    if by.institution_id != found.institution_id:
+        raise Refused("only the institution that asked may withdraw its request")
     _change(db, found, TaskEvent.CANCEL, completed_at=chronicle.clock.now(), open_key=None, owner_id=None)
+    requests.revoke(db, chronicle, found.request_id, reason=reason, by=by)
     _enter(db, chronicle, "TaskCancelled", _row(db, task_id), by, reason=reason[:LONGEST_REASON])
 
 

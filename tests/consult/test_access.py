@@ -12,6 +12,7 @@ from consult.access import may_read_study, visible
 from consult.practitioners.model import Role
 from consult.queue.actions import cancel, decline
 from consult.queue.model import Declined
+from consult.rounds import actions as rounds
 from dicom_node.archive.tables import study_table
 from telemed.kernel.database import new_id
 from telemed.kernel.errors import NotFound
@@ -60,6 +61,21 @@ def test_a_hospital_that_declined_no_longer_sees_the_study(database, chronicle):
         decline(db, chronicle, task_id, code=Declined.NO_CAPACITY, reason="无人", by=county.radiologist)
     assert holder(database, county.radiologist, uid) is None
     assert holder(database, a_specialist(database, chronicle, province), uid) == county.clinic
+
+
+def test_a_hospital_invited_to_a_round_sees_its_study_until_the_round_is_closed(database, chronicle):
+    county = a_county(database, chronicle)
+    province = a_hospital(database, chronicle, "省医院")
+    professor = a_specialist(database, chronicle, province)
+    uid = a_study(database, chronicle, county.clinic)
+    assert holder(database, professor, uid) is None
+    invited = {"institution_id": county.clinic, "study_instance_uid": uid, "invited": [province]}
+    with database.transaction() as db:
+        round_id = rounds.open_round(db, chronicle, title="会诊", **invited, by=county.coordinator).id
+    assert holder(database, professor, uid) == county.clinic
+    with database.transaction() as db:
+        rounds.close(db, chronicle, round_id, by=county.coordinator)
+    assert holder(database, professor, uid) is None
 
 
 @pytest.mark.parametrize("role", [Role.REGULATOR, Role.ADMIN])

@@ -50,10 +50,10 @@ def test_two_institutions_cannot_share_a_name(database, chronicle):
         a_clinic(database, chronicle, " 莲花乡卫生院 ")
 
 
-@pytest.mark.parametrize("name", ["", "  ", "长" * 201])
-def test_an_institution_needs_a_name_that_can_be_kept(database, chronicle, name):
-    with pytest.raises(Invalid, match="needs a name"):
-        a_clinic(database, chronicle, name)
+def test_an_institution_needs_a_name_that_can_be_kept(database, chronicle):
+    for name in ("", "  ", "长" * 201):
+        with pytest.raises(Invalid, match="needs a name"):
+            a_clinic(database, chronicle, name)
 
 
 def test_the_performer_is_the_one_whose_agreement_is_valid_on_the_day(database, chronicle):
@@ -95,11 +95,11 @@ def test_an_ae_speaks_for_its_institution_from_its_networks_only(database, chron
         assert views.institution_of_ae(db, "ANYWHERE", "203.0.113.7") == clinic
 
 
-@pytest.mark.parametrize("title", ["", " ", "SEVENTEEN_LETTERS", "A\\B", "CT\n1", "莲花"])
-def test_what_is_no_ae_title_is_refused(database, chronicle, title):
+def test_what_is_no_ae_title_is_refused(database, chronicle):
     clinic = a_clinic(database, chronicle)
-    with pytest.raises(Invalid, match="AE title"):
-        bind(database, chronicle, title, clinic)
+    for title in ("", " ", "SEVENTEEN_LETTERS", "A\\B", "CT\n1", "莲花"):
+        with pytest.raises(Invalid, match="AE title"):
+            bind(database, chronicle, title, clinic)
 
 
 def test_a_range_that_is_none_is_refused_with_the_way_to_write_one(database, chronicle):

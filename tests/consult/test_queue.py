@@ -214,11 +214,12 @@ def test_the_queue_is_ordered_by_priority_then_deadline_and_pages_without_gap_or
     assert cursor is None
 
 
-@pytest.mark.parametrize("cursor", ["", "!", "e30", "W10", "bnVsbA", "WzEsMiwzXQ", "é", "[" * 150])
-def test_a_cursor_that_is_not_ours_is_refused_with_a_sentence(database, chronicle, cursor):
+def test_a_cursor_that_is_not_ours_is_refused_with_a_sentence(database, chronicle):
     county = a_county(database, chronicle)
-    with database.reading() as db, pytest.raises(Invalid, match="cursor"):
-        views.queue(db, county.radiologist, cursor=cursor)
+    with database.reading() as db:
+        for cursor in ("", "!", "e30", "W10", "bnVsbA", "WzEsMiwzXQ", "é", "[" * 150):
+            with pytest.raises(Invalid, match="cursor"):
+                views.queue(db, county.radiologist, cursor=cursor)
 
 
 def test_everybody_sees_their_side_only(database, chronicle):
