@@ -28,7 +28,7 @@ def element(keyword: str, *values: Any) -> tuple[str, dict[str, Any]] | None:  #
     if vr in _NUMBERS:
         kept = [value for value in kept if isinstance(value, int | float) and not isinstance(value, bool)]
     elif vr == "PN":
-        kept = [value if isinstance(value, dict) else {"Alphabetic": str(value)} for value in kept]
+        kept = [value if isinstance(value, dict) else groups_of(str(value)) for value in kept]
     else:
         kept = [str(value) for value in kept]
     return f"{tag:08X}", ({"vr": vr, "Value": kept} if kept else {"vr": vr})
@@ -45,9 +45,14 @@ def _made(pairs: Iterable[tuple[str, Any]], further: Mapping[str, Any], included
     return dict(sorted(found.items()))
 
 
+def groups_of(name: str) -> dict[str, str]:
+    """Part a person's name at its equals signs (PS3.5 section 6.2.1.2) into what Annex F.2.2 calls them."""
+    groups = zip(("Alphabetic", "Ideographic", "Phonetic"), name.split("="), strict=False)
+    return {group: text for group, text in groups if text}
+
+
 def _person(patient: Patient) -> dict[str, str]:
-    groups = {"Alphabetic": patient.name, "Ideographic": patient.name_ideographic, "Phonetic": patient.name_phonetic}
-    return {group: name for group, name in groups.items() if name}
+    return groups_of(f"{patient.name}={patient.name_ideographic}={patient.name_phonetic}")
 
 
 def of_study(study: Study, base: str, included: frozenset[str] | None) -> DicomJson:

@@ -187,7 +187,7 @@ def _value(value: Any, vr: str) -> Any:  # noqa: ANN401 - JSON's own types
     try:
         number = int(value) if vr in _INTEGERS else float(value)
     except (TypeError, ValueError, OverflowError):
-        return str(value)  # Annex F.2.3.2 allows text where a number does not fit; a stranger's IS may be "1A"
+        return None  # an IS of "1A": a client that takes the element for a number would lose the whole answer
     # Annex F.2.5: what is not finite has no place in JSON numbers.
     return number if math.isfinite(number) else str(number)
 

@@ -28,7 +28,6 @@ DICOM_JSON = "application/dicom+json"
 DEFAULT_LIMIT, MAXIMUM_LIMIT = 200, 5000
 MAXIMUM_KEYS = 64
 _PATH_KEYS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
-_FUZZY = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
 _MORE = "There are more results than were returned; ask again with a higher offset."
 
 
@@ -39,21 +38,19 @@ class Asked:
     query: Query
     wanted: int
     included: frozenset[str] | None
-    warnings: tuple[str, ...]
 
 
 def asked(request: web.Request) -> Asked:
     """Read the search from the request's path and query; Invalid (400) names the parameter that cannot be used."""
     matching: dict[str, str] = {}
     included: set[str] = set()
-    everything = False
-    warnings: list[str] = []
+    everything = fuzzy = False
     for name, value in request.query.items():
         match name.lower():
             case "limit" | "offset" | "accept":
                 continue
             case "fuzzymatching":
-                warnings += [_FUZZY] if value.strip().lower() == "true" else []
+                fuzzy = value.strip().lower() == "true"
             case "includefield":
                 for field in value.split(","):
                     everything |= field.strip().lower() == "all"
@@ -66,8 +63,8 @@ def asked(request: web.Request) -> Asked:
     if len(matching) > MAXIMUM_KEYS:
         raise Invalid(f"a search may name at most {MAXIMUM_KEYS} attributes", code="unparsable")
     wanted = min(_whole(request, "limit", MAXIMUM_LIMIT if request.match_info else DEFAULT_LIMIT), MAXIMUM_LIMIT)
-    query = Query(keys=matching, limit=wanted + 1, offset=_whole(request, "offset", 0), fuzzy=False)
-    return Asked(query, wanted, None if everything else frozenset(included | matching.keys()), tuple(warnings))
+    query = Query(keys=matching, limit=wanted + 1, offset=_whole(request, "offset", 0), fuzzy=fuzzy)
+    return Asked(query, wanted, None if everything else frozenset(included | matching.keys()))
 
 
 def keyword_of(name: str) -> str:
@@ -136,10 +133,9 @@ async def _searched(request: web.Request, search: Search) -> web.Response:
         raise web.HTTPNotAcceptable
     ask = asked(request)
     results = await consult_view(request, _found, viewer, search, ask, base_of(request))
-    warnings = [*ask.warnings, *([_MORE] if len(results) > ask.wanted else [])]
-    headers = {"Warning": ", ".join(f'299 telemed "{warning}"' for warning in warnings)} if warnings else {}
     if not results:
-        return web.Response(status=204, headers=headers)
+        return web.Response(status=204)
+    headers = {"Warning": f'299 telemed "{_MORE}"'} if len(results) > ask.wanted else {}
     text = json.dumps(results[: ask.wanted], ensure_ascii=False, separators=(",", ":"))
     return web.Response(body=text.encode("utf-8", "replace"), content_type=DICOM_JSON, headers=headers)
 

@@ -1,0 +1,122 @@
+"""Frames, rendered pictures and thumbnails as viewers ask for them."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.encaps import generate_frames
+
+from .conftest import FILES, path_of
+
+OCTETS = "application/octet-stream"
+PARTS = 'multipart/related; type="application/octet-stream"'
+
+
+def raw(name: str) -> bytes:
+    return pydicom.dcmread(FILES / name).pixel_array.tobytes()
+
+
+def test_our_viewer_gets_the_pixels_of_a_frame_alone(service):
+    (one,) = service.keep("CT_small.dcm")
+    answer = service.get(path_of(one) + "/frames/1", OCTETS)
+    assert (answer.status, answer.body) == (200, raw("CT_small.dcm"))
+    assert answer.headers["Content-Type"] == "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1"
+    assert answer.headers["X-Photometric-Interpretation"] == "MONOCHROME2"
+    assert "Content-Encoding" not in answer.headers
+    again = service.get(path_of(one) + "/frames/1", OCTETS, headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status, again.body) == (304, b"")
+    assert "private" in again.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"), [("SC_rgb_jpeg_dcmtk.dcm", "8"), ("SC_ybr_full_422_uncompressed.dcm", "8"), ("liver_1frame.dcm", "8")]
+)
+def test_our_viewer_gets_colour_as_rgb_and_bits_as_bytes(service, name, bits):
+    (one,) = service.keep(name)
+    answer = service.get(path_of(one) + "/frames/1", OCTETS)
+    assert answer.body == raw(name)
+    assert answer.headers["X-Bits-Allocated"] == bits
+    if answer.headers["X-Samples-Per-Pixel"] == "3":
+        assert answer.headers["X-Photometric-Interpretation"] == "RGB"
+
+
+def test_other_viewers_get_parts_decoded_or_as_stored(service):
+    (one,) = service.keep("SC_rgb_rle_2frame.dcm")
+    data_set = pydicom.dcmread(FILES / "SC_rgb_rle_2frame.dcm")
+    stored = list(generate_frames(data_set.PixelData, number_of_frames=2))
+    path = path_of(one) + "/frames/"
+    for accept in ("*/*", PARTS, PARTS + "; transfer-syntax=1.2.840.10008.1.2.1"):
+        parts = service.get(path + "1,2", accept).parts()
+        assert [body for _, body in parts] == [frame.tobytes() for frame in data_set.pixel_array]
+        assert parts[0][0]["Content-Type"] == "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1"
+    for accept in (PARTS + "; transfer-syntax=*", 'multipart/related; type="image/dicom-rle"'):
+        parts = service.get(path + "2,1", accept).parts()
+        assert [body for _, body in parts] == [stored[1], stored[0]]
+        assert parts[0][0]["Content-Type"].endswith("transfer-syntax=1.2.840.10008.1.2.5")
+    assert service.get(path + "2", "image/dicom-rle").body == stored[1]
+    assert service.get(path + "1", 'multipart/related; type="image/jls"').status == 406
+    assert service.get(path + "1", 'multipart/related; type="image/jls", */*;q=0.1').status == 200
+
+
+@pytest.mark.parametrize(
+    ("frames", "status"), [("2", 404), ("0", 404), ("1,7", 404), ("x", 400), ("1;2", 400), ("1," * 2000, 400)]
+)
+def test_frames_that_are_not_there_are_not_answered(service, frames, status):
+    (one,) = service.keep("CT_small.dcm")
+    answer = service.get(f"{path_of(one)}/frames/{frames}")
+    assert (answer.status, bool(answer.json()["detail"])) == (status, True)
+
+
+def opened(answer) -> Image.Image:
+    assert answer.status == 200, answer.body
+    return Image.open(io.BytesIO(answer.body))
+
+
+def test_a_frame_is_rendered_through_the_window_that_is_asked_for(service):
+    (one,) = service.keep("CT_small.dcm")
+    path = path_of(one) + "/frames/1/rendered"
+    assert opened(service.get(path)).format == "JPEG"
+    shown = np.asarray(opened(service.get(path + "?window=40,400,linear", "image/png"))).astype(int)
+    values = pydicom.dcmread(FILES / "CT_small.dcm").pixel_array.astype(float) - 1024
+    assert np.abs(shown - np.clip((values - 39.5) / 399 + 0.5, 0, 1) * 255).max() <= 1
+    assert opened(service.get(path + "?viewport=32,64", "image/png")).size == (32, 32)
+    assert opened(service.get(path + "?viewport=64,64,0,0,64,32", "image/png")).size == (64, 32)
+    assert len(service.get(path + "?quality=5").body) < len(service.get(path + "?quality=95").body)
+    assert opened(service.get(path_of(one) + "/rendered", "image/png;q=0.5, image/jpeg")).format == "JPEG"
+
+
+@pytest.mark.parametrize(
+    "query", ["window=1", "window=1,0", "window=a,b", "window=1,2,cubic", "viewport=0,5", "viewport=9", "quality=0"]
+)
+def test_a_picture_that_cannot_be_made_is_refused_with_a_sentence(service, query):
+    (one,) = service.keep("CT_small.dcm")
+    answer = service.get(f"{path_of(one)}/rendered?{query}")
+    assert answer.status in {400, 422}
+    assert len(answer.json()["detail"]) > 20
+    assert service.get(path_of(one) + "/rendered", "image/gif").status == 406
+
+
+def test_thumbnails_are_small_and_of_images_only(service):
+    ct, ecg = service.keep("CT_small.dcm", "waveform_ecg.dcm")
+    study = f"/studies/{ct.study_instance_uid}"
+    for path in (study, f"{study}/series/{ct.series_instance_uid}", path_of(ct), path_of(ct) + "/frames/1"):
+        assert max(opened(service.get(path + "/thumbnail")).size) == 160
+    assert opened(service.get(study + "/thumbnail?viewport=48,48")).size == (48, 48)
+    assert service.get(f"/studies/{ecg.study_instance_uid}/thumbnail").status == 404
+    assert service.get(path_of(ecg) + "/frames/1").status == 404
+
+
+def test_a_document_comes_out_as_a_document(service):
+    data_set = pydicom.dcmread(FILES / "CT_small.dcm", stop_before_pixels=True)
+    for keyword in ("Rows", "Columns"):
+        del data_set[keyword]
+    data_set.SOPClassUID = data_set.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.104.1"
+    data_set.EncapsulatedDocument, data_set.MIMETypeOfEncapsulatedDocument = b"%PDF-1.7\n ", "application/pdf"
+    data_set.save_as(buffer := io.BytesIO())
+    one = service.keep_bytes(buffer.getvalue())
+    answer = service.get(path_of(one) + "/rendered", "application/pdf")
+    assert (answer.headers["Content-Type"], answer.body) == ("application/pdf", b"%PDF-1.7\n ")

@@ -1,0 +1,128 @@
+"""Retrieving by WADO-RS: objects, metadata, bulk data."""
+
+from __future__ import annotations
+
+import io
+
+import pydicom
+import pytest
+
+from .conftest import FILES, on_both_databases, path_of
+
+JSON = "application/dicom+json"
+MULTIPART = 'multipart/related; type="application/dicom"'
+
+
+@pytest.mark.parametrize(
+    "accept", ["*/*", MULTIPART, MULTIPART + "; transfer-syntax=*", "multipart/related; type=application/dicom"]
+)
+def test_objects_come_as_they_were_received(service, accept):
+    one, other = service.keep("CT_small.dcm", "MR_small_RLE.dcm")
+    answer = service.get(f"/studies/{one.study_instance_uid}", accept)
+    assert answer.status == 200
+    ((headers, body),) = answer.parts()
+    assert body == (FILES / "CT_small.dcm").read_bytes()
+    assert headers["Content-Type"] == "application/dicom;transfer-syntax=1.2.840.10008.1.2.1"
+    assert headers["Content-Location"] == service.url + path_of(one)
+    ((headers, body),) = service.get(path_of(other), accept).parts()
+    assert body == (FILES / "MR_small_RLE.dcm").read_bytes()
+
+
+def test_one_object_comes_alone_when_it_is_asked_for_alone(service):
+    (one,) = service.keep("CT_small.dcm")
+    answer = service.get(path_of(one), "application/dicom")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/dicom")
+    assert answer.body == (FILES / "CT_small.dcm").read_bytes()
+    part = service.get(path_of(one), "application/dicom", headers={"Range": "bytes=128-131"})
+    assert (part.status, part.body) == (206, b"DICM")
+
+
+def test_a_transfer_syntax_that_is_not_kept_is_not_promised(service):
+    (one,) = service.keep("MR_small_RLE.dcm")
+    assert service.get(path_of(one), MULTIPART + "; transfer-syntax=1.2.840.10008.1.2.4.90").status == 406
+    assert service.get(path_of(one), MULTIPART + "; transfer-syntax=1.2.840.10008.1.2.5").status == 200
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small_bigendian.dcm", "waveform_ecg.dcm", "rtplan.dcm", "badVR.dcm"])
+def test_metadata_reads_back_as_the_data_set(service, name):
+    (one,) = service.keep(name)
+    answer = service.get(path_of(one) + "/metadata", JSON)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, JSON)
+    (text,) = answer.json()
+    original = pydicom.dcmread(FILES / name)
+    back = pydicom.Dataset.from_json(text, lambda *_: b"bulk")
+    same = ("SOPInstanceUID", "PatientID", "Modality", "Rows", "WindowCenter", "ImagePositionPatient", "SeriesNumber")
+    assert [back.get(keyword) for keyword in same] == [original.get(keyword) for keyword in same]
+    assert {tag for tag in back.keys() if tag.group != 8} == {  # noqa: SIM118 - a data set yields its elements
+        tag
+        for tag in original.keys()  # noqa: SIM118 - see above
+        if tag.group not in (2, 8, 0xFFFC) and tag.element != 0
+    }
+
+
+def test_large_values_are_where_their_address_says(service):
+    (ecg,) = service.keep("waveform_ecg.dcm")
+    (text,) = service.get(path_of(ecg) + "/metadata").json()
+    address = text["54000100"]["Value"][0]["54001010"]["BulkDataURI"]
+    assert address.startswith(service.url)
+    expected = pydicom.dcmread(FILES / "waveform_ecg.dcm").WaveformSequence[0].WaveformData
+    path = address.removeprefix(service.url)
+    assert service.get(path, "application/octet-stream").body == expected
+    assert service.get(path).parts()[0][1] == expected
+    for wrong in (
+        path.replace("54000100/0/", "54000100/9/"),
+        path.replace("54001010", "00100010x"),
+        path + "/1",
+        path.replace("54000100/0/54001010", "99999999"),
+    ):
+        assert service.get(wrong).status == 404
+
+
+def test_pixel_data_is_bulk_data_too(service):
+    native, compressed = service.keep("MR_small.dcm", "SC_rgb_rle_2frame.dcm")
+    address = service.get(path_of(native) + "/metadata").json()[0]["7FE00010"]["BulkDataURI"]
+    ((_, body),) = service.get(address.removeprefix(service.url)).parts()
+    assert body == pydicom.dcmread(FILES / "MR_small.dcm").PixelData
+    assert len(service.get(path_of(compressed) + "/bulkdata/7FE00010").parts()) == 2
+
+
+@on_both_databases
+def test_metadata_of_a_series_lists_its_instances_in_order(service):
+    data_set = pydicom.dcmread(FILES / "CT_small.dcm")
+    expected = []
+    for number in (3, 1, 2):
+        data_set.InstanceNumber = number
+        data_set.SOPInstanceUID = data_set.file_meta.MediaStorageSOPInstanceUID = f"2.25.10{number}"
+        data_set.save_as(buffer := io.BytesIO())
+        expected.append(service.keep_bytes(buffer.getvalue()))
+    one = expected[0]
+    for path in (f"/studies/{one.study_instance_uid}", f"/studies/{one.study_instance_uid}/series/{one.series_instance_uid}"):
+        answer = service.get(path + "/metadata", JSON).json()
+        assert [found["00200013"]["Value"] for found in answer] == [[1], [2], [3]]
+        assert len(service.get(path).parts()) == 3
+
+
+def test_a_name_in_gbk_under_a_wrong_label_is_right_in_the_metadata(service):
+    data_set = pydicom.dcmread(FILES / "CT_small.dcm")
+    data_set.SpecificCharacterSet = "ISO_IR 100"
+    data_set.save_as(buffer := io.BytesIO())
+    name, gbk = b"CompressedSamples^CT1", "Wang^Xiaodong=王小东".encode("gbk")
+    data = buffer.getvalue().replace(name + b" ", gbk.ljust(len(name) + 1))
+    assert data != buffer.getvalue()
+    one = service.keep_bytes(data)
+    (text,) = service.get(path_of(one) + "/metadata").json()
+    assert text["00100010"]["Value"] == [{"Alphabetic": "Wang^Xiaodong", "Ideographic": "王小东"}]
+    assert text["00080005"]["Value"] == ["ISO_IR 192"]
+
+
+def test_what_is_absent_and_what_is_not_for_this_viewer_answer_alike(service):
+    (one,) = service.keep("CT_small.dcm")
+    path = path_of(one)
+    for end in ("", "/metadata", "/frames/1", "/rendered", "/thumbnail", "/frames/1/rendered", "/bulkdata/7FE00010"):
+        absent = service.get(path.replace("1.3.6", "1.3.7") + end)
+        foreign = service.get(path + end, person="stranger")
+        assert (foreign.status, foreign.json()["detail"]) == (404, absent.json()["detail"])
+        assert absent.status == 404
+        assert service.get(path + end, person="regulator").status == 403
+    wrong_series = path.replace(one.series_instance_uid, "1.2.3")
+    assert service.get(wrong_series).status == 404
