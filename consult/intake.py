@@ -36,7 +36,7 @@ from ecg.analysis import Text
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
-from telemed.kernel.errors import Conflict, Invalid
+from telemed.kernel.errors import Conflict, Invalid, NotFound
 from telemed.kernel.events import Event, Follower, Write
 
 __all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analyse_recording", "analysis_of", "ask"]
@@ -177,7 +177,7 @@ class Intake:
         try:
             data = self._archive.read(institution, sop_instance_uid)
             return Analysis(sop_instance_uid, analyse_recording(self._confinement, data))
-        except Invalid as error:
+        except (Invalid, NotFound) as error:  # a task comes of it all the same, and says so
             return Analysis(sop_instance_uid, None, error.sentence)
 
     def _route(self, db: Connection, study: index.Study, *, settled_at: datetime) -> None:

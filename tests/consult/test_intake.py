@@ -253,6 +253,14 @@ def test_an_unreadable_ecg_gets_its_task_all_the_same_and_says_why(database, chr
     assert analysis.problem
 
 
+def test_an_ecg_whose_file_is_missing_gets_its_task_all_the_same(database, chronicle, intake):
+    county = a_county(database, chronicle)
+    uid = a_study(database, chronicle, county.clinic, modality="ECG", instances=1)
+    arrive(database, chronicle, intake, county.clinic, uid)
+    (task,) = tasks(database, county.cardiologist)
+    assert [why.code for why in task.why] == ["ecg-not-analysed"]
+
+
 def an_ecg_without_waveform(archive, institution):
     data = dcmread(get_testdata_file("waveform_ecg.dcm", download=False))
     del data.WaveformSequence

@@ -16,6 +16,8 @@ from consult.queue import actions, views
 from consult.queue.model import OPEN, TRANSITIONS, Declined, TaskEvent, TaskStatus, status_after
 from consult.queue.sla import SlaWatch
 from consult.requests.model import Lane, Priority
+from consult.requests.views import request_by_id
+from consult.triage.model import Urgency
 from consult.turnaround.tables import turnaround_table
 from telemed.kernel.audit import broken_seals
 from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
@@ -191,6 +193,39 @@ def test_completing_stamps_the_report_and_frees_the_study_for_a_new_question(dat
     task = shown(database, county.nurse, task_id)
     assert (task.status, task.report_id, task.completed_at) == (TaskStatus.COMPLETED, "r1", signed_at)
     assert a_task(database, chronicle, county.nurse, uid) != task_id
+
+
+def test_a_study_never_has_two_open_tasks_whoever_makes_them(database, chronicle):
+    county = a_county(database, chronicle)
+    task = shown(database, county.nurse, a_task(database, chronicle, county.nurse))
+    urgency = Urgency(task.priority, task.lane)
+    with database.reading() as db:
+        again = request_by_id(db, task.request_id)
+    terms = {"specialty": task.specialty, "t0": task.placed_at, "due_at": task.due_at, "instance_count": 2}
+    with pytest.raises(Conflict, match="already waits"), database.transaction() as db:
+        actions.create(db, chronicle, again, urgency, **terms, by=county.nurse)
+    with database.reading() as db:
+        assert len(views.queue(db, county.nurse).items) == 1
+
+
+def test_of_two_who_ask_about_one_study_at_the_same_instant_one_is_told_of_the_other(database, chronicle):
+    county = a_county(database, chronicle)
+    uid = a_study(database, chronicle, county.clinic)
+    line, outcomes = threading.Barrier(2, timeout=60), []
+
+    def ask_once():
+        line.wait()
+        try:
+            outcomes.append(a_task(database, chronicle, county.nurse, uid))
+        except Conflict as conflict:
+            outcomes.append(conflict)
+
+    threads = [threading.Thread(target=ask_once) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "str"]
 
 
 def test_the_queue_is_ordered_by_priority_then_deadline_and_pages_without_gap_or_repeat(database, chronicle):
