@@ -1,0 +1,111 @@
+"""A report's document made of real objects: stored in the archive, rendered in confinement, signed, fetched with its slip."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+from pypdf import PdfReader
+from support.builders import County, a_county, a_task
+from support.time import StandingClock
+
+import sample_data
+from consult.delivery.actions import receipt
+from consult.practitioners.model import Viewer
+from consult.queue.actions import claim
+from consult.reports import views
+from consult.reports.actions import save_draft, sign_task
+from consult.reports.document.documents import Documents
+from consult.reports.model import Draft, KeyImage, Report
+from consult.requests.model import Kind
+from dicom_node.archive.archive import Archive, Stored
+from dicom_node.archive.blobs import Blobs
+from dicom_node.imaging.imaging import Imaging
+from telemed.kernel.audit import Chronicle
+from telemed.kernel.confinement import Confinement
+from telemed.kernel.database import Database
+from telemed.kernel.errors import Invalid
+
+FONTS = Path(__file__).parents[2] / "web" / "static" / "fonts"
+STUDIES = sample_data.FILES / "studies"
+
+
+@pytest.fixture(scope="module")
+def confinement():
+    confinement = Confinement(processes=1, seconds=60)
+    yield confinement
+    confinement.close()
+
+
+@dataclass
+class House:
+    """A clinic that sends, a hospital that signs, and what makes their documents."""
+
+    database: Database
+    chronicle: Chronicle
+    clock: StandingClock
+    archive: Archive
+    documents: Documents
+    county: County
+
+    def store(self, path: Path) -> Stored:
+        return self.archive.store(path.read_bytes(), institution=self.county.clinic, transfer_syntax_uid=None, source="TEST")
+
+    def sign(self, stored: Stored, reader: Viewer, *key_images: KeyImage) -> Report:
+        modality = "ECG" if reader == self.county.cardiologist else "CT"
+        task_id = a_task(self.database, self.chronicle, self.county.nurse, stored.study_instance_uid, modality=modality)
+        self.clock.pass_(minutes=3)
+        draft = Draft("左侧基底节区见团片状高密度影。", "左侧基底节区脑出血。", Kind.DIAGNOSIS, key_images=key_images)
+        with self.database.transaction() as db:
+            claim(db, self.chronicle, task_id, by=reader)
+            save_draft(db, self.chronicle, task_id, draft, 0, by=reader)
+        self.clock.pass_(minutes=6)
+        return sign_task(self.database, self.chronicle, task_id, partial(self.documents.make, by=reader), by=reader)
+
+
+@pytest.fixture
+def house(database, chronicle, clock, confinement, tmp_path) -> House:
+    archive = Archive(database, chronicle, Blobs(tmp_path / "blobs"))
+    documents = Documents(database, archive, Imaging(confinement), confinement, fonts=FONTS)
+    return House(database, chronicle, clock, archive, documents, a_county(database, chronicle))
+
+
+def test_the_key_image_the_reader_chose_is_printed_and_the_slip_follows(house):
+    stored = house.store(STUDIES / "ct-head" / "025.dcm")
+    report = house.sign(stored, house.county.radiologist, KeyImage(stored.sop_instance_uid))
+    house.clock.pass_(minutes=1)
+    with house.database.transaction() as db:
+        read = receipt(db, house.chronicle, report.id, by=house.county.nurse)
+        signed = views.document(db, house.county.nurse, report.id)
+    assert hashlib.sha256(signed).hexdigest() == report.document_sha256
+    handed = house.documents.fetch(read, signed, house.county.nurse)
+    assert handed.startswith(signed)
+    pages = PdfReader(io.BytesIO(handed)).pages
+    images = [image.image for page in pages for image in page.images]
+    assert len(images) == 1
+    assert max(images[0].size) >= 256
+    assert images[0].convert("L").getextrema()[1] > 200
+    text = "\n".join(page.extract_text() for page in pages)
+    for said in ("示例甲", "左侧基底节区脑出血。", "头颅CT平扫", "图像 Image 25", "送达回执", "赵兰", "10:00"):
+        assert said in text
+
+
+def test_an_ecg_is_printed_on_paper_with_what_the_machine_measured(house):
+    report = house.sign(house.store(STUDIES / "ecg-inferior-st-elevation.dcm"), house.county.cardiologist)
+    with house.database.reading() as db:
+        signed = views.document(db, house.county.nurse, report.id)
+    text = "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(signed)).pages)
+    for said in ("提示，非诊断", "心率", "bpm", "aVR", "V6", "25 mm/s"):
+        assert said in text
+
+
+def test_a_key_image_that_is_not_there_is_named_and_nothing_is_signed(house):
+    stored = house.store(STUDIES / "ct-head" / "025.dcm")
+    with pytest.raises(Invalid, match="25"):
+        house.sign(stored, house.county.radiologist, KeyImage(stored.sop_instance_uid, 7))
+    with house.database.reading() as db:
+        assert views.reports_of_study(db, house.county.radiologist, stored.study_instance_uid) == ()
