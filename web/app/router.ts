@@ -31,7 +31,6 @@ const routes: RouteRecordRaw[] = [
   { path: "/figures", component: () => import("@/figures/FiguresPage.vue"), meta: { title: "common.doors.figures" } },
   { path: "/admin", component: () => import("@/admin/AdminPage.vue"), meta: { title: "common.doors.admin" } },
   { path: "/schedule", redirect: "/rounds" },
-  { path: "/", redirect: () => homeOf(session.user?.roles ?? []) },
   { path: "/:rest(.*)*", component: () => import("@/ui/NoSuchRoom.vue"), meta: { title: "common.no_such_room" } },
 ];
 if (rounds) routes.unshift({ path: "/rounds/:id?", component: rounds, meta: { dark: true, title: "common.doors.rounds" } });
@@ -48,7 +47,7 @@ router.beforeEach(async (to) => {
   }
   if (to.meta.open) return true;
   if (!session.user) return { path: "/login", query: to.fullPath === "/" ? {} : { back: to.fullPath } };
-  if (!mayEnter(to.path, session.user.roles)) return homeOf(session.user.roles);
+  if (to.path === "/" || !mayEnter(to.path, session.user.roles)) return homeOf(session.user.roles);
   return true;
 });
 

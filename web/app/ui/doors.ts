@@ -34,7 +34,7 @@ export function doorsOf(roles: readonly Role[]): Door[] {
 }
 
 export function homeOf(roles: readonly Role[]): string {
-  return HOME.find(([role]) => roles.includes(role))?.[1] ?? "/welcome";
+  return HOME.find(([role]) => roles.includes(role))?.[1] ?? "/no-door";
 }
 
 export function mayEnter(path: string, roles: readonly Role[]): boolean {
