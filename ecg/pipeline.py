@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ecg.analysis import WAVES, Analysis, Measurements, Quality
 from ecg.measures.axis import axis, foot_lead
 from ecg.measures.intervals import Intervals, corrected, intervals, middle
-from ecg.measures.rhythm import RhythmEvidence, code_of, dissociated_atrial_rate, irregularity
+from ecg.measures.rhythm import RhythmEvidence, code_of, dissociated_atrial_rate, evidence_needed, irregularity
 from ecg.measures.st_segment import StLevels, st_levels
 from ecg.processing import beats, delineation, filters, median_beat, quality
 from ecg.processing.beats import Samples
@@ -50,7 +50,7 @@ def analyse(recording: Recording) -> Analysis:
     parts = [_part(recording, *bounds) for bounds in _bounds(recording)]
     peaks = np.concatenate([part.peaks for part in parts])
     qualities = quality.combined([part.quality for part in parts])
-    usable = {name: each for name, each in zip(recording.names, qualities, strict=True)}
+    usable = dict(zip(recording.names, qualities, strict=True))
     evidence = _rhythm(recording, parts, peaks, qualities)
     measured = _measurements(recording, parts, peaks, evidence)
     code = code_of(evidence)
@@ -151,6 +151,7 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
     shapes = median_beat.shapes(signal, peaks, shape_of, rate)
     gaps = np.diff(peaks) / rate
     usual = float(np.median(gaps)) if gaps.size else 1.0
+    needed = evidence_needed(irregularity(gaps))
     to_next, from_last = np.append(gaps, usual), np.insert(gaps, 0, usual)
     places: dict[int, dict[str, list[Samples]]] = {row: {name: [] for name in WAVES} for row in range(len(signal))}
     main: tuple[median_beat.Shape, dict[str, int], float] | None = None
@@ -158,8 +159,8 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
         before_s, after_s = float(np.median(from_last[shape.members])), float(np.median(to_next[shape.members]))
         waves = delineation.delineate(shape, usable, rate, before_s, after_s)
         search = delineation.p_search(waves.whole["qrs_on"] + shape.before, before_s, shape.before, rate)
-        evidence, with_p = delineation.atrial_evidence(signal, peaks, shape, search, usable, rate)
-        if evidence < delineation.P_EVIDENCE:
+        evidence, with_p = delineation.atrial_evidence(signal, peaks, shape, search, usable, rate=rate)
+        if evidence < needed:
             with_p = np.zeros(shape.members.size, np.bool_)
         if main is None:
             of_main = {name: at for name, at in waves.whole.items() if with_p.any() or not name.startswith("p_")}

@@ -141,7 +141,8 @@ def _qt_long(f: Findings) -> Evidence | None:
 
 def _qt_very_long(f: Findings) -> Evidence | None:
     qtc = f.measurements.qtc_ms.fridericia
-    return {"qtc_fridericia_ms": qtc, "limit_ms": 500} if qtc is not None and f.conducted and qtc > _qtc_limits(f)[1] else None
+    told = qtc is not None and f.conducted and f.rhythm != "atrial-fibrillation"
+    return {"qtc_fridericia_ms": qtc, "limit_ms": 500} if told and qtc is not None and qtc > _qtc_limits(f)[1] else None
 
 
 def _axis(low: int, high: int) -> Callable[[Findings], Evidence | None]:
@@ -217,11 +218,35 @@ def _low_quality(f: Findings) -> Evidence | None:
 RULES = (
     Rule("critical-bradycardia", "心室率过缓", "Very slow ventricular rate", _C, _rate_under),
     Rule("pause", "长间歇（RR ≥ 3 秒）", "Pause (RR of 3 s or more)", _C, _pause),
-    Rule("rapid-atrial-fibrillation", "快速心房颤动", "Rapid atrial fibrillation", _C, _fast("atrial-fibrillation", "fibrillation_bpm")),
-    Rule("rapid-svt", "极快室上性心动过速", "Very rapid supraventricular tachycardia", _C, _fast("supraventricular-tachycardia", "supraventricular_bpm")),
-    Rule("possible-vt", "宽QRS心动过速：室性心动过速不能排除", "Wide complex tachycardia: ventricular tachycardia not excluded", _C, _fast("wide-complex-tachycardia", "ventricular_bpm")),
+    Rule(
+        "rapid-atrial-fibrillation",
+        "快速心房颤动",
+        "Rapid atrial fibrillation",
+        _C,
+        _fast("atrial-fibrillation", "fibrillation_bpm"),
+    ),
+    Rule(
+        "rapid-svt",
+        "极快室上性心动过速",
+        "Very rapid supraventricular tachycardia",
+        _C,
+        _fast("supraventricular-tachycardia", "supraventricular_bpm"),
+    ),
+    Rule(
+        "possible-vt",
+        "宽QRS心动过速：室性心动过速不能排除",
+        "Wide complex tachycardia: ventricular tachycardia not excluded",
+        _C,
+        _fast("wide-complex-tachycardia", "ventricular_bpm"),
+    ),
     *(
-        Rule(f"{wall}-st-elevation", f"{text.zh}导联ST段抬高（{{leads}}）", f"ST elevation in {text.en} leads ({{leads}})", severity, _st_elevation(wall, critical=severity is _C))
+        Rule(
+            f"{wall}-st-elevation",
+            f"{text.zh}导联ST段抬高（{{leads}}）",
+            f"ST elevation in {text.en} leads ({{leads}})",
+            severity,
+            _st_elevation(wall, critical=severity is _C),
+        )
         for wall, (text, _) in WALLS.items()
         for severity in (_C, _A)
     ),
@@ -236,7 +261,7 @@ RULES = (
     Rule("extreme-axis-deviation", "电轴极度偏移", "Extreme axis deviation", _B, _axis(-180, -90)),
     Rule("left-ventricular-voltage", "左心室高电压（RV5+SV1）", "Left ventricular high voltage (RV5 + SV1)", _B, _sokolow),
     Rule("low-quality", "部分导联信号质量差（{leads}）", "Low signal quality in some leads ({leads})", _B, _low_quality),
-)  # fmt: skip
+)
 
 
 def rhythm_statement(f: Findings) -> Statement:

@@ -29,7 +29,7 @@ _EMPTY_CELL = re.compile(r"(?<=,)(?=,|$)|^(?=,)", re.MULTILINE)
 
 
 def read(files: Mapping[str, bytes], declared: Declared) -> Recording:
-    """Return the table in the one file of *files*; `EcgError` without a gain, a rate or lead names, or at a cell that is no number."""
+    """Return the table in the one file of *files*; `EcgError` without gain, rate or names, or at a cell that is no number."""
     name, data = next(iter(files.items()))
     if len(data) > MAX_TEXT:
         raise EcgError(f"{name} is {len(data) // 2**20} MB of text; at most {MAX_TEXT // 2**20} MB are read: send a part of it.")

@@ -20,7 +20,7 @@ def area(samples: NDArray[np.float64], first: int, last: int, rate: float) -> fl
 
 
 def axis(one: NDArray[np.float64], foot: NDArray[np.float64], span: tuple[int, int], rate: float) -> int | None:
-    """Return the axis in degrees (-179 to 180, 0 to the left, 90 to the feet) of the wave in *span*, or None when it is too small."""
+    """Return the axis of the wave in *span* in degrees (-179 to 180; 0 left, 90 to the feet), or None when it is too small."""
     x, y = area(one, *span, rate), area(foot, *span, rate) * GOLDBERGER
     if math.hypot(x, y) < SMALLEST_MV_S:
         return None
@@ -31,7 +31,9 @@ def axis(one: NDArray[np.float64], foot: NDArray[np.float64], span: tuple[int, i
 def foot_lead(rows: dict[str, int], median: Millivolts) -> NDArray[np.float64] | None:
     """Return aVF, recorded or reckoned from two limb leads."""
     if "aVF" in rows:
-        return median[rows["aVF"]]
+        recorded: NDArray[np.float64] = median[rows["aVF"]]
+        return recorded
     if "I" in rows and "II" in rows:
-        return np.asarray(median[rows["II"]] - median[rows["I"]] / 2)
+        reckoned: NDArray[np.float64] = median[rows["II"]] - median[rows["I"]] / 2
+        return reckoned
     return None

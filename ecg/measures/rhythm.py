@@ -13,9 +13,13 @@ from ecg.recording import Millivolts
 BRADYCARDIA_BPM, TACHYCARDIA_BPM = 60, 100
 WIDE_MS = 120
 IRREGULAR = 0.055  # median difference of successive intervals, over the median interval
+CHAOTIC, CHAOTIC_EVIDENCE = 0.15, 1.6
 ARRHYTHMIA = (0.12, 120.0)  # spread of sinus intervals: share, and milliseconds
 DISSOCIATION = 0.35  # autocorrelation of the atria where no ventricle beats
 ESCAPE_BPM = 65
+
+#: (signal, whether a beat was found) -> code, where no rate can be given.
+SILENT = {("flat", False): "flat-line", ("good", False): "no-beats"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class RhythmEvidence:
     @property
     def p_waves(self) -> bool:
         """Whether P waves precede the beats."""
-        return self.p_evidence >= P_EVIDENCE
+        return self.p_evidence >= evidence_needed(self.irregularity)
 
     @property
     def irregular(self) -> bool:
@@ -45,19 +49,29 @@ class RhythmEvidence:
         return self.irregularity > IRREGULAR
 
 
+def evidence_needed(irregular: float) -> float:
+    """Return how much must repeat before the beats to be called P waves: among chaotic intervals it must be beyond doubt."""
+    return CHAOTIC_EVIDENCE if irregular > CHAOTIC else P_EVIDENCE
+
+
 def code_of(e: RhythmEvidence) -> str:
     """Return the code of the rhythm; the codes and their wordings are listed in `ecg.statements.RHYTHMS`."""
     if e.heart_rate_bpm is None:
-        return {"flat": "flat-line", "none": "not-measurable"}.get(e.signal, "no-beats" if not e.beats else "not-measurable")
+        return SILENT.get((e.signal, e.beats > 0), "not-measurable")
     if e.paced_share >= 0.6:
         return "paced"
     if e.atrial_rate_bpm is not None:
         return "complete-av-block"
     if e.p_waves:
         return _sinus(e)
-    wide = e.qrs_duration_ms is not None and e.qrs_duration_ms >= WIDE_MS
+    return _without_p(e)
+
+
+def _without_p(e: RhythmEvidence) -> str:
+    assert e.heart_rate_bpm is not None
     if e.irregular:
         return "atrial-fibrillation" if e.beats >= 5 else "undetermined"
+    wide = e.qrs_duration_ms is not None and e.qrs_duration_ms >= WIDE_MS
     if e.heart_rate_bpm > TACHYCARDIA_BPM:
         return "wide-complex-tachycardia" if wide else "supraventricular-tachycardia"
     return "wide-complex-rhythm" if wide else "regular-without-p"

@@ -25,7 +25,8 @@ def velocity(transform: Spectrum, usable: NDArray[np.bool_]) -> NDArray[np.float
     slopes = np.fft.irfft(transform.values[usable] * (1j * gain), transform.length, axis=1)
     slopes = slopes[:, transform.padding : transform.padding + transform.samples] ** 2
     power = moving_mean(slopes, round(WINDOW_S * transform.rate))
-    contrast = np.sqrt(np.percentile(power, 97, axis=1) / (np.median(power, axis=1) + 1e-9))
+    thinned = power[:, ::5]
+    contrast = np.sqrt(np.percentile(thinned, 97, axis=1) / (np.median(thinned, axis=1) + 1e-9))
     weight = np.clip((contrast - 1.5) / 6, 0.02, 1.0) ** 2
     weighted = (power * weight[:, None]).sum(axis=0) / weight.sum()
     return np.asarray(np.sqrt(np.maximum(weighted, 0)))
@@ -64,7 +65,9 @@ def detect(transform: Spectrum, usable: NDArray[np.bool_]) -> Samples:
         ):
             continue
         chosen.append(int(number))
-    return np.asarray(tops[_searched_back(tops, height, chosen, rate)])
+    beats = np.asarray(tops[_searched_back(tops, height, chosen, rate)])
+    lone = beats.size == 1 and not 0.3 * rate < beats[0] < transform.samples - 0.3 * rate
+    return beats[:0] if lone else beats
 
 
 def _searched_back(tops: Samples, height: NDArray[np.float64], chosen: list[int], rate: float) -> list[int]:

@@ -17,14 +17,18 @@ from ecg.recording import Millivolts
 Row = NDArray[np.float64]
 
 QRS_REACH_S = (0.13, 0.20)  # at most this far from the R peak
-QRS_SHARE = (0.055, 0.075)  # of the greatest slope: where a QRS begins and ends
+QRS_SHARE = (0.040, 0.050)  # of the greatest slope: where a QRS begins and ends
 QUIET_S = 0.010  # a slope must stay low for this long
 LEAD_SLACK_S = 0.030  # a lead's QRS lies this near to that of all leads
-P_MV, T_MV = 0.018, 0.025  # smaller waves are not marked
+P_MV, T_MV = 0.006, 0.020  # smaller waves are not marked
+P_REACH_S = 0.07  # from the peak of P to either end, at most
 P_LONGEST_S, P_SHORTEST_S = 0.18, 0.04
-P_EVIDENCE = 0.45  # of the energy before QRS that repeats over what does not
+P_EVIDENCE = 0.40  # of the energy before QRS that repeats over what does not
+ENOUGH_BEATS = 8
 P_ALIKE = 0.45  # correlation of one beat's P with the median P
-T_LONGEST_S = 0.26  # from the peak of T to its end
+T_RANK = 2  # of the leads, from the latest: the end of T over all leads
+T_LATEST = 0.48  # seconds after R by the root of the interval: no T ends later
+T_LONGEST_S = 0.15  # from the peak of T to its end
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,9 @@ class Waves:
     p_of_beat: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
 
-def _edge(slope: Row, start: int, stop: int, step: int, limit: float, quiet: int) -> int:
+def _edge(slope: Row, start: int, stop: int, limit: float, quiet: int) -> int:
     """Return the first place from *start* towards *stop* from which *slope* stays under *limit* for *quiet* samples."""
+    step = 1 if stop > start else -1
     path = slope[start:stop:step] if stop >= 0 else slope[start::step]
     low = path < limit
     if path.size <= quiet:
@@ -66,8 +71,9 @@ def _qrs(slope: Row, before: int, rate: float, bounds: tuple[int, int] | None = 
     if bounds is not None:
         slack = round(LEAD_SLACK_S * rate)
         begin, end = max(begin, bounds[0] - slack), min(end, bounds[1] + slack)
-    on = _edge(slope, min(int(strong[0]), before), begin, -1, noise + QRS_SHARE[0] * (top - noise), quiet)
-    off = _edge(slope, max(int(strong[-1]), before), end, 1, noise + QRS_SHARE[1] * (top - noise), quiet)
+    rise, fall = min(int(strong[0]), before), max(int(strong[-1]), before)
+    on = _edge(slope, rise, min(begin, rise - 1), noise + QRS_SHARE[0] * (top - noise), quiet)
+    off = _edge(slope, fall, max(end, fall + 1), noise + QRS_SHARE[1] * (top - noise), quiet)
     return on, off
 
 
@@ -112,7 +118,7 @@ def delineate(shape: Shape, usable: NDArray[np.bool_], rate: float, before_s: fl
         marks.append({"qrs_on": lead_on, "qrs_off": lead_off} if usable[row] else {})
     smooth = moving_mean(median, round(0.020 * rate))
     _mark_t(smooth, marks, (off, after_s), centre, rate)
-    _mark_p(smooth, marks, usable, (on, before_s), centre, rate)
+    _mark_p(smooth, marks, usable, p_search(on, before_s, centre, rate), rate)
     return Waves(
         [Marks({name: place - centre for name, place in each.items()}) for each in marks], _whole(marks, on, off, centre)
     )
@@ -124,13 +130,15 @@ def _whole(marks: list[dict[str, int]], on: int, off: int, centre: int) -> dict[
     for name in ("p_on", "p_off", "qrs_on", "qrs_off", "t_on", "t_off"):
         places = sorted((each[name] for each in marks if name in each), reverse=name.endswith("off"))
         if places:
-            whole[name] = places[min(1, len(places) - 1)] - centre
+            whole[name] = places[min(T_RANK if name == "t_off" else 1, len(places) - 1)] - centre
     return whole
 
 
 def _mark_t(smooth: Millivolts, marks: list[dict[str, int]], end: tuple[int, float], centre: int, rate: float) -> None:
     off, after_s = end
-    limit = min(smooth.shape[1] - 1, centre + round(min(0.62, max(0.25, 0.78 * after_s - 0.04)) * rate))
+    limit = min(
+        smooth.shape[1] - 1, centre + round(min(T_LATEST * np.sqrt(after_s) + 0.04, max(0.25, 0.78 * after_s - 0.04)) * rate)
+    )
     first = off + round(0.03 * rate)
     if limit - first < 0.08 * rate:
         return
@@ -157,9 +165,9 @@ def p_search(on: int, before_s: float, centre: int, rate: float) -> tuple[int, i
 
 
 def _mark_p(
-    smooth: Millivolts, marks: list[dict[str, int]], usable: NDArray[np.bool_], qrs: tuple[int, float], centre: int, rate: float
+    smooth: Millivolts, marks: list[dict[str, int]], usable: NDArray[np.bool_], search: tuple[int, int], rate: float
 ) -> None:
-    first, last = p_search(qrs[0], qrs[1], centre, rate)
+    first, last = search
     if last - first < 2 * P_SHORTEST_S * rate:
         return
     levelled = _levelled(smooth, first, last, rate)
@@ -167,7 +175,7 @@ def _mark_p(
     peak = int(np.argmax(together))
     if not 2 <= peak <= together.size - 3:
         return
-    reach, slack = round(0.11 * rate), round(0.03 * rate)
+    reach, slack = round(P_REACH_S * rate), round(0.03 * rate)
     for row, mark in enumerate(marks):
         if not mark:
             continue
@@ -182,7 +190,7 @@ def _mark_p(
 
 
 def atrial_evidence(
-    values: Millivolts, peaks: Samples, shape: Shape, search: tuple[int, int], usable: NDArray[np.bool_], rate: float
+    values: Millivolts, peaks: Samples, shape: Shape, search: tuple[int, int], usable: NDArray[np.bool_], *, rate: float
 ) -> tuple[float, NDArray[np.bool_]]:
     """Return how much of what precedes the QRS repeats from beat to beat (energy over residue), and the beats in which it does.
 
@@ -193,10 +201,14 @@ def atrial_evidence(
     if members.size < 2 or last - first < 2 * P_SHORTEST_S * rate:
         return 0.0, np.zeros(members.size, np.bool_)
     cut = windows(moving_mean(values[usable], round(0.020 * rate)), peaks[members] + first - shape.before, 0, last - first + 1)
-    flat = np.stack([_levelled(piece, 0, piece.shape[1] - 1, rate).ravel() for piece in cut])
+    flat = np.stack([_levelled(piece, 0, piece.shape[1] - 1, rate) for piece in cut])
     median = np.median(flat, axis=0)
-    residue = float(((flat - median) ** 2).sum(axis=1).mean()) + 1e-12
-    energy = float((median**2).sum())
-    evidence = max(0.0, energy - 1.57 * residue / members.size) / residue
-    norms = np.sqrt((flat**2).sum(axis=1)) * np.sqrt(energy) + 1e-12
-    return evidence, (flat @ median) / norms > P_ALIKE
+    residues = ((flat - median) ** 2).sum(axis=2)
+    # Of many beats one restless one may be passed over; of few, none: two P waves in five beats may fall alike by chance.
+    residue = (np.median(residues, axis=0) if members.size >= ENOUGH_BEATS else residues.mean(axis=0)) + 1e-9
+    energy = (median**2).sum(axis=1)
+    evidence = np.maximum(0.0, energy - 1.57 * residue / members.size) / residue
+    weight = (1 / residue)[:, None]
+    norms = np.sqrt((flat**2 * weight).sum(axis=(1, 2)) * (median**2 * weight).sum()) + 1e-9
+    alike = (flat * median * weight).sum(axis=(1, 2)) / norms
+    return float(np.percentile(evidence, 75)), alike > P_ALIKE

@@ -115,7 +115,8 @@ def spectrum(millivolts: Millivolts, rate: float) -> Spectrum:
     ramp = np.linspace(0, 1, gap + 2)[1:-1]
     bridge = whole[:, -1:] + (whole[:, :1] - whole[:, -1:]) * ramp
     values = np.fft.rfft(np.concatenate([whole, bridge], axis=1), axis=1)
-    return Spectrum(values, np.fft.rfftfreq(length, 1 / rate), rate, padding, length, samples)
+    frequencies = np.arange(length // 2 + 1, dtype=np.float64) * (rate / length)
+    return Spectrum(values, frequencies, rate, padding, length, samples)
 
 
 def at_working_rate(millivolts: Millivolts, rate: float) -> tuple[Millivolts, float]:
@@ -154,7 +155,7 @@ def moving_mean(values: Millivolts, width: int) -> Millivolts:
 
 
 def moving_maximum(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Return the centred maximum over *width* samples (made odd) of one row, by van Herk's two passes: constant cost per sample."""
+    """Return the centred maximum over *width* samples (made odd) of one row, by van Herk's two passes."""
     width = max(1, width | 1)
     half, size = width // 2, values.size
     blocks = -(-(size + 2 * half) // width)

@@ -33,13 +33,15 @@ def assess(millivolts: Millivolts, missing: Mask, transform: Spectrum) -> list[Q
     f = transform.frequencies_hz
     samples = millivolts.shape[1]
     slow = transform.filtered(transform.band(0, 0.5))
-    beating = transform.filtered(transform.band(0.5, 40.0))
+    beating = transform.filtered(transform.band(0.5, 40.0) * transform.without_mains())
+    edge = round(0.3 * transform.rate) if samples > 2 * transform.rate else 0
+    inner = beating[:, edge : samples - edge]
     fast = transform.filtered(transform.band(40.0, np.inf) * transform.without_mains())
     mains = ((f > 49) & (f < 51)) | ((f > 59) & (f < 61))
     mains_mv = np.sqrt(2 * (np.abs(transform.values[:, mains]) ** 2).sum(axis=1)) / transform.length
-    span, wander = np.ptp(beating, axis=1), np.ptp(slow, axis=1)
-    low, high = np.percentile(beating, [1, 99], axis=1)
-    noise = np.median(np.abs(fast), axis=1) / 0.6745
+    span, wander = np.ptp(inner, axis=1), np.ptp(slow, axis=1)
+    low, high = np.percentile(inner[:, ::4], [1, 99], axis=1)
+    noise = np.median(np.abs(fast[:, ::3]), axis=1) / 0.6745
     low_end, high_end = millivolts.min(axis=1, keepdims=True), millivolts.max(axis=1, keepdims=True)
     at_rail = np.maximum(_longest_share(millivolts == low_end), _longest_share(millivolts == high_end))
     still = (np.diff(millivolts, axis=1) == 0).mean(axis=1) if samples > 1 else np.ones(len(millivolts))
@@ -52,7 +54,9 @@ def assess(millivolts: Millivolts, missing: Mask, transform: Spectrum) -> list[Q
             "lead-off": still[row] > 0.98,
             "flat": still[row] <= 0.98 and span[row] < FLAT_MV,
             "saturated": still[row] <= 0.98 and span[row] > 1.0 and at_rail[row] > RAIL_SHARE,
-            "noise": noise[row] > NOISE_MV and noise[row] > NOISE_SHARE * (high[row] - low[row]),
+            "noise": mains_mv[row] > max(MAINS_MV, span[row])
+            or noise[row] > NOISE_MV
+            and noise[row] > NOISE_SHARE * (high[row] - low[row]),
             "mains": mains_mv[row] > MAINS_MV,
             "baseline-wander": wander[row] > WANDER_MV,
         }
