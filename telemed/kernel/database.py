@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -133,7 +134,13 @@ class Database:
             with self.engine.connect() as db:
                 yield db
         except OperationalError as error:
-            raise Unavailable(f"the database did not answer: {error.orig}") from error
+            code = getattr(error.orig, "sqlite_errorcode", None)
+            if code == sqlite3.SQLITE_ERROR:  # a statement of ours that SQLite does not understand
+                raise
+            full = code == sqlite3.SQLITE_FULL
+            raise Unavailable(
+                f"the database did not answer: {error.orig}", code="out-of-space" if full else "database"
+            ) from error
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Unavailable("the connection to the database was lost") from error

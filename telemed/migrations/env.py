@@ -14,6 +14,7 @@ TABLES = (
     "dicom_node.archive.tables",
     "consult.practitioners.tables",
     "consult.requests.tables",
+    "consult.triage.tables",
     "consult.queue.tables",
     "consult.turnaround.tables",
     "consult.reports.tables",

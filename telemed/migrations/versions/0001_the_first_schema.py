@@ -29,6 +29,17 @@ def upgrade() -> None:
     op.create_index(op.f("ix_audit_record_actor_at"), "audit_record", ["actor", "at"], unique=False)
     op.create_index(op.f("ix_audit_record_entity_entity_id"), "audit_record", ["entity", "entity_id"], unique=False)
     op.create_table(
+        "ecg_analysis",
+        sa.Column("institution", sa.String(length=64), nullable=False),
+        sa.Column("sop_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("study_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("result", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("analysed_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("institution", "sop_instance_uid", name=op.f("pk_ecg_analysis")),
+    )
+    op.create_index(op.f("ix_ecg_analysis_study_instance_uid"), "ecg_analysis", ["study_instance_uid"], unique=False)
+    op.create_table(
         "event",
         sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("type", sa.String(length=64), nullable=False),
@@ -518,6 +529,8 @@ def downgrade() -> None:
     op.drop_table("event_cursor")
     op.drop_index(op.f("ix_event_subject_position"), table_name="event")
     op.drop_table("event")
+    op.drop_index(op.f("ix_ecg_analysis_study_instance_uid"), table_name="ecg_analysis")
+    op.drop_table("ecg_analysis")
     op.drop_index(op.f("ix_audit_record_entity_entity_id"), table_name="audit_record")
     op.drop_index(op.f("ix_audit_record_actor_at"), table_name="audit_record")
     op.drop_table("audit_record")
