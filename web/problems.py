@@ -79,6 +79,7 @@ SENTENCES = {
     404: "there is nothing at this address",
     405: "this address does not answer that method",
     406: "none of the media types asked for can be given here",
+    408: "the content took too long to arrive",
     413: "the content is larger than this address takes",
     415: "this media type is not taken here",
 }

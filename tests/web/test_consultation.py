@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
 from support.builders import a_study, a_task
 from support.site import PASSWORD
+
+from telemed.kernel.audit import audit_table
 
 API = "/api/v1"
 DRAFT = {"findings": "双肺纹理清晰。", "impression": "未见明显异常。", "kind": "diagnosis"}
@@ -108,7 +111,10 @@ def test_studies_are_found_by_patient_accession_and_modality(site, database, chr
     browser = site.browser("clinic")
     for query in ("patient_id=P7", "modality=ct", "accession_number=A1&patient_id=P7"):
         assert [item["study_instance_uid"] for item in browser.get(f"{API}/studies?{query}").json()["items"]] == [uid]
-    detail = browser.get(f"{API}/studies/{uid}").json()
+    detail = [browser.get(f"{API}/studies/{uid}").json() for _ in range(3)][-1]
+    with database.reading() as db:
+        looked = select(audit_table.c.actor).where(audit_table.c.action == "StudyRead")
+        assert db.scalars(looked).all() == [site.people["clinic"].practitioner_id]
     assert [instance["kind"] for series in detail["series"] for instance in series["instances"]] == ["image", "image"]
 
 

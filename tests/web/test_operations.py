@@ -11,15 +11,37 @@ from consult.practitioners.model import Role
 from web.accounts.permissions import ROLES
 from web.api.operations import PREFIX
 from web.api.table import OPERATIONS
+from web.application import OPEN, ROUTES
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
+PATTERN = r"{(\w+)(?::(?:[^{}]|{[^{}]*})+)?}"
 JSON = {"Content-Type": "application/json"}
+#: Method, path, what is sent, the status and the code of the answer.
+WRONG = [
+    ("POST", "/requests", {"data": b"{", "headers": JSON}, 400, "unparsable"),
+    ("POST", "/requests", {"json": {"kind": "diagnosis"}}, 422, "body"),
+    ("POST", "/requests", {"json": {"kind": "diagnosis", "study_instance_uid": "1.2", "institution_id": "x"}}, 422, "body"),
+    ("POST", "/requests", {"data": b"a=b", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported-media-type"),
+    ("POST", "/requests", {"data": io.BytesIO(b"x" * 2_000_000), "headers": JSON}, 413, "request-entity-too-large"),
+    ("GET", "/studies?patient_name=x", {}, 422, "query"),
+    ("GET", "/studies?limit=100000", {}, 422, "query"),
+    ("GET", "/studies?cursor=nonsense", {}, 422, "cursor"),
+    ("GET", "/studies/1.2.3", {}, 404, "study"),
+    ("GET", "/tasks?cursor=nonsense", {}, 422, "cursor"),
+    ("GET", "/tasks?status=lost", {}, 422, "query"),
+    ("GET", "/tasks/none", {}, 404, "task"),
+    ("GET", "/reports/none", {}, 404, "report"),
+    ("GET", "/recordings/1.2.3/analysis", {}, 404, "instance"),
+    ("GET", "/nothing", {}, 404, "not-found"),
+    ("PATCH", "/studies", {}, 405, "method-not-allowed"),
+]
+
 GUARDED = [operation for operation in OPERATIONS if operation.permission is not None]
 
 
 def path_of(operation) -> str:
-    return PREFIX + re.sub(r"{\w+(?::(?:[^{}]|{[^{}]*})+)?}", "0" * 32, operation.path)
+    return PREFIX + re.sub(PATTERN, "0" * 32, operation.path)
 
 
 def test_without_signing_in_every_operation_answers_401(site):
@@ -27,6 +49,15 @@ def test_without_signing_in_every_operation_answers_401(site):
     for operation in GUARDED:
         answer = stranger.request(operation.method, path_of(operation))
         assert (answer.status, answer.json()["code"]) == (401, "sign-in"), operation.name
+
+
+def test_without_signing_in_no_other_route_answers_either(site):
+    stranger = site.browser()
+    for route in ROUTES:
+        path = re.sub(PATTERN, r"{\1}", route.path)
+        if (route.method, path) not in OPEN:
+            answer = stranger.request(route.method, re.sub(PATTERN, "1", route.path))
+            assert answer.status == 401, (route.method, path)
 
 
 def test_a_role_without_the_permission_is_refused_by_every_operation(site):
@@ -62,35 +93,15 @@ def test_the_document_is_openapi_3_1_and_its_references_lead_somewhere(site):
     assert len(ids) == len(set(ids)) == len(OPERATIONS)
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        ("POST", "/requests", {"data": b"{", "headers": JSON}, 400, "unparsable"),
-        ("POST", "/requests", {"json": {"kind": "diagnosis"}}, 422, "body"),
-        ("POST", "/requests", {"json": {"kind": "diagnosis", "study_instance_uid": "1.2", "institution_id": "x"}}, 422, "body"),
-        ("POST", "/requests", {"data": b"a=b", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported-media-type"),
-        ("POST", "/requests", {"data": io.BytesIO(b"x" * 2_000_000), "headers": JSON}, 413, "request-entity-too-large"),
-        ("GET", "/studies?patient_name=x", {}, 422, "query"),
-        ("GET", "/studies?limit=100000", {}, 422, "query"),
-        ("GET", "/studies?cursor=nonsense", {}, 422, "cursor"),
-        ("GET", "/studies/1.2.3", {}, 404, "study"),
-        ("GET", "/tasks?cursor=nonsense", {}, 422, "cursor"),
-        ("GET", "/tasks?status=lost", {}, 422, "query"),
-        ("GET", "/tasks/none", {}, 404, "task"),
-        ("GET", "/reports/none", {}, 404, "report"),
-        ("GET", "/recordings/1.2.3/analysis", {}, 404, "instance"),
-        ("GET", "/nothing", {}, 404, "not-found"),
-        ("PATCH", "/studies", {}, 405, "method-not-allowed"),
-    ],
-)
-def test_what_is_wrong_is_said_as_a_problem(site, case):
-    method, path, options, status, code = case
-    answer = site.browser("clinic").request(method, PREFIX + path, **options)
-    problem = answer.json()
-    assert answer.headers["Content-Type"].startswith("application/problem+json")
-    assert (answer.status, problem["status"], problem["code"]) == (status, status, code)
-    assert problem["detail"]
-    assert problem["instance"].endswith(answer.headers["X-Request-Id"])
+def test_what_is_wrong_is_said_as_a_problem(site):
+    browser = site.browser("clinic")
+    for method, path, options, status, code in WRONG:
+        answer = browser.request(method, PREFIX + path, **options)
+        problem = answer.json()
+        assert answer.headers["Content-Type"].startswith("application/problem+json")
+        assert (answer.status, problem["status"], problem["code"]) == (status, status, code), path
+        assert problem["detail"]
+        assert problem["instance"].endswith(answer.headers["X-Request-Id"])
 
 
 def test_what_was_sent_is_not_repeated_in_the_problem(site):

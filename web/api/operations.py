@@ -7,6 +7,7 @@ the summary. Routing, validation and the OpenAPI document are all derived from t
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import types
 from collections.abc import Awaitable, Callable
@@ -32,6 +33,8 @@ T = TypeVar("T")
 
 PREFIX = "/api/v1"
 MOST_ERRORS_NAMED = 5
+#: How long a body of at most a megabyte may take, so that a dripping one does not stay for ever.
+BODY_WITHIN_S = 60
 #: A clinic's uplink is thin; smaller answers, sign-in among them, go as they are.
 WORTH_COMPRESSING = 4096
 
@@ -175,7 +178,11 @@ def route(operation: Operation) -> web.RouteDef:
 async def _json_body(request: web.Request) -> bytes:
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType
-    return await request.read()
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
 
 
 def _checked(model: type[BaseModel], values: dict[str, str]) -> BaseModel:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
 
 from consult.access import may_read_study, visible
 from consult.practitioners.model import Institution, Viewer
@@ -18,11 +18,14 @@ from consult.requests.model import Patient
 from consult.requests.views import patient_of
 from dicom_node.archive import index
 from dicom_node.archive.tables import patient_table, series_table, study_table
-from telemed.kernel.audit import AuditRecord, Chronicle
+from telemed.kernel.audit import AuditRecord, Chronicle, audit_table
 from telemed.kernel.errors import Invalid
 from web.accounts.permissions import Permission
 from web.api.operations import Call, Operation
 from web.api.pages import Page, PageQuery, key_of, page
+
+#: A page that shows a study asks for it at every piece of news; the trail names the reading once in this time.
+AUDITED_EVERY = timedelta(minutes=1)
 
 
 class StudiesQuery(PageQuery):
@@ -90,8 +93,13 @@ async def list_studies(call: Call[StudiesQuery, None]) -> Page[Study]:
 
 
 async def get_study(call: Call[None, None]) -> StudyDetail:
-    """Return one study with its series and objects."""
-    return await call.act(_opened, call.part("study_instance_uid"), call.viewer)
+    """Return one study with its series and objects; the trail says who looked."""
+    uid = call.part("study_instance_uid")
+    detail = await call.view(_opened, call.viewer, uid)
+    since = call.chronicle.clock.now() - AUDITED_EVERY
+    if not await call.view(_was_audited, call.viewer, uid, since):
+        await call.act(_audit, call.viewer, uid, detail.institution.id)
+    return detail
 
 
 def _listed(db: Connection, viewer: Viewer, query: StudiesQuery) -> Page[Study]:
@@ -111,8 +119,7 @@ def _listed(db: Connection, viewer: Viewer, query: StudiesQuery) -> Page[Study]:
     return Page(_shown(db, viewer, found.items), found.next)
 
 
-def _opened(db: Connection, chronicle: Chronicle, study_instance_uid: str, viewer: Viewer) -> StudyDetail:
-    """Show a study, and write down that it was looked at."""
+def _opened(db: Connection, viewer: Viewer, study_instance_uid: str) -> StudyDetail:
     institution = may_read_study(db, viewer, study_instance_uid)
     study = index.study(db, institution, study_instance_uid)
     shown = _shown(db, viewer, [study])[0]
@@ -120,10 +127,20 @@ def _opened(db: Connection, chronicle: Chronicle, study_instance_uid: str, viewe
         Series(one.series_instance_uid, one.modality, one.number, one.description, _instances(db, one.id))
         for one in index.series_of(db, study.id)
     )
-    detail = {"holder": institution}
+    return StudyDetail(**vars(shown), series=series)
+
+
+def _was_audited(db: Connection, viewer: Viewer, study_instance_uid: str, since: datetime) -> bool:
+    trail = audit_table.c
+    read = (trail.entity == "study") & (trail.entity_id == study_instance_uid) & (trail.action == "StudyRead")
+    recent = select(trail.sequence).where(read, trail.actor == viewer.practitioner_id, trail.at > since).limit(1)
+    return db.execute(recent).first() is not None
+
+
+def _audit(db: Connection, chronicle: Chronicle, viewer: Viewer, study_instance_uid: str, holder: str) -> None:
+    detail = {"holder": holder}
     record = AuditRecord(viewer.practitioner_id, "StudyRead", "study", study_instance_uid, viewer.institution_id, 0, detail)
     chronicle.trail.append(db, record)
-    return StudyDetail(**vars(shown), series=series)
 
 
 def _instances(db: Connection, series_id: str) -> tuple[Instance, ...]:
