@@ -156,6 +156,52 @@ def _identity(report: Report) -> Table:
 
 
 def _cell(zh: str, en: str, value: str) -> Paragraph:
+    label = f'<font size="7.5" color="#5b6470">{zh} {en}</font>'
+    return Paragraph(f'{label}<br/><font name="{BOLD}" size="10">{plain(value)}</font>', PARAGRAPHS["small"])
+
+
+def _text(report: Report) -> list[Flowable]:
+    story: list[Flowable] = [_section("检查所见", "Findings")]
+    story += _lines(report.findings, "body")
+    story.append(_section("会诊意见" if report.kind == "consultation" else "诊断意见", "Impression"))
+    story += _lines(report.impression, "impression")
+    return story
+
+
+def _lines(text: str, style: str) -> list[Flowable]:
+    """One paragraph a line: each may break across pages, and an empty line keeps its height."""
+    return [Paragraph(plain(line) or "&nbsp;", PARAGRAPHS[style]) for line in text.strip("\n").split("\n")]
+
+
+def _hints(hints: Hints) -> list[Flowable]:
+    small = PARAGRAPHS["small"]
+    story: list[Flowable] = [_section("自动测量 · 提示，非诊断", "Automatic measurements: hints, not a diagnosis")]
+    if hints.measurements:
+        pairs = [Paragraph(f"{plain(name)}　<b>{plain(value)}</b>", small) for name, value in hints.measurements]
+        rows: list[list[Any]] = [pairs[i : i + 3] for i in range(0, len(pairs), 3)]
+        rows[-1] += [""] * (3 - len(rows[-1]))
+        story.append(Table(rows, colWidths=[WIDTH / 3] * 3, style=GRID))
+    story += [Paragraph(f"· {plain(statement)}", PARAGRAPHS["note"]) for statement in hints.statements]
+    return story
+
+
+def _pictures(illustrations: Sequence[Illustration]) -> list[Flowable]:
+    if not illustrations:
+        return []
+    alone = len(illustrations) == 1
+    columns, width, height = (1, WIDTH * 0.6, 62 * mm) if alone else (2, WIDTH / 2 - 4 * mm, 70 * mm)
+    cells = [[picture(shown, width, height), Paragraph(plain(shown.caption), PARAGRAPHS["caption"])] for shown in illustrations]
+    rows: list[list[Any]] = [cells[i : i + columns] for i in range(0, len(cells), columns)]
+    rows[-1] += [""] * (columns - len(rows[-1]))
+    table = Table(rows, colWidths=[WIDTH / columns] * columns)
+    table.setStyle([("ALIGN", (0, 0), (-1, -1), "CENTER"), ("VALIGN", (0, 0), (-1, -1), "TOP")])
+    heading = _section("关键图像", "Key images")
+    return [KeepTogether([heading, table])] if len(rows) == 1 else [heading, table]
+
+
+def _signature(report: Report, ledger: Ledger) -> list[Flowable]:
+    signed = report.status is not ReportStatus.PRELIMINARY
+    name, at = (plain(report.signed_by.name), local(report.signed_at)) if signed else ("—", "—")
     signer = "会诊医师" if report.kind == "consultation" else "报告医师"
     signature = Table(
         [
