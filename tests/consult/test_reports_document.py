@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -234,7 +235,16 @@ def test_a_span_reads_as_a_clock(seconds, said):
     assert span(seconds) == said
 
 
-def test_documents_made_at_the_same_time_do_not_disturb_each_other():
+@pytest.fixture
+def impatient_threads():
+    """Let threads take turns so often that a shared reading position would show."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def test_documents_made_at_the_same_time_do_not_disturb_each_other(impatient_threads):
     reports = [a_report(findings="".join(chr(0x4E00 + 40 * number + k) for k in range(40))) for number in range(8)]
     alone = [made(report) for report in reports]
     with ThreadPoolExecutor(4) as pool:
