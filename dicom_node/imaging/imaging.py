@@ -35,6 +35,10 @@ class Imaging:
         self._decoded: RecentlyUsed[Frame] = RecentlyUsed(cache_bytes * 3 // 4)
         self._pictures: RecentlyUsed[bytes] = RecentlyUsed(cache_bytes // 4)
 
+    def warm(self) -> None:
+        """Have one worker loaded with the decoders before anybody waits for it; call it once the server is up."""
+        self._confinement.run(_called, bytes)
+
     def layout(self, path: Path, digest: str) -> Layout:
         """Return the Image Pixel module and the frames' places; NotFound for an object without pixels."""
         found = self._layouts.get(digest)

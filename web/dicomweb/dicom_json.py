@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ _SINGLE = frozenset({"LT", "ST", "UT", "UR"})
 _ASCII = frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "UI", "UR"})
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _INTEGERS = frozenset({"IS", "SL", "SS", "SV", "UL", "US", "UV"})
+_NUMBERS = _INTEGERS | {"DS", "FD", "FL"}
+_FORMATS = {"FL": "f", "FD": "d", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 Element = dict[str, Any]
@@ -110,26 +113,49 @@ def _elements(data_set: Dataset, place: _Place) -> Iterator[tuple[BaseTag, Eleme
             continue
         item = data_set.get_item(tag)
         vr = _vr_of(item, tag)
+        raw = item.value if isinstance(item, RawDataElement) else None
+        address = f"{place.bulk}{int(tag):08X}"
         if vr == "SQ":
-            yield tag, _sequence(data_set[tag], f"{place.bulk}{int(tag):08X}", place)
-        elif isinstance(item, RawDataElement) and (vr in _TEXT or vr == "PN"):
-            yield tag, _text(item.value or b"", vr, place.charsets)
+            yield tag, _sequence(data_set[tag], address, place)
+        elif isinstance(raw, bytes) and (vr in _TEXT or vr == "PN"):
+            yield tag, _text(raw, vr, place.charsets)
         elif vr in _BINARY:
-            yield tag, _binary(item.value, vr, f"{place.bulk}{int(tag):08X}")
+            yield tag, _binary(item.value, vr, address)
+        elif isinstance(raw, bytes) and (vr in _ASCII or vr in _NUMBERS):
+            values = _split(raw, vr, little=item.is_little_endian) if isinstance(item, RawDataElement) else []
+            yield tag, _listing(vr, values)
         else:
-            yield tag, _plain(data_set, tag, vr)
+            yield tag, _plain(data_set, tag, address)
 
 
 def _vr_of(item: DataElement | RawDataElement, tag: BaseTag) -> str:
     vr = item.VR
+    if vr in (None, "UN") and tag.is_private_creator:
+        return "LO"
     if vr is None or (vr == "UN" and not tag.is_private):
         try:
             vr = dictionary_VR(tag)
         except KeyError:
             vr = "UN"
-    if vr == "UN" and isinstance(item.value, bytes) is False and item.value is not None:
-        return "SQ"
-    return str(vr).partition(" or ")[0] if "SQ" not in str(vr) else "SQ"
+    if vr == "UN" and item.value is not None and not isinstance(item.value, bytes):
+        return "SQ"  # of undefined length, which pydicom has already read
+    return str(vr)
+
+
+def _split(raw: bytes, vr: str, *, little: bool) -> list[Any]:
+    """Part a value into its values, by the encoding of its VR (PS3.5 section 6.2); much quicker than pydicom's way."""
+    if vr in _FORMATS:
+        form = _FORMATS[vr]
+        size = struct.calcsize(f"<{form}")
+        count = len(raw) // size
+        return [_value(one, vr) for one in struct.unpack(f"{'<' if little else '>'}{count}{form}", raw[: count * size])]
+    text = raw.decode("ascii", "replace").rstrip("\0 ")
+    pieces = [text] if vr == "UR" else text.split("\\")
+    return [_value(one.strip(" \0"), vr) for one in pieces]
+
+
+def _listing(vr: str, values: list[Any]) -> Element:
+    return {"vr": vr, "Value": values} if any(one is not None for one in values) else {"vr": vr}
 
 
 def _sequence(element: DataElement, bulk: str, place: _Place) -> Element:
@@ -157,14 +183,17 @@ def _binary(value: Any, vr: str, address: str) -> Element:  # noqa: ANN401 - wha
     return {"vr": vr, "InlineBinary": base64.b64encode(value).decode("ascii")}
 
 
-def _plain(data_set: Dataset, tag: BaseTag, vr: str) -> Element:
+def _plain(data_set: Dataset, tag: BaseTag, address: str) -> Element:
+    """Encode what pydicom has read already, or what it must: where the VR depends on other elements (PS3.5 Annex A.1)."""
+    vr = str(data_set.get_item(tag).VR or "UN")[:2]
     try:
-        value = data_set[tag].value
+        element = data_set[tag]
     except (ValueError, TypeError, NotImplementedError, AttributeError, ArithmeticError):
         return {"vr": vr}  # a number that is none: the element was there, its value says nothing
-    actual = str(data_set[tag].VR)
-    values = [_value(one, actual) for one in _listed(value, actual)]
-    return {"vr": actual, "Value": values} if any(one is not None for one in values) else {"vr": actual}
+    vr, value = str(element.VR)[:2], element.value
+    if vr in _BINARY or isinstance(value, bytes):
+        return _binary(value, "OW" if vr not in _BINARY else vr, address)
+    return _listing(vr, [_value(one, vr) for one in _listed(value, vr)])
 
 
 def _listed(value: Any, vr: str) -> list[Any]:  # noqa: ANN401 - whatever pydicom made of it

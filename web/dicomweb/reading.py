@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from web.security import SIGNED_IN, viewer_of
 #: Stands in kept metadata where each answer puts its own bulk data address; long enough to be in no value by chance.
 _BULK = "{b53d1c0e7f3f4d0b9a0c6c1d6f2e8a47}"
 _PARSED_TOGETHER = 12
+#: How long a viewer's right to a study is believed without asking again; a withdrawn one ends within it.
+GRANTED_S = 2
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Reader:
         self._chronicle = chronicle
         self._metadata: RecentlyUsed[bytes] = RecentlyUsed(64 << 20)
         self._paths: RecentlyUsed[Path] = RecentlyUsed(100_000)
+        self._granted: RecentlyUsed[str] = RecentlyUsed(2_000)
+        self._instances: RecentlyUsed[tuple[Instance, str]] = RecentlyUsed(50_000)
         self._audited: RecentlyUsed[bool] = RecentlyUsed(10_000)
         self._auditing = threading.Lock()
 
@@ -70,13 +75,28 @@ class Reader:
         NotFound
             when nothing of that name is there, or not for *viewer*: the two look the same.
         """
-        with self._database.reading() as db:
-            institution = may_read_study(db, viewer, names.study)
-            rows = _instances(db, institution, names)
-        if not rows:
+        institution = self._granted.get((viewer, names.study, _moment()))
+        known = self._instances.get((institution, names)) if institution else None
+        if institution is None or known is None:
+            with self._database.reading() as db:
+                institution = may_read_study(db, viewer, names.study)
+                found = _instances(db, institution, names)
+            self._remember(viewer, institution, names, found)
+        else:
+            found = [known]
+        if not found:
             raise NotFound("there is no such study, series or object here", code="study")
         self._audit(viewer, session, institution, names.study)
-        return [Kept(instance, series, self._path(instance)) for instance, series in rows]
+        return [Kept(instance, series, self._path(instance)) for instance, series in found]
+
+    def _remember(self, viewer: Viewer, institution: str, names: Names, found: Sequence[tuple[Instance, str]]) -> None:
+        """Keep the answer for the requests that follow at once: a viewer asks for every frame of the series it listed.
+
+        A row of the index never changes; that this viewer may see it is believed for a moment only.
+        """
+        self._granted.put((viewer, names.study, _moment()), institution, 1)
+        for instance, series in found:
+            self._instances.put((institution, Names(names.study, series, instance.sop_instance_uid)), (instance, series), 1)
 
     def _path(self, instance: Instance) -> Path:
         path = self._paths.get(instance.digest)
@@ -129,6 +149,11 @@ class Reader:
 def address_of(base: str, study_instance_uid: str, one: Kept) -> str:
     """Return the address of an instance below the service's *base*."""
     return f"{base}/studies/{study_instance_uid}/series/{one.series_instance_uid}/instances/{one.instance.sop_instance_uid}"
+
+
+def _moment() -> int:
+    """Return a number that is the same for at most GRANTED_S seconds."""
+    return int(time.monotonic() // GRANTED_S)
 
 
 def _instances(db: Connection, institution: str, names: Names) -> list[tuple[Instance, str]]:
