@@ -52,6 +52,7 @@ async def set_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers.setdefault("Content-Security-Policy", f"{CONTENT_SECURITY_POLICY}; frame-ancestors {ancestors}")
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers["Server"] = "telemed"
     if _is_private(request):
         response.headers.setdefault("Cache-Control", "no-store")
     if is_secure(request, request.app[keys.SITE].origin):
