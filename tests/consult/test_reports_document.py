@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +16,7 @@ from consult.practitioners.model import Institution, Level, Person
 from consult.reports.document.appending import append_pages
 from consult.reports.document.content import Attachments, Hints, Illustration, Ledger
 from consult.reports.document.documents import hints_of
+from consult.reports.document.fonts import typesetting
 from consult.reports.document.pages import write
 from consult.reports.document.slip import with_slip
 from consult.reports.document.wording import span
@@ -235,16 +236,22 @@ def test_a_span_reads_as_a_clock(seconds, said):
     assert span(seconds) == said
 
 
-@pytest.fixture
-def impatient_threads():
-    """Let threads take turns so often that a shared reading position would show."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(usual)
+def test_one_document_is_set_at_a_time_for_the_fonts_keep_one_reading_position():
+    finished = threading.Event()
+
+    def set_another():
+        made(a_report())
+        finished.set()
+
+    other = threading.Thread(target=set_another)
+    with typesetting(FONTS):
+        other.start()
+        assert not finished.wait(1.5)
+    assert finished.wait(20)
+    other.join()
 
 
-def test_documents_made_at_the_same_time_do_not_disturb_each_other(impatient_threads):
+def test_documents_asked_for_at_the_same_time_are_the_ones_made_alone():
     reports = [a_report(findings="".join(chr(0x4E00 + 40 * number + k) for k in range(40))) for number in range(8)]
     alone = [made(report) for report in reports]
     with ThreadPoolExecutor(4) as pool:
