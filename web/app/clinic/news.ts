@@ -38,6 +38,8 @@ export function useNews(open: (report: Report) => void): News {
       message: t("clinic.news.text", { patient: report.patient.name, hospital: institutionName(report.performer) }),
       type: report.critical ? "error" : "success",
       duration: 0,
+      // Below the header: the toast must not cover who is signed in.
+      offset: 58,
       customClass: "report-news",
       onClick: () => {
         toast.close();
