@@ -58,6 +58,7 @@ class GuardedSocket(transport.AssociationSocket):
         while count < nr_bytes:
             count += (some := self._some(view[count:], deadline))
             if not some:
+                self._gone()
                 break
         view.release()
         del received[count:]
@@ -68,7 +69,14 @@ class GuardedSocket(transport.AssociationSocket):
         if self.socket is not None:
             with suppress(OSError):
                 self.socket.shutdown(socket.SHUT_RDWR)
+        self._gone()
         return OSError(why)
+
+    def _gone(self) -> None:
+        """Wake an acceptor that still waits for an A-ASSOCIATE-RQ: pynetdicom would hold its place until the time is up."""
+        if not self.assoc.is_established:
+            waiting: Any = self.assoc.dul.to_user_queue
+            waiting.put(None)  # what the wait returns when its time is up
 
     def _some(self, view: memoryview, deadline: float) -> int:
         left = deadline - time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from dicom_node.services.verification import VERIFICATION
 from telemed.kernel.errors import Invalid, Unavailable
 
 _PEER = re.compile(r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[0-9a-fA-F:.]+\]|[^:@]+):(?P<port>\d{1,5})\Z")
+_LOST = "the connection was lost before the peer answered"
 _MAX_CONTEXTS = 128  # PS3.8 9.3.2.2: odd identifiers from 1 to 255
 
 #: done, total, and the file that was just answered for.
@@ -149,7 +151,11 @@ def _sent(batch: list[_Parcel], peer: Peer, calling_aet: str) -> Iterator[tuple[
                 except Unavailable as error:
                     yield from ((left.path, error.sentence) for left in batch[number:])
                     return
-            yield parcel.path, _stored(association, parcel)
+            reason = _stored(association, parcel)
+            if reason == _LOST:
+                association.abort()  # pynetdicom may not have noticed yet, and would wait for an answer to the next one
+                association = None
+            yield parcel.path, reason
     finally:
         if association is not None and association.is_established:
             association.release()
@@ -163,13 +169,18 @@ def _stored(association: Association, parcel: _Parcel) -> str:
     except (RuntimeError, AttributeError, OSError) as error:
         return f"it could not be sent: {error}"
     if "Status" not in status:
-        return "the connection was lost before the peer answered"
+        return _LOST
     if status.Status == 0 or status.Status & 0xF000 == 0xB000:  # PS3.4 Table B.2-1: a warning says it is stored
         return ""
     return f"the peer refused it with status {status.Status:04X}: {status.get('ErrorComment', '') or 'no comment'}"
 
 
 def _associate(peer: Peer, contexts: list[PresentationContext], calling_aet: str) -> Association:
+    try:  # pynetdicom does not say why a connection failed, and leaves its socket open
+        socket.create_connection((peer.host, peer.port), timeout=10).close()
+    except OSError as error:
+        why = error.strerror or "no answer"
+        raise Unavailable(f"{peer} cannot be reached ({why}): is it running, and is the address right?", code="peer") from error
     # pynetdicom's only switch for it, and the process's: a file is sent from disk, its data set never decoded.
     _config.STORE_SEND_CHUNKED_DATASET = True
     ae = AE(calling_aet)
@@ -181,4 +192,4 @@ def _associate(peer: Peer, contexts: list[PresentationContext], calling_aet: str
         return association
     if association.is_rejected:
         raise Unavailable(f"{peer} rejected the association: it does not know {calling_aet} or its own name", code="peer")
-    raise Unavailable(f"{peer} cannot be reached: is it running, and is the address right?", code="peer")
+    raise Unavailable(f"{peer} ended the association before it began", code="peer")

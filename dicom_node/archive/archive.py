@@ -13,7 +13,7 @@ from dicom_node.archive.indexing import Entered, Received, enter, is_referenced,
 from dicom_node.archive.part10 import preface, read_preface
 from telemed.kernel.audit import AuditRecord, Chronicle
 from telemed.kernel.database import Database
-from telemed.kernel.errors import Invalid, Unavailable
+from telemed.kernel.errors import Unavailable
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,15 @@ class Archive:
         institution: str,
         transfer_syntax_uid: str | None,
         source: str,
-        sop_instance_uid: str | None = None,
     ) -> Stored:
         """Keep one object, byte for byte, and return once it is durable.
 
         *data* is a bare data set encoded in *transfer_syntax_uid*, or a whole Part 10 file when that is None.
-        *sop_instance_uid*, if given, is what the sender announced: the data set must say the same.
 
         Raises
         ------
         Invalid
-            code "unreadable" (not DICOM, truncated), "identifiers" (UIDs missing or malformed) or "mismatch"; nothing is kept.
+            code "unreadable" (not DICOM, truncated) or "identifiers" (UIDs missing or malformed); nothing is kept.
         Unavailable
             code "out-of-space" or "database"; nothing is visible, the sender may try again.
         """
@@ -81,8 +79,6 @@ class Archive:
         else:
             bare = whole
         header = read_header(bare, transfer_syntax_uid)
-        if sop_instance_uid is not None and sop_instance_uid != header.sop_instance_uid:
-            raise Invalid("the data set has another SOP Instance UID than was announced", code="mismatch")
         if len(bare) == len(whole):
             before = preface(header.sop_class_uid, header.sop_instance_uid, transfer_syntax_uid)
         data_digest = hashlib.sha256(bare).hexdigest()

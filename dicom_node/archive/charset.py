@@ -81,7 +81,7 @@ def decode(raw: bytes, charsets: Sequence[str]) -> Text:
         return Text(_clean(raw.decode("ascii")))
     codecs_stated, extended = _stated(charsets)
     if extended or b"\x1b" in raw:
-        text = _strictly(lambda: _with_escapes(raw, codecs_stated))
+        text = _strictly(lambda: _with_escapes(raw, codecs_stated, resetting=extended))
         if text is not None:
             return Text(_clean(text), Legibility.STATED if extended else Legibility.REPAIRED)
         raw = _ESCAPE.sub(b"", raw)
@@ -151,8 +151,11 @@ def _guessed(raw: bytes) -> Text:
     return Text(ILLEGIBLE_MARK if raw else "", Legibility.ILLEGIBLE)
 
 
-def _with_escapes(raw: bytes, stated: list[str]) -> str:
-    """Decode by ISO/IEC 2022 as PS3.5 6.1.2.5 narrows it: every delimiter brings back the first repertoire."""
+def _with_escapes(raw: bytes, stated: list[str], *, resetting: bool) -> str:
+    """Decode by ISO/IEC 2022 as PS3.5 6.1.2.5 narrows it: every delimiter brings back the first repertoire.
+
+    Not *resetting* is for escapes that the label does not allow: who writes those seldom repeats them.
+    """
     single = [codec for codec in stated[:1] if codec not in ("iso2022_jp", "iso2022_jp_2")]
     # Many writers of IR 58 and IR 149 escape once and forget that a delimiter resets: nothing else can be meant then.
     right_at_start = next((codec for codec in stated if codec in ("gb18030", "euc_kr", "utf_8")), *(single or ["ascii"]))
@@ -168,7 +171,7 @@ def _with_escapes(raw: bytes, stated: list[str]) -> str:
                 pieces.append(run.decode(halves[1]))
             elif halves[0] == "ascii":
                 for piece in _RESETS.split(run):
-                    if _RESETS.match(piece):
+                    if resetting and _RESETS.match(piece):
                         halves = ["ascii", right_at_start]
                     pieces.append(piece.decode("ascii"))
             else:

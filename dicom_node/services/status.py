@@ -9,14 +9,13 @@ from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused, TelemedE
 SUCCESS = 0x0000
 PROCESSING_FAILURE = 0x0110
 
-#: PS3.4 Table B.2-1 and PS3.7 Annex C, by kind and code, the most particular first; an empty code fits any.
-STATUSES: tuple[tuple[type[TelemedError], str, int], ...] = (
-    (Invalid, "mismatch", 0xA900),
-    (Invalid, "", 0xC000),
-    (Unavailable, "", 0xA700),
-    (Refused, "", 0x0124),
-    (NotFound, "", 0x0112),
-    (Conflict, "", PROCESSING_FAILURE),
+#: PS3.4 Table B.2-1 and PS3.7 Annex C.
+STATUSES: tuple[tuple[type[TelemedError], int], ...] = (
+    (Invalid, 0xC000),
+    (Unavailable, 0xA700),
+    (Refused, 0x0124),
+    (NotFound, 0x0112),
+    (Conflict, PROCESSING_FAILURE),
 )
 
 _MAX_COMMENT = 64  # VR LO of (0000,0902), default character repertoire
@@ -24,8 +23,7 @@ _MAX_COMMENT = 64  # VR LO of (0000,0902), default character repertoire
 
 def status_of(error: Exception) -> int:
     """Say *error* in DICOM's words."""
-    code = getattr(error, "code", "")
-    return next((status for kind, of, status in STATUSES if isinstance(error, kind) and of in ("", code)), PROCESSING_FAILURE)
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), PROCESSING_FAILURE)
 
 
 def response(status: int, comment: str = "") -> Dataset:

@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 def store(archive: Archive, request: Any, *, institution: str, transfer_syntax_uid: str, source: str) -> Dataset:  # noqa: ANN401 - pynetdicom's C_STORE, untyped
     """Answer a C-STORE; *source* is the calling AE title.
 
-    The data set is handed on as the bytes that came: it is neither decoded nor copied here.
+    The data set is handed on as the bytes that came: it is neither decoded nor copied here. It is filed under its own
+    UIDs: senders that announce those of a stale file header are common, and their objects are good.
     """
     try:
         data = request.DataSet or BytesIO()
@@ -28,7 +29,6 @@ def store(archive: Archive, request: Any, *, institution: str, transfer_syntax_u
                 institution=institution,
                 transfer_syntax_uid=transfer_syntax_uid,
                 source=source,
-                sop_instance_uid=str(request.AffectedSOPInstanceUID),
             )
     except TelemedError as error:
         log.warning("an object from %s was not stored: %s", source, error.sentence)

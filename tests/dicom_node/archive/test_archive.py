@@ -5,9 +5,9 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+import pydicom
 import pytest
 from pydicom import dcmread
-from pydicom.data import get_testdata_file
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from sqlalchemy import func, select
@@ -24,7 +24,7 @@ from telemed.kernel.events import events_of
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
-CT = Path(str(get_testdata_file("CT_small.dcm"))).read_bytes()
+CT = (Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm").read_bytes()
 CT_SYNTAX, CT_BEGIN = EXPLICIT, read_preface(memoryview(CT)).length
 
 

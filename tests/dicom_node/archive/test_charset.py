@@ -1,0 +1,96 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dicom_node.archive.charset import ILLEGIBLE_MARK, Legibility, charsets_of, decode, display_name, person_name
+
+STATED, REPAIRED, ILLEGIBLE = Legibility.STATED, Legibility.REPAIRED, Legibility.ILLEGIBLE
+ESC58 = b"\x1b$)A"
+RARE = "𬭎^㛃䶮"
+
+
+@pytest.mark.parametrize(
+    ("raw", "charsets", "name", "legibility"),
+    [
+        ("王^小东".encode("gb18030"), ("GB18030",), "王^小东", STATED),
+        (RARE.encode("gb18030"), ("GB18030",), RARE, STATED),
+        ("朱^镕基".encode("gbk"), ("GBK",), "朱^镕基", STATED),
+        (RARE.encode(), ("ISO_IR 192",), RARE, STATED),
+        ("王^小东".encode("gb18030"), ("GB18030", "ISO IR 192"), "王^小东", STATED),
+        ("王^小东".encode(), ("GB18030", "ISO IR 192"), "王^小东", STATED),
+        ("王^小东".encode("gb2312"), ("ISO 2022 IR 58",), "王^小东", STATED),
+        (ESC58 + "王".encode("gb2312") + b"^" + ESC58 + "小东".encode("gb2312"), ("", "ISO 2022 IR 58"), "王^小东", STATED),
+        (ESC58 + "王".encode("gb2312") + b"^" + "小东".encode("gb2312"), ("", "ISO 2022 IR 58"), "王^小东", STATED),
+        (ESC58 + "王^小东".encode("gb2312"), ("ISO_IR 100",), "王^小东", REPAIRED),
+        ("王^小东".encode("gbk"), ("ISO_IR 100",), "王^小东", REPAIRED),
+        ("王^芳".encode("gbk"), ("ISO_IR 100",), "王^芳", REPAIRED),
+        ("王^玥".encode("gbk"), (), "王^玥", REPAIRED),
+        ("王^小东".encode(), ("ISO_IR 100",), "王^小东", REPAIRED),
+        ("王^小东".encode(), ("GB18030",), "王^小东", REPAIRED),
+        ("王^小东".encode("gbk"), ("ISO_IR 192",), "王^小东", REPAIRED),
+        ("王^小东".encode("gbk")[:-1], ("GB18030",), "王^小", REPAIRED),
+        ("王^小东".encode("gbk"), ("KLINGON",), "王^小东", REPAIRED),
+        ("Buc^Jérôme".encode("latin_1"), ("ISO_IR 100",), "Buc^Jérôme", STATED),
+        ("Buc^Jérôme".encode("latin_1"), (), "Buc^Jérôme", REPAIRED),
+        ("Conceição^João".encode("latin_1"), ("ISO_IR 100",), "Conceição^João", STATED),
+        ("Люкceмбypг".encode("iso8859_5"), ("ISO_IR 144",), "Люкceмбypг", STATED),
+        ("Διονυσιος".encode("iso8859_7"), ("ISO_IR 126",), "Διονυσιος", STATED),
+        ("ﾔﾏﾀﾞ^ﾀﾛｳ".encode("shift_jis"), ("ISO_IR 13",), "ﾔﾏﾀﾞ^ﾀﾛｳ", STATED),
+        ("สมชาย".encode("iso8859_11"), ("ISO_IR 166",), "สมชาย", STATED),
+        (b"\xff\xfe\x80\x81", ("ISO_IR 192",), ILLEGIBLE_MARK, ILLEGIBLE),
+        (b"\x1b$Zxx", ("ISO 2022 IR 58",), "xx", REPAIRED),
+        (b"WANG^FANG ", (), "WANG^FANG", STATED),
+        (b"", (), "", STATED),
+    ],
+)  # fmt: skip
+def test_a_name_is_read_as_it_was_meant(raw, charsets, name, legibility):
+    read = person_name(raw, charsets)
+    assert (read.alphabetic, read.legibility) == (name, legibility)
+
+
+def test_the_standards_own_examples_are_read():
+    chinese = b"Zhang^XiaoDong=" + ESC58 + b"\xd5\xc5^" + ESC58 + b"\xd0\xa1\xb6\xab="
+    read = person_name(chinese, ("", "ISO 2022 IR 58"))  # PS3.5 K.2
+    assert (read.alphabetic, read.ideographic, read.phonetic) == ("Zhang^XiaoDong", "张^小东", "")
+    korean = b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf"
+    read = person_name(korean, ("", "ISO 2022 IR 149"))  # PS3.5 I.2
+    assert (read.alphabetic, read.ideographic, read.phonetic) == ("Hong^Gildong", "洪^吉洞", "홍^길동")
+    japanese = b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B"
+    read = person_name(japanese, ("", "ISO 2022 IR 87"))  # PS3.5 H.3.1
+    assert (read.ideographic, read.phonetic) == ("山田^太郎", "やまだ^たろう")
+    utf8 = b"Wang^XiaoDong=" + "王^小東".encode() + b"="
+    assert person_name(utf8, ("ISO_IR 192",)).ideographic == "王^小東"  # PS3.5 J.1
+
+
+@pytest.mark.parametrize("text", ["胸部CT平扫", "CT头颅 平扫", "脑MR", "心电图（12导）", "肝、胆", "联通"])
+@pytest.mark.parametrize("charsets", [("ISO_IR 100",), ()])
+def test_a_description_in_unlabelled_gbk_is_repaired(text, charsets):
+    assert decode(text.encode("gbk"), charsets).value == text
+
+
+def test_a_name_is_shown_the_way_people_write_it():
+    assert display_name("Wang^XiaoDong", "王^小东") == "王小东"
+    assert display_name("王^小东") == "王小东"
+    assert display_name("WANG^Fang") == "WANG Fang"
+    assert display_name("", "", "やまだ^たろう") == "やまだ たろう"
+    assert display_name("") == ""
+
+
+def test_the_label_is_parted_with_its_empty_first_value():
+    assert charsets_of(b"\\ISO 2022 IR 58") == ("", "ISO 2022 IR 58")
+
+
+@given(
+    st.binary(max_size=80),
+    st.sampled_from([(), ("GB18030",), ("ISO_IR 100",), ("", "ISO 2022 IR 58"), ("ISO 2022 IR 87",), ("x",)]),
+)
+def test_no_bytes_raise_or_leave_control_characters(raw, charsets):
+    text = decode(raw, charsets)
+    assert not any(character < " " and character not in "\n\r\t\f" for character in text.value)
+    assert "\ufffd" not in text.value or b"\xef\xbf\xbd" in raw or b"\x84\x31\xa4\x37" in raw
+
+
+@given(st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=2, max_size=4))
+def test_any_chinese_name_survives_each_chinese_label(name):
+    for codec, label in (("gb18030", "GB18030"), ("utf_8", "ISO_IR 192")):
+        assert decode(name.encode(codec), (label,)).value == name

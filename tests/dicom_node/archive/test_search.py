@@ -1,0 +1,95 @@
+import io
+from pathlib import Path
+
+import pydicom
+import pytest
+from sqlalchemy import true
+
+from dicom_node.archive.archive import Archive
+from dicom_node.archive.blobs import Blobs
+from dicom_node.archive.matching import Query
+from dicom_node.archive.search import search_instances, search_series, search_studies
+from dicom_node.archive.tables import study_table
+from telemed.kernel.errors import Invalid
+
+MR = Path(pydicom.__file__).parent / "data" / "test_files" / "MR_small.dcm"
+
+
+@pytest.fixture
+def archive(database, chronicle, tmp_path):
+    return Archive(database, chronicle, Blobs(tmp_path / "blobs"))
+
+
+def put(archive, institution="lianhua", **changes):
+    dataset = pydicom.dcmread(MR)
+    for keyword, value in changes.items():
+        setattr(dataset, keyword, value)
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    file = io.BytesIO()
+    dataset.save_as(file)
+    archive.store(file.getvalue(), institution=institution, transfer_syntax_uid=None, source="test")
+
+
+@pytest.fixture
+def filled(archive, database):
+    for number, (name, date) in enumerate([("王^小东", "20260301"), ("李^伟", "20260302"), ("WANG^FANG", "20260303")]):
+        for image in range(2):
+            put(
+                archive,
+                SpecificCharacterSet="GB18030",
+                PatientName=name,
+                PatientID=f"P{number}",
+                StudyDate=date,
+                AccessionNumber=f"A{number}",
+                StudyInstanceUID=f"1.2.{number}",
+                SeriesInstanceUID=f"1.3.{number}",
+                SOPInstanceUID=f"1.4.{number}.{image}",
+                InstanceNumber=image + 1,
+                Modality="MR" if number else "CT",
+            )
+    put(archive, "hehua", StudyInstanceUID="1.2.9", SeriesInstanceUID="1.3.9", SOPInstanceUID="1.4.9")
+    return database
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        ({}, ["1.2.2", "1.2.1", "1.2.0"]),
+        ({"PatientName": "王*"}, ["1.2.0"]),
+        ({"PatientName": "wang*"}, ["1.2.2"]),
+        ({"PatientID": "P1"}, ["1.2.1"]),
+        ({"StudyDate": "20260302-"}, ["1.2.2", "1.2.1"]),
+        ({"ModalitiesInStudy": "CT\\US"}, ["1.2.0"]),
+        ({"StudyInstanceUID": "1.2.0,1.2.2,1.2.9"}, ["1.2.2", "1.2.0"]),
+        ({"AccessionNumber": "A?", "PatientID": ""}, ["1.2.2", "1.2.1", "1.2.0"]),
+        ({"StudyDescription": "no such thing"}, []),
+    ],
+)
+def test_studies_are_found_by_their_keys_among_those_that_may_be_seen(filled, keys, found):
+    with filled.reading() as db:
+        studies = search_studies(db, study_table.c.institution == "lianhua", Query(keys))
+    assert [study.study_instance_uid for study in studies] == found
+
+
+def test_limit_and_offset_page_through_the_newest_first(filled):
+    with filled.reading() as db:
+        pages = [search_studies(db, true(), Query(limit=2, offset=offset)) for offset in (0, 2, 4)]
+    assert [study.study_instance_uid for page in pages for study in page] == ["1.2.2", "1.2.1", "1.2.0", "1.2.9"]
+
+
+def test_series_and_instances_are_found_with_what_they_belong_to(filled):
+    with filled.reading() as db:
+        [series] = search_series(db, true(), Query({"Modality": "CT"}))
+        instances = search_instances(db, true(), Query({"StudyInstanceUID": "1.2.1"}))
+        [second] = search_instances(db, true(), Query({"SeriesInstanceUID": "1.3.0", "InstanceNumber": "2", "Rows": "64"}))
+    assert (series.series.instance_count, series.study.patient.display_name) == (2, "王小东")
+    assert [found.instance.number for found in instances] == [1, 2]
+    assert (second.instance.sop_instance_uid, second.series.modality) == ("1.4.0.1", "CT")
+
+
+def test_what_a_level_does_not_know_is_refused(filled):
+    with filled.reading() as db:
+        with pytest.raises(Invalid, match="SOPInstanceUID cannot be matched"):
+            search_studies(db, true(), Query({"SOPInstanceUID": "1.2"}))
+        with pytest.raises(Invalid, match="whole number"):
+            search_instances(db, true(), Query({"InstanceNumber": "first"}))

@@ -1,0 +1,77 @@
+import time
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from dicom_node.archive import index
+from dicom_node.archive.archive import Archive
+from dicom_node.archive.blobs import Blobs
+from dicom_node.archive.settling import Settling
+from telemed.kernel.events import events_of
+
+FILES = Path(pydicom.__file__).parent / "data" / "test_files"
+CT = (FILES / "CT_small.dcm").read_bytes()
+UID = pydicom.dcmread(FILES / "CT_small.dcm").SOPInstanceUID.encode()
+STUDY = pydicom.dcmread(FILES / "CT_small.dcm").StudyInstanceUID
+
+
+@pytest.fixture
+def archive(database, chronicle, tmp_path):
+    return Archive(database, chronicle, Blobs(tmp_path / "blobs"))
+
+
+def store(archive, data=CT):
+    archive.store(data, institution="lianhua", transfer_syntax_uid=None, source="CT1")
+
+
+def settled_events(database):
+    with database.reading() as db:
+        return [event for event in events_of(db, STUDY) if event.type == "StudySettled"]
+
+
+def test_a_study_settles_once_it_is_quiet_and_again_after_a_late_image(archive, database, chronicle, clock):
+    watch = Settling(database, chronicle, quiet_s=3)
+    store(archive)
+    clock.pass_(seconds=2)
+    assert watch.settle() == 0
+    clock.pass_(seconds=2)
+    assert (watch.settle(), watch.settle()) == (1, 0)
+    store(archive, CT.replace(UID, UID[:-1] + b"9"))
+    with database.reading() as db:
+        assert index.study(db, "lianhua", STUDY).settled_at is None
+    clock.pass_(seconds=4)
+    assert Settling(database, chronicle, quiet_s=3).settle() == 1
+    first, second = settled_events(database)
+    assert (first.data["instance_count"], second.data["instance_count"]) == (1, 2)
+    assert second.data["modalities"] == ["CT"]
+    assert second.data["sop_class_uids"] == ["1.2.840.10008.5.1.4.1.1.2"]
+    assert second.data["last_received_at"] == "2026-03-02T01:30:04.000Z"
+
+
+def test_a_resent_image_does_not_open_a_settled_study_again(archive, database, chronicle, clock):
+    watch = Settling(database, chronicle)
+    store(archive)
+    clock.pass_(seconds=4)
+    watch.settle()
+    store(archive)
+    clock.pass_(seconds=4)
+    assert watch.settle() == 0
+
+
+def test_a_clock_that_was_set_back_does_not_keep_a_study_open(archive, database, chronicle, clock):
+    store(archive)
+    clock.pass_(hours=-1)
+    assert Settling(database, chronicle).settle() == 1
+
+
+def test_the_watch_settles_by_itself_and_stops(archive, database, chronicle, clock):
+    watch = Settling(database, chronicle, look_every_s=0.05)
+    store(archive)
+    clock.pass_(seconds=4)
+    watch.start()
+    deadline = time.monotonic() + 5
+    while not settled_events(database) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    watch.stop()
+    assert len(settled_events(database)) == 1
