@@ -70,7 +70,7 @@ def analyse(recording: Recording) -> Analysis:
         duration_s=recording.duration_s,
         leads=recording.names,
         r_peaks=tuple(int(peak) for peak in peaks),
-        delineation=_delineation(recording, parts),
+        delineation=_delineation(recording, parts, with_p=evidence.p_waves),
         measurements=measured,
         rhythm=rhythm_statement(findings),
         statements=statements(findings),
@@ -295,14 +295,17 @@ def _measurements(recording: Recording, parts: Sequence[Part], peaks: Samples, e
     )
 
 
-def _delineation(recording: Recording, parts: Sequence[Part]) -> dict[str, dict[str, tuple[int, ...]]]:
-    """Return every lead's waves in order; a wave that two parts saw at their border is kept once."""
+def _delineation(recording: Recording, parts: Sequence[Part], *, with_p: bool) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Return every lead's waves in order; a wave that two parts saw at their border is kept once.
+
+    Without *with_p* no P wave is marked: what looked like one in a part was judged to be none over the whole.
+    """
     result = {}
     for row, name in enumerate(recording.names):
         waves = {}
         for wave in WAVES:
             at = sorted({place for part in parts for place in part.waves.get(row, {}).get(wave, ())})
-            waves[wave] = tuple(at)
+            waves[wave] = tuple(at) if with_p or not wave.startswith("p_") else ()
         result[name] = waves
     return result
 

@@ -12,6 +12,7 @@ from ecg.recording import Millivolts
 
 BRADYCARDIA_BPM, TACHYCARDIA_BPM = 60, 100
 WIDE_MS = 120
+SINUS_AXIS = (-45, 120)
 IRREGULAR = 0.055  # median difference of successive intervals, over the median interval
 CHAOTIC, CHAOTIC_EVIDENCE = 0.15, 1.6
 ARRHYTHMIA = (0.12, 120.0)  # spread of sinus intervals: share, and milliseconds
@@ -40,8 +41,13 @@ class RhythmEvidence:
 
     @property
     def p_waves(self) -> bool:
-        """Whether P waves precede the beats."""
-        return self.p_evidence >= evidence_needed(self.irregularity)
+        """Whether P waves precede the beats; among irregular ones, what points from elsewhere is the end of T and no P."""
+        return self.p_evidence >= evidence_needed(self.irregularity) and not (self.irregular and self.elsewhere)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the P axis is none of the sinus node."""
+        return self.p_axis_deg is not None and not SINUS_AXIS[0] <= self.p_axis_deg <= SINUS_AXIS[1]
 
     @property
     def irregular(self) -> bool:
@@ -79,7 +85,7 @@ def _without_p(e: RhythmEvidence) -> str:
 
 def _sinus(e: RhythmEvidence) -> str:
     assert e.heart_rate_bpm is not None
-    if e.p_axis_deg is not None and not -45 <= e.p_axis_deg <= 120:
+    if e.elsewhere:
         return "ectopic-atrial-rhythm"
     if e.heart_rate_bpm < BRADYCARDIA_BPM:
         return "sinus-bradycardia"

@@ -55,8 +55,7 @@ def assess(millivolts: Millivolts, missing: Mask, transform: Spectrum) -> list[Q
             "flat": still[row] <= 0.98 and span[row] < FLAT_MV,
             "saturated": still[row] <= 0.98 and span[row] > 1.0 and at_rail[row] > RAIL_SHARE,
             "noise": mains_mv[row] > max(MAINS_MV, span[row])
-            or noise[row] > NOISE_MV
-            and noise[row] > NOISE_SHARE * (high[row] - low[row]),
+            or (noise[row] > NOISE_MV and noise[row] > NOISE_SHARE * (high[row] - low[row])),
             "mains": mains_mv[row] > MAINS_MV,
             "baseline-wander": wander[row] > WANDER_MV,
         }
