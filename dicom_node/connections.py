@@ -72,6 +72,13 @@ class GuardedSocket(transport.AssociationSocket):
         self._gone()
         return OSError(why)
 
+    def _shutdown_socket(self) -> None:
+        """Close the socket, also when the peer has already reset it: pynetdicom then leaves it open."""
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
+
     def _gone(self) -> None:
         """Wake an acceptor that still waits for an A-ASSOCIATE-RQ: pynetdicom would hold its place until the time is up."""
         if not self.assoc.is_established:

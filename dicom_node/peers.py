@@ -143,22 +143,31 @@ def _sent(batch: list[_Parcel], peer: Peer, calling_aet: str) -> Iterator[tuple[
     pairs = dict.fromkeys((parcel.sop_class_uid, parcel.transfer_syntax_uid) for parcel in batch)
     contexts = [build_context(UID(sop_class), UID(syntax)) for sop_class, syntax in pairs]
     association: Association | None = None
+    connection: socket.socket | None = None
     try:
         for number, parcel in enumerate(batch):
             if association is None or not association.is_established:
                 try:
                     association = _associate(peer, contexts, calling_aet)
+                    connection = association.dul.socket and association.dul.socket.socket
                 except Unavailable as error:
                     yield from ((left.path, error.sentence) for left in batch[number:])
                     return
             reason = _stored(association, parcel)
             if reason == _LOST:
-                association.abort()  # pynetdicom may not have noticed yet, and would wait for an answer to the next one
+                _abandon(association, connection)
                 association = None
             yield parcel.path, reason
     finally:
         if association is not None and association.is_established:
             association.release()
+
+
+def _abandon(association: Association, connection: socket.socket | None) -> None:
+    """End what is lost: pynetdicom may not have noticed, would wait for the next answer, and leaves a reset socket open."""
+    association.abort()
+    if connection is not None:
+        connection.close()
 
 
 def _stored(association: Association, parcel: _Parcel) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -26,6 +26,7 @@ MAX_STEPS = 2_000_000
 MAX_VALUE = 64 << 10
 MAX_HEADER = 64 << 20
 MAX_INFLATED = 512 << 20
+_FED_AT_ONCE = 64 << 10
 
 _VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 #: PS3.5 7.1.2: these have a 16-bit length, every other VR, known or to come, a 32-bit one after two reserved bytes.
@@ -139,21 +140,30 @@ def _truncated(position: int) -> Invalid:
 
 def _inflated(data: memoryview) -> tuple[memoryview, int]:
     """Inflate (PS3.5 A.5): return at most MAX_HEADER bytes of the beginning, and how long the whole is."""
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     beginning = bytearray()
     total = 0
-    rest: bytes | memoryview = data
+    for chunk in _inflating(data):
+        total += len(chunk)
+        if len(beginning) < MAX_HEADER:
+            beginning += chunk
+        if total > MAX_INFLATED:
+            raise Invalid(f"the data set inflates to more than {MAX_INFLATED >> 20} MiB", code="unreadable")
+    return memoryview(beginning), total
+
+
+def _inflating(data: memoryview) -> Iterator[bytes]:
+    """Yield the inflated bytes in pieces of at most 1 MiB, fed in small ones: what is not yet consumed is copied each time."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
+        for begin in range(0, len(data), _FED_AT_ONCE):
+            piece = bytes(data[begin : begin + _FED_AT_ONCE])
+            while piece and not inflater.eof:
+                yield inflater.decompress(piece, 1 << 20)
+                piece = inflater.unconsumed_tail
         while not inflater.eof:
-            chunk = inflater.decompress(rest, 1 << 20)
-            rest = inflater.unconsumed_tail
-            total += len(chunk)
-            if len(beginning) < MAX_HEADER:
-                beginning += chunk
-            if total > MAX_INFLATED:
-                raise Invalid(f"the data set inflates to more than {MAX_INFLATED >> 20} MiB", code="unreadable")
-            if not chunk and not rest:
+            chunk = inflater.decompress(b"", 1 << 20)
+            if not chunk:
                 raise Invalid("the deflated data set is truncated: send the object again", code="unreadable")
+            yield chunk
     except zlib.error as error:
         raise Invalid(f"the deflated data set is damaged: {error}", code="unreadable") from None
-    return memoryview(beginning), total

@@ -30,11 +30,12 @@ from telemed.kernel.errors import Invalid, Unavailable
 STORESCU, ECHOSCU = "/usr/bin/storescu", "/usr/bin/echoscu"
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 KNOWN = KnownPeers([KnownPeer("CT1", LOOPBACK, "lianhua"), KnownPeer("US1", LOOPBACK, "hehua")])
-FILES = """
-    CT_small.dcm MR_small.dcm MR_small_bigendian.dcm JPEG2000.dcm MR_small_jpeg_ls_lossless.dcm waveform_ecg.dcm
-    MR_small_RLE.dcm rtplan.dcm image_dfl.dcm SC_rgb_jpeg_gdcm.dcm ExplVR_BigEnd.dcm liver_1frame.dcm
-    examples_overlay.dcm test-SR.dcm
-""".split()
+FILES = [
+    "CT_small.dcm", "MR_small.dcm", "MR_small_bigendian.dcm", "JPEG2000.dcm",
+    "MR_small_jpeg_ls_lossless.dcm", "waveform_ecg.dcm", "MR_small_RLE.dcm", "rtplan.dcm",
+    "image_dfl.dcm", "SC_rgb_jpeg_gdcm.dcm", "ExplVR_BigEnd.dcm", "liver_1frame.dcm",
+    "examples_overlay.dcm", "test-SR.dcm",
+]  # fmt: skip
 
 
 def path_of(name):

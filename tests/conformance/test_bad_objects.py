@@ -1,0 +1,153 @@
+"""Objects of many makers, good and hostile: all good ones are kept as they came, no bad one does any harm.
+
+The corpus is not part of the repository: TELEMED_TEST_DATA names the folder that has dicom/MANIFEST.csv.
+"""
+
+import csv
+import os
+import socket
+import struct
+import time
+from contextlib import suppress
+from io import BytesIO
+from ipaddress import ip_network
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.uid import UID
+from pynetdicom import AE
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.presentation import build_context
+from sqlalchemy import func, select
+
+from dicom_node import peers
+from dicom_node.access import Access, KnownPeer, KnownPeers
+from dicom_node.archive.archive import Archive
+from dicom_node.archive.blobs import Blobs
+from dicom_node.archive.part10 import read_preface
+from dicom_node.archive.tables import instance_table
+from dicom_node.archive.verification import differences
+from dicom_node.node import DicomNode
+from telemed.kernel.errors import Invalid
+
+CORPUS = os.environ.get("TELEMED_TEST_DATA")
+needs_corpus = pytest.mark.skipif(not CORPUS, reason="TELEMED_TEST_DATA is not set: it names the folder with dicom/MANIFEST.csv")
+CT_CLASS, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
+CT = (Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm").read_bytes()
+DATA = CT[read_preface(memoryview(CT)).length :]
+#: Its sequence (2005,140F) claims 256 bytes and has 246: everything behind it, pixels too, is lost to every reader.
+DAMAGED = "GH626.dcm"
+
+
+@pytest.fixture
+def archive(database, chronicle, tmp_path):
+    return Archive(database, chronicle, Blobs(tmp_path / "blobs"))
+
+
+@pytest.fixture
+def node(archive):
+    known = KnownPeers([KnownPeer("CT1", (ip_network("127.0.0.0/8"),), "lianhua")])
+    node = DicomNode(archive, Access(known, "TELEMED"), host="127.0.0.1", port=0)
+    node.start()
+    yield node
+    node.stop(1)
+
+
+def rows(database):
+    with database.reading() as db:
+        return db.execute(select(func.count()).select_from(instance_table)).scalar_one()
+
+
+def store_raw(node, data):
+    """Send *data* as the data set of a C-STORE, whatever it is, and return the status."""
+    association = AE("CT1").associate(*node.address, contexts=[build_context(CT_CLASS, EXPLICIT)], ae_title="TELEMED")
+    request = C_STORE()
+    request.MessageID, request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = 1, UID(CT_CLASS), UID("1.2.3")
+    request.Priority, request.DataSet = 2, BytesIO(data)
+    association._reactor_checkpoint.clear()
+    association.dimse.send_msg(request, 1)
+    _, answer = association.dimse.get_msg(block=True)
+    association._reactor_checkpoint.set()
+    association.release()
+    return answer.Status
+
+
+@pytest.mark.parametrize("data", [b"Dear colleague, please find attached", DATA[:-100], DATA[:300], b"\0" * 64])
+def test_a_bad_object_gets_a_failure_status_and_the_node_lives(node, database, tmp_path, data):
+    assert store_raw(node, data) == 0xC000
+    assert rows(database) == 0
+    assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []
+    peers.echo(peers.Peer("TELEMED", *node.address), calling_aet="CT1")
+    assert store_raw(node, DATA) == 0x0000
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        struct.pack(">BBI", 1, 0, 0),
+        struct.pack(">BBI", 1, 0, 0xFFFFFFFF),
+        struct.pack(">BBI", 4, 0, 12) + b"\0" * 12,
+        struct.pack(">BBI", 9, 0, 4) + b"\0" * 4,
+        b"\x01",
+    ],
+)
+def test_a_stranger_who_speaks_no_dicom_is_survived(node, said):
+    with socket.create_connection(node.address) as connection:
+        connection.sendall(said)
+        began = time.monotonic()
+        peers.echo(peers.Peer("TELEMED", *node.address), calling_aet="CT1")
+        assert time.monotonic() - began < 3
+
+
+def corpus():
+    with (Path(CORPUS) / "dicom" / "MANIFEST.csv").open(newline="") as manifest:
+        for row in csv.DictReader(manifest):
+            yield Path(CORPUS) / "dicom" / row["file"], row
+
+
+def names_no_study(path):
+    """Tell whether this is an object that belongs to no study (a DICOMDIR, a palette) or does not say what it is."""
+    identity = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"]
+    dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=identity)
+    return not all(dataset.get(name) for name in identity)
+
+
+@needs_corpus
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom remarks on what the corpus is full of
+def test_every_valid_object_of_the_corpus_is_kept_byte_for_byte(archive, blobs_of, database):
+    stored = 0
+    for path, row in corpus():
+        if row["class"] != "valid" or row["valid"] != "valid" or path.name == DAMAGED or row["pydicom_parse"] != "ok":
+            continue
+        data = path.read_bytes()
+        if data[128:132] != b"DICM" or names_no_study(path):
+            continue
+        kept = archive.store(data, institution="lianhua", transfer_syntax_uid=None, source="corpus")
+        assert kept.conflicting or not kept.new or archive.read("lianhua", kept.sop_instance_uid) == data, path.name
+        assert blobs_of(kept.digest).endswith(data[read_preface(memoryview(data)).length :]), path.name
+        stored += 1
+    assert stored > 200
+    assert list(differences(database, archive._blobs)) == []
+
+
+@pytest.fixture
+def blobs_of(archive):
+    return archive._blobs.read
+
+
+@needs_corpus
+def test_no_hostile_object_of_the_corpus_does_harm(archive, database):
+    seen = 0
+    for path, row in corpus():
+        if row["valid"] == "valid" or path.suffix in {".zip", ".hl7", ".json", ".xml"}:
+            continue
+        data, began = path.read_bytes(), time.monotonic()
+        for syntax in (None, EXPLICIT):
+            with suppress(Invalid):
+                archive.store(data, institution="lianhua", transfer_syntax_uid=syntax, source="corpus")
+        assert time.monotonic() - began < 10, path.name
+        seen += 1
+    assert seen > 100
+    assert list(differences(database, archive._blobs)) == []

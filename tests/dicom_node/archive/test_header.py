@@ -1,0 +1,123 @@
+import time
+import zlib
+from pathlib import Path
+
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dicom_node.archive.header import Header, read_header
+from dicom_node.archive.part10 import preface, read_preface
+from dicom_node.archive.scan import DEFLATED, MAX_DEPTH
+from telemed.kernel.errors import Invalid
+
+FILES = Path(pydicom.__file__).parent / "data" / "test_files"
+CT = (FILES / "CT_small.dcm").read_bytes()
+BEGIN = read_preface(memoryview(CT)).length
+DATA = CT[BEGIN:]
+EXPLICIT, BIG, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2"
+
+
+def read(data, syntax=EXPLICIT):
+    return read_header(memoryview(data), syntax)
+
+
+def outcome(data, syntax=EXPLICIT):
+    """Return "read" or "refused", and fail on anything else or anything slow."""
+    began = time.monotonic()
+    try:
+        said = "read" if isinstance(read(data, syntax), Header) else "nothing"
+    except Invalid:
+        said = "refused"
+    assert time.monotonic() - began < 5
+    return said
+
+
+def read_file(path):
+    data = memoryview(path.read_bytes())
+    before = read_preface(data)
+    return read_header(data[before.length :], before.transfer_syntax_uid)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["CT_small", "MR_small", "MR_small_bigendian", "MR_small_implicit", "image_dfl", "rtplan", "waveform_ecg", "JPEG2000", "test-SR"]
+)  # fmt: skip
+def test_the_walk_reads_what_pydicom_reads(name):
+    header, dataset = read_file(FILES / f"{name}.dcm"), pydicom.dcmread(FILES / f"{name}.dcm")
+    assert header.sop_instance_uid == dataset.SOPInstanceUID
+    assert header.sop_class_uid == dataset.SOPClassUID
+    assert (header.study_instance_uid, header.series_instance_uid) == (dataset.StudyInstanceUID, dataset.SeriesInstanceUID)
+    assert header.patient_name.alphabetic == str(dataset.get("PatientName", "")).strip("^ ")
+    assert header.patient_id == dataset.get("PatientID", "")
+    assert (header.rows, header.columns) == (dataset.get("Rows"), dataset.get("Columns"))
+    assert header.modality == dataset.Modality
+    assert header.instance_attributes.get("PixelData", False) is ("PixelData" in dataset)
+    assert header.instance_attributes.get("WaveformSequence", False) is ("WaveformSequence" in dataset)
+
+
+@given(st.integers(0, len(DATA) - 1))
+@settings(max_examples=150, deadline=None)
+def test_any_truncation_is_refused(length):
+    # The file ends with padding of its own, (FFFC,FFFC): cut off whole, nothing shows that it was there.
+    whole_elements = {DATA.index(b"\xfc\xff\xfc\xff")}
+    assert outcome(DATA[:length]) == ("read" if length in whole_elements else "refused")
+
+
+@given(st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), min_size=1, max_size=8))
+@settings(max_examples=150, deadline=None)
+def test_any_mutation_is_read_or_refused(changes):
+    data = bytearray(DATA)
+    for position, value in changes:
+        data[position] = value
+    for syntax in (EXPLICIT, IMPLICIT, BIG, DEFLATED):
+        assert outcome(bytes(data), syntax) in {"read", "refused"}
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_read_or_refused(data):
+    for syntax in (EXPLICIT, IMPLICIT, BIG, DEFLATED, "1.2.3.private"):
+        assert outcome(data, syntax) in {"read", "refused"}
+    try:
+        read_preface(memoryview(b"\0" * 128 + b"DICM" + data))
+    except Invalid:
+        return
+
+
+def test_deep_nesting_and_countless_items_are_bounded():
+    sequence = b"\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    with pytest.raises(Invalid, match="nested"):
+        read(sequence * 10_000)
+    items = b"\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\0\0\0\0" * 400_000 + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    assert outcome(items + DATA) in {"read", "refused"}
+    ends = b"\xfe\xff\x0d\xe0\0\0\0\0" + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    nested = sequence * (MAX_DEPTH // 2) + ends * (MAX_DEPTH // 2)
+    assert read(DATA + nested).rows == 128
+
+
+def test_a_deflated_bomb_is_refused_in_bounded_memory():
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    head = packer.compress(DATA) + packer.flush(zlib.Z_FULL_FLUSH)
+    mebibyte = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    bomb = head + mebibyte * 600 + packer.flush()
+    assert len(bomb) < 1 << 20
+    with pytest.raises(Invalid, match="inflates to more"):
+        read(bomb, DEFLATED)
+    whole = (FILES / "image_dfl.dcm").read_bytes()
+    before = read_preface(memoryview(whole))
+    with pytest.raises(Invalid, match="truncated"):
+        read(whole[before.length : -100], DEFLATED)
+
+
+def test_the_preface_is_what_ps3_10_asks_for(tmp_path):
+    (tmp_path / "whole.dcm").write_bytes(preface("1.2.3", "1.2.3.4", EXPLICIT) + DATA)
+    dataset = pydicom.dcmread(tmp_path / "whole.dcm")
+    assert dataset.file_meta.MediaStorageSOPClassUID == "1.2.3"
+    assert dataset.file_meta.TransferSyntaxUID == EXPLICIT
+    assert read_preface(memoryview((tmp_path / "whole.dcm").read_bytes())).length == len(preface("1.2.3", "1.2.3.4", EXPLICIT))
+
+
+def test_a_bare_data_set_is_recognised_as_one():
+    assert read_preface(memoryview(DATA)).length == 0
+    assert read_preface(memoryview(DATA)).transfer_syntax_uid == EXPLICIT
