@@ -2,7 +2,6 @@ import "@fontsource-variable/noto-sans-sc";
 import "element-plus/dist/index.css";
 import "element-plus/theme-chalk/dark/css-vars.css";
 import "@/ui/theme.css";
-import "@/ui/fonts";
 import { createApp } from "vue";
 import App from "@/App.vue";
 import { i18n } from "@/locales";

@@ -13,3 +13,9 @@ export function said(text: Said): string {
 export function institutionName(institution: Institution): string {
   return i18n.global.locale.value === "en" && institution.name_en ? institution.name_en : institution.name;
 }
+
+/** What was examined: the modalities and the description, without saying one word twice. */
+export function described(modalities: readonly string[], description: string): string {
+  const names = modalities.join(" / ");
+  return description && description !== names ? `${names} ${description}` : names;
+}
