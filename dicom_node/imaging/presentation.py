@@ -105,16 +105,17 @@ def _window(groups: list[Dataset]) -> Window | None:
 
 def _table(data_set: Dataset, keyword: str, *, signed: bool) -> Table | None:
     items = data_set.get(keyword) or []
-    if not len(items):
+    if not len(items) or not all(items[0].get(part) is not None for part in ("LUTDescriptor", "LUTData")):
+        return None  # an empty item says no more than none
+    descriptor, data = items[0].LUTDescriptor, items[0]["LUTData"].value
+    if len(descriptor) != 3:
         return None
-    item = items[0]
-    count, first, bits = (int(value) for value in item.LUTDescriptor)
+    count, first, bits = (int(value) for value in descriptor)
     count = count or 1 << 16
     first = first - (1 << 16) if signed and first >= 1 << 15 else first
-    data = item["LUTData"].value
     if isinstance(data, bytes):
         wide = len(data) >= 2 * count
-        entries = np.frombuffer(data, "<u2" if wide else "u1")[:count]
+        entries = np.frombuffer(data[: 2 * count if wide else count], "<u2" if wide else "u1")
     else:
         entries = np.asarray(data, np.int64).reshape(-1)[:count] & 0xFFFF
     if entries.size == 0 or not 8 <= bits <= 16:

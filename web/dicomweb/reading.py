@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -20,12 +21,14 @@ from dicom_node.imaging.cache import RecentlyUsed
 from telemed.kernel.audit import AuditRecord, Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
-from telemed.kernel.errors import NotFound
+from telemed.kernel.errors import Invalid, NotFound
 from web import keys
 from web.accounts.permissions import Permission, require
 from web.api.transact import off_loop
 from web.dicomweb.dicom_json import metadata_of
 from web.security import SIGNED_IN, viewer_of
+
+log = logging.getLogger(__name__)
 
 #: Stands in kept metadata where each answer puts its own bulk data address; long enough to be in no value by chance.
 _BULK = "{b53d1c0e7f3f4d0b9a0c6c1d6f2e8a47}"
@@ -128,22 +131,32 @@ class Reader:
 
     def metadata(self, found: Sequence[Kept], study_instance_uid: str, base: str) -> list[bytes]:
         """Return the JSON text of each instance's metadata; one that cannot be read is left out."""
-        missing = [one for one in found if self._metadata.get(one.instance.digest) is None]
-        fresh: dict[str, bytes] = {}
+        texts = {one.instance.digest: self._metadata.get(one.instance.digest) for one in found}
+        missing = [one for one in found if texts[one.instance.digest] is None]
         for start in range(0, len(missing), _PARSED_TOGETHER):
-            together = missing[start : start + _PARSED_TOGETHER]
-            texts = self._confinement.run(metadata_of, [one.path for one in together], _BULK)
-            for one, text in zip(together, texts, strict=True):
-                if text is not None:
-                    fresh[one.instance.digest] = text
-                    self._metadata.put(one.instance.digest, text, len(text))
+            for one, parsed in self._parsed(missing[start : start + _PARSED_TOGETHER]):
+                texts[one.instance.digest] = parsed
+                self._metadata.put(one.instance.digest, parsed, len(parsed) + 100)
         answers = []
         for one in found:
-            text = fresh.get(one.instance.digest) or self._metadata.get(one.instance.digest)
-            if text is not None:
+            if text := texts[one.instance.digest]:
                 address = f"{address_of(base, study_instance_uid, one)}/bulkdata/"
                 answers.append(text.replace(_BULK.encode(), address.encode()))
         return answers
+
+    def _parsed(self, together: Sequence[Kept]) -> list[tuple[Kept, bytes]]:
+        """Parse files in one confined call; when that is cut off, one by one, so that one bad file hides no other.
+
+        Text is empty for a file that cannot be read; that too is remembered, for asking again would cost as much.
+        """
+        try:
+            texts = self._confinement.run(metadata_of, [one.path for one in together], _BULK)
+        except Invalid as error:
+            if len(together) > 1:
+                return [pair for one in together for pair in self._parsed([one])]
+            log.warning("object %s has no readable metadata: %s", together[0].instance.digest, error.sentence)
+            texts = [None]
+        return [(one, text or b"") for one, text in zip(together, texts, strict=True)]
 
 
 def address_of(base: str, study_instance_uid: str, one: Kept) -> str:

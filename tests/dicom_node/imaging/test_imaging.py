@@ -67,10 +67,10 @@ def test_a_decompression_bomb_is_refused_before_a_decoder_sees_it(confinement, t
 
 def test_a_header_that_lies_within_the_limits_costs_no_more_than_its_frame(confinement, tmp_path):
     """The decoder may fill what is missing; it must not take long, and what comes is of the size that was said."""
-    path = bomb(tmp_path / "lie.dcm", 3000, 3000, header_too=True)
+    path = bomb(tmp_path / "lie.dcm", 1500, 1500, header_too=True)
     began = time.monotonic()
     with suppress(Invalid):
-        assert len(Imaging(confinement).frame(path, 1, digest="lie").data) == 3000 * 3000 * 2
+        assert len(Imaging(confinement).frame(path, 1, digest="lie").data) == 1500 * 1500 * 2
     assert time.monotonic() - began < 10
 
 

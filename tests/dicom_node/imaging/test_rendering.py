@@ -126,6 +126,14 @@ def test_a_voi_table_is_used_until_a_window_is_asked_for(tmp_path):
     assert not np.array_equal(picture(path, 1, Window(40, 400)), picture(path, 1))
 
 
+def test_an_empty_table_is_as_none(tmp_path):
+    data_set = pydicom.dcmread(CT)
+    data_set.ModalityLUTSequence = [pydicom.Dataset()]
+    data_set.ModalityLUTSequence[0].LUTDescriptor = None
+    data_set.save_as(path := tmp_path / "empty.dcm")
+    assert np.array_equal(picture(path, 1), picture(CT, 1))
+
+
 def test_a_viewport_fits_the_part_it_shows_and_mirrors_it():
     def opened(data: bytes) -> Image.Image:
         return Image.open(io.BytesIO(data))

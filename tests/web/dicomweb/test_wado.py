@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import io
+import struct
+from pathlib import Path
 
 import pydicom
 import pytest
+
+from telemed.kernel.confinement import Confinement
+from telemed.kernel.errors import Invalid
+from web.dicomweb.reading import Names, Reader
 
 from .conftest import FILES, on_both_databases, path_of
 
@@ -65,6 +71,44 @@ def test_one_bad_value_does_not_hide_the_others(service):
     (text,) = service.get(path_of(one) + "/metadata", JSON).json()
     assert text["00280008"] == {"vr": "IS"}  # the file says "1A"
     assert text["00280010"] == {"vr": "US", "Value": [10]}
+
+
+class CutsOff(Confinement):
+    """A confinement in which everything that has to do with *file* is cut off."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(processes=1)
+        self.file, self.calls = file, 0
+
+    def run(self, function, *arguments):
+        self.calls += 1
+        if self.file in arguments[0]:
+            raise Invalid("reading it took too long", code="overstepped")
+        return function(*arguments)
+
+
+def test_one_hostile_object_does_not_hide_the_others_and_costs_its_price_once(service):
+    good, bad = service.keep("CT_small.dcm", "MR_small.dcm")
+    hostile = CutsOff(service.archive.file(service.clinic, bad.sop_instance_uid))
+    reader = Reader(service.database, service.archive, service.chronicle, hostile)
+    nurse = service.people["nurse"]
+    found = [one for stored in (bad, good) for one in reader.kept(nurse, "s", Names(stored.study_instance_uid, None, None))]
+    for calls in (3, 3):
+        (text,) = reader.metadata(found, good.study_instance_uid, "http://here")
+        assert good.sop_instance_uid.encode() in text
+        assert hostile.calls == calls
+
+
+def test_sequences_nested_beyond_reason_leave_the_object_out(service):
+    (bad,) = service.keep("MR_small_RLE.dcm")
+    level = struct.pack("<HH2sHI", 0x0040, 0xA730, b"SQ", 0, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
+    end = struct.pack("<HHI", 0xFFFE, 0xE00D, 0) + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    file = service.archive.file(service.clinic, bad.sop_instance_uid)
+    meta = 132 + 12 + struct.unpack("<I", file.read_bytes()[140:144])[0]
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[:meta] + level * 200 + end * 200)
+    answer = service.get(path_of(bad) + "/metadata", JSON)
+    assert (answer.status, answer.json()) == (200, [])
 
 
 def test_large_values_are_where_their_address_says(service):
