@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +43,61 @@ class Answer:
         return json.loads(self.body)
 
 
+@dataclass(frozen=True)
+class Population:
+    """A clinic, a hospital it may ask, a clinic elsewhere, and somebody of every role with an account of that name."""
+
+    clinic: str
+    hospital: str
+    people: dict[str, Viewer]
+
+
+def populate(database: Database, chronicle: Chronicle) -> Population:
+    clinic, hospital = a_clinic(database, chronicle), a_hospital(database, chronicle)
+    an_agreement(database, chronicle, clinic, hospital)
+    elsewhere = a_clinic(database, chronicle, name="白云乡卫生院")
+    people = {
+        "clinic": a_nurse(database, chronicle, clinic),
+        "radiologist": a_specialist(database, chronicle, hospital),
+        "cardiologist": a_specialist(database, chronicle, hospital, Role.CARDIOLOGIST, name="孙强"),
+        "coordinator": a_person(database, chronicle, hospital, Role.COORDINATOR, name="周芳"),
+        "regulator": a_person(database, chronicle, hospital, Role.REGULATOR, name="吴静"),
+        "admin": a_person(database, chronicle, hospital, Role.ADMIN, name="郑伟"),
+        "stranger": a_nurse(database, chronicle, elsewhere, name="冯云"),
+        "radiologist2": a_specialist(database, chronicle, hospital, name="陈晨"),
+    }
+    hashed = Passwords(CHEAPEST).hashed(PASSWORD)
+    with database.transaction() as db:
+        for username, viewer in people.items():
+            id_ = viewer.practitioner_id
+            add_account(db, chronicle, username=username, password_hash=hashed, practitioner_id=id_, by="test")
+    return Population(clinic, hospital, people)
+
+
 @dataclass
 class Site:
-    """A running application over a database of its own, with one account for every role."""
+    """A running application over a database of its own."""
 
     database: Database
     chronicle: Chronicle
     folder: Path
-    people: dict[str, Viewer] = field(default_factory=dict)
+    population: Population
+    confinement: Confinement
     url: str = ""
 
+    @property
+    def clinic(self) -> str:
+        return self.population.clinic
+
+    @property
+    def hospital(self) -> str:
+        return self.population.hospital
+
+    @property
+    def people(self) -> dict[str, Viewer]:
+        return self.population.people
+
     def start(self) -> None:
-        self._populate()
-        self.confinement = Confinement(processes=1)
         self.archive = Archive(self.database, self.chronicle, Blobs(self.folder / "blobs"))
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
@@ -68,7 +110,6 @@ class Site:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
         self.loop.close()
-        self.confinement.close()
 
     def run(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
@@ -91,27 +132,6 @@ class Site:
         await listening.start()
         self.url = f"http://127.0.0.1:{self.runner.addresses[0][1]}"
         self.client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-
-    def _populate(self) -> None:
-        database, chronicle = self.database, self.chronicle
-        self.clinic, self.hospital = a_clinic(database, chronicle), a_hospital(database, chronicle)
-        an_agreement(database, chronicle, self.clinic, self.hospital)
-        elsewhere = a_clinic(database, chronicle, name="白云乡卫生院")
-        self.people = {
-            "clinic": a_nurse(database, chronicle, self.clinic),
-            "radiologist": a_specialist(database, chronicle, self.hospital),
-            "cardiologist": a_specialist(database, chronicle, self.hospital, Role.CARDIOLOGIST, name="孙强"),
-            "coordinator": a_person(database, chronicle, self.hospital, Role.COORDINATOR, name="周芳"),
-            "regulator": a_person(database, chronicle, self.hospital, Role.REGULATOR, name="吴静"),
-            "admin": a_person(database, chronicle, self.hospital, Role.ADMIN, name="郑伟"),
-            "stranger": a_nurse(database, chronicle, elsewhere, name="冯云"),
-            "radiologist2": a_specialist(database, chronicle, self.hospital, name="陈晨"),
-        }
-        hashed = Passwords(CHEAPEST).hashed(PASSWORD)
-        with database.transaction() as db:
-            for username, viewer in self.people.items():
-                id_ = viewer.practitioner_id
-                add_account(db, chronicle, username=username, password_hash=hashed, practitioner_id=id_, by="test")
 
     def browser(self, username: str | None = None) -> Browser:
         """A browser, signed in as *username* when one is given."""
