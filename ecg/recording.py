@@ -96,11 +96,8 @@ class Recording:
 
     def microvolts(self) -> list[list[int | None]]:
         """Return every lead as whole microvolts, None where a sample is missing (the waveform of the API)."""
-        whole = (
-            np.rint(np.nan_to_num(self.millivolts, nan=0.0, posinf=0.0, neginf=0.0) * 1000)
-            .clip(-(2**31), 2**31 - 1)
-            .astype(np.int64)
-        )
+        bounded = np.nan_to_num(self.millivolts, nan=0.0, posinf=0.0, neginf=0.0).clip(-1e6, 1e6)
+        whole = np.rint(bounded * 1000).astype(np.int64)
         missing = ~np.isfinite(self.millivolts)
         rows: list[list[int | None]] = list(whole.tolist())
         for row in np.flatnonzero(missing.any(axis=1)):
@@ -119,7 +116,8 @@ def with_limb_leads(recording: Recording) -> Recording:
     if one is not None and two is not None:
         for name, (of_one, of_two) in DERIVED.items():
             if LEADS[name] not in have:
-                have[LEADS[name]] = of_one * one + of_two * two
+                with np.errstate(over="ignore", invalid="ignore"):  # a broken lead breaks what follows from it
+                    have[LEADS[name]] = of_one * one + of_two * two
                 resolution[LEADS[name]] = resolution.get(LEADS["I"], 0.001) / 2
     order = [lead for lead in TWELVE if lead in have] + [lead for lead in have if lead not in TWELVE]
     if tuple(order) == recording.leads:

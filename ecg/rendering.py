@@ -100,8 +100,8 @@ def _pulse(zero_mm: float, speed_mm_s: float, gain_mm_mv: float) -> Line:
 def _lines(samples: Millivolts, rate: float, origin: Point, speed_mm_s: float, gain_mm_mv: float) -> tuple[Line, ...]:
     """Return the samples as lines from *origin*, the strip's own median on the zero line, broken where samples miss."""
     step = max(1, round(rate / DRAWN_HZ))
-    values = samples[::step]
-    finite = np.isfinite(values)
+    values = np.clip(samples[::step], -1e6, 1e6)
+    finite = np.isfinite(samples[::step])
     if not finite.any():
         return ()
     x = np.round(origin[0] + np.arange(values.size) * (step / rate * speed_mm_s), 2)

@@ -1,8 +1,12 @@
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.data import get_testdata_file
 
 from ecg.formats import read
 from ecg.leads import TWELVE
@@ -10,6 +14,7 @@ from ecg.pipeline import analyse
 from ecg.recording import Recording
 from sample_data.ecg_synthesis import synthesise
 
+ROOT = Path(__file__).parents[2]
 NORMAL = synthesise("normal", seed=1)
 T = np.arange(5000) / 500
 CHANCE = np.random.default_rng(7)
@@ -148,3 +153,22 @@ def test_half_an_hour_is_taken_in_parts_without_seams():
     assert gaps.size == pytest.approx(600 / 0.84, abs=3)
     assert gaps.min() > 0.7
     assert gaps.max() < 1.0
+
+
+def test_a_real_twelve_lead_dicom_is_a_sinus_rhythm_of_61():
+    path = Path(str(get_testdata_file("waveform_ecg.dcm")))
+    analysis = analyse(read({path.name: path.read_bytes()}))
+    assert analysis.rhythm.code == "sinus-rhythm"
+    assert analysis.measurements.heart_rate_bpm == 61
+    assert len(analysis.r_peaks) == 10
+    assert all(quality.usable for quality in analysis.quality.values())
+
+
+def test_loading_the_package_loads_no_numbers():
+    program = "import sys, ecg; sys.exit(bool({'numpy', 'scipy', 'neurokit2', 'pydicom'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], check=False, cwd=ROOT).returncode == 0
+
+
+def test_the_whole_engine_works_without_the_signal_libraries():
+    program = "import sys, ecg.pipeline; sys.exit(bool({'scipy', 'neurokit2'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], check=False, cwd=ROOT).returncode == 0
