@@ -94,6 +94,27 @@ def without_sensitivity() -> bytes:
     return out.getvalue()
 
 
+def swollen_image(study: str) -> bytes:
+    """Return a file that announces 99999 frames of 65535 x 65535 pixels and holds an RLE segment of zeros."""
+    header = _element(0x28, 2, b"US", b"\1\0") + _element(0x28, 4, b"CS", b"MONOCHROME2") + _element(0x28, 8, b"IS", b"99999")
+    for number, value in ((0x10, 65535), (0x11, 65535), (0x100, 8), (0x101, 8), (0x102, 7), (0x103, 0)):
+        header += _element(0x28, number, b"US", struct.pack("<H", value))
+    segment = struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0" * 10_000  # PS3.5 G.5: one segment, runs of 128 zeros
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, 0) + struct.pack("<HHI", 0xFFFE, 0xE000, len(segment)) + segment
+    pixels = struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OB", 0, 0xFFFFFFFF) + item + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    return part_10(identified(f"{study}.1.1", header + pixels, study=study), b"1.2.840.10008.1.2.5")
+
+
+def swollen_waveform() -> bytes:
+    """Return pydicom's real ECG, announcing four billion samples."""
+    dataset = dcmread(io.BytesIO(shipped("waveform_ecg.dcm")))
+    for group in dataset.WaveformSequence:
+        group.NumberOfWaveformSamples = 0xFFFFFFF0
+    out = io.BytesIO()
+    dcmwrite(out, dataset)
+    return out.getvalue()
+
+
 def _cut(at: int, where: str) -> BadFile:
     return BadFile(f"cut-{where}.dcm", shipped("CT_small.dcm")[:at], r"truncated|damaged|mark DICM|not a DICOM")
 
@@ -113,7 +134,8 @@ TEXT = BadFile("letter.txt", b"Dear colleague, the images come tomorrow.\n" * 9,
 NESTED = BadFile("nested.dcm", part_10(identified(rest=nested(1200))), r"nested|not readable|deep")
 BOMB = BadFile("bomb.dcm", part_10(deflated_bomb(), b"1.2.840.10008.1.2.1.99"), r"inflate|too much|too large|not readable")
 CLIMBING = BadFile("climbing.dcm", part_10(identified("../../..")), r"UID.*malformed|malformed.*UID")
-FULL_OF_HOLES = (EMPTY, TEXT, *CUTS, NESTED, BOMB, CLIMBING)
+#: What is refused at every door.
+REFUSED = (EMPTY, TEXT, *CUTS, NESTED, BOMB, CLIMBING)
 
 #: A header without a gain, and the signals it names: 2 leads, 4 s at 250 Hz.
 WFDB_HEADER = b"r 2 250 1000\nr.dat 16 0 16 0 0 0 0 I\nr.dat 16 0 16 0 0 0 0 II\n"

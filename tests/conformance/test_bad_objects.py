@@ -31,6 +31,8 @@ from dicom_node.archive.verification import differences
 from dicom_node.node import DicomNode
 from telemed.kernel.errors import Invalid
 
+#: The kind of database makes no difference here; test_archive asks both.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 CORPUS = os.environ.get("TELEMED_TEST_DATA")
 needs_corpus = pytest.mark.skipif(not CORPUS, reason="TELEMED_TEST_DATA is not set: it names the folder with dicom/MANIFEST.csv")
 CT_CLASS, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
