@@ -149,7 +149,7 @@ def _sent(batch: list[_Parcel], peer: Peer, calling_aet: str) -> Iterator[tuple[
             if association is None or not association.is_established:
                 try:
                     association = _associate(peer, contexts, calling_aet)
-                    connection = association.dul.socket and association.dul.socket.socket
+                    connection = None if association.dul.socket is None else association.dul.socket.socket
                 except Unavailable as error:
                     yield from ((left.path, error.sentence) for left in batch[number:])
                     return
