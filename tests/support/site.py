@@ -107,6 +107,7 @@ class Site:
     def stop(self) -> None:
         self.run(self.client.close())
         self.run(self.runner.cleanup())
+        self.run(asyncio.sleep(0.02))  # transports close in the loop's next rounds
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
         self.loop.close()

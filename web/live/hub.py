@@ -156,9 +156,10 @@ class Hub:
                 continue
             if found:
                 position = found[-1].position
-                if loop.is_closed():
+                try:
+                    loop.call_soon_threadsafe(self._publish, found)
+                except RuntimeError:  # the loop has closed: the server has stopped
                     return
-                loop.call_soon_threadsafe(self._publish, found)
             else:
                 self._events.wait(position, LOOK_AGAIN_S)
 
