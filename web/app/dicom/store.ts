@@ -25,6 +25,13 @@ export class SeriesStore {
     return source;
   }
 
+  /** Fetch a series anew the next time: it has grown. */
+  forget(seriesInstanceUid: string): void {
+    this.#ready.get(seriesInstanceUid)?.pause();
+    this.#sources.delete(seriesInstanceUid);
+    this.#ready.delete(seriesInstanceUid);
+  }
+
   /** Stop all fetching and let go of everything. */
   close(): void {
     for (const source of this.#ready.values()) {

@@ -48,11 +48,12 @@ export function drawPaper(
   drawGrid(context, paper, scale, ink);
   context.setTransform(scale, 0, 0, scale, 0, 0);
   for (const baseline of paper.pulses) drawPulse(context, baseline, settings, ink);
+  const strip = paper.cells.findLast((cell) => cell.seconds >= paper.pageS);
   for (const cell of paper.cells) {
     const lead = waveform.leads.indexOf(cell.lead);
     if (options.waves && analysis !== null) drawWaves(context, cell, analysis);
     if (lead >= 0) drawTrace(context, cell, waveform, options.shown[lead], options);
-    if (options.beats && analysis !== null) drawBeats(context, cell, analysis, ink);
+    if (options.beats && analysis !== null) drawBeats(context, cell, analysis, ink, cell === strip);
     drawLabel(context, cell, lead >= 0, analysis, ink, words);
   }
   write(context, words.foot, MARGIN, paper.height - 2.5, 3, ink.text);
@@ -156,7 +157,8 @@ function drawWaves(context: CanvasRenderingContext2D, cell: Cell, analysis: Anal
   }
 }
 
-function drawBeats(context: CanvasRenderingContext2D, cell: Cell, analysis: Analysis, ink: Ink): void {
+/** Marks under the R peaks; with *intervals*, RR in milliseconds between them: on one strip only, or the page drowns in figures. */
+function drawBeats(context: CanvasRenderingContext2D, cell: Cell, analysis: Analysis, ink: Ink, intervals: boolean): void {
   const perSecond = cell.width / cell.seconds;
   const y = cell.top + cell.height - 1.2;
   let before: number | null = null;
@@ -171,8 +173,7 @@ function drawBeats(context: CanvasRenderingContext2D, cell: Cell, analysis: Anal
       context.lineTo(x + 0.8, y);
       context.fill();
       const middle = before === null ? -1 : cell.x + ((at + before) / 2 - cell.startS) * perSecond;
-      // RR in milliseconds where there is room for it: on strips as long as the page.
-      if (before !== null && cell.width > 200 && middle > cell.x + 3) write(context, String(Math.round((at - before) * 1000)), middle - 2.5, y, 2.4, ink.quiet);
+      if (before !== null && intervals && middle > cell.x + 3) write(context, String(Math.round((at - before) * 1000)), middle - 2.5, y, 2.4, ink.quiet);
     }
     before = at;
   }

@@ -149,6 +149,17 @@ export class Viewport {
     this.changes.status();
   }
 
+  /** Show nothing: another series is on its way, and the old one must not be taken for it. */
+  empty(): void {
+    this.stop();
+    this.#stop?.();
+    this.#stop = null;
+    this.source = null;
+    this.sketch = null;
+    for (const told of ["data-frame", "data-instance", "data-window"]) this.picture.removeAttribute(told);
+    this.#redraw(true);
+  }
+
   /** The canvases' size in CSS pixels and the device pixels to one of them. */
   resize(width: number, height: number, ratio: number): void {
     if (width < 1 || height < 1) return;
