@@ -14,6 +14,8 @@ export type TaskStatus = Schemas["TaskStatus"];
 export type DeclineCode = Schemas["Declined"];
 /** 会诊 is advice and the clinic decides; 诊断 is issued by the invited hospital. */
 export type ReportKind = Schemas["Kind"];
+export type ConsentKind = Schemas["ConsentKind"];
+export type NewRequest = Schemas["NewRequest"];
 export type Institution = Schemas["Institution"];
 export type User = Schemas["User"];
 export type Session = Schemas["Session"];

@@ -8,6 +8,7 @@ import type {
   Figures,
   Institution,
   Lane,
+  NewRequest,
   Practitioner,
   Report,
   Session,
@@ -51,6 +52,11 @@ export const studies = (query: { patient_id?: string } = {}): Promise<Study[]> =
   every((cursor) => answered(client.GET("/api/v1/studies", { params: { query: { ...query, limit: PAGE, cursor } } })));
 export const study = async (study_instance_uid: string): Promise<StudyDetail> =>
   (await answered(client.GET("/api/v1/studies/{study_instance_uid}", { params: { path: { study_instance_uid } } }))) as StudyDetail;
+
+/** Ask for a consultation on a study; 409 while one still waits for its answer. */
+export const placeRequest = async (body: NewRequest): Promise<void> => {
+  await answered(client.POST("/api/v1/requests", { body }));
+};
 
 /** The queue, most urgent first: everything still open, or only what is in *status*. */
 export const tasks = (status?: TaskStatus[]): Promise<Task[]> =>

@@ -15,6 +15,12 @@ export function stepOf(study: Study, report: Report | undefined): Step {
   return "arrived";
 }
 
+/** Whether the study lies here whole and nobody was asked, or nobody took it. */
+export function isUnasked(study: Study): boolean {
+  if (study.report || !study.settled_at) return false;
+  return study.task === null || study.task.status === "cancelled";
+}
+
 /** Whether the clinic still waits for an answer against a deadline. */
 export function isWaiting(study: Study): boolean {
   return study.task !== null && ["requested", "accepted", "in-progress"].includes(study.task.status);

@@ -1,0 +1,26 @@
+import { describe, expect, it } from "vitest";
+import type { Report, Study, Task } from "@/api/model";
+import { isUnasked, isWaiting, stepOf } from "@/clinic/steps";
+
+const study = (status: Task["status"] | null, settled = true): Study =>
+  ({ task: status && { status }, report: null, settled_at: settled ? "2026-01-01T00:00:00Z" : null }) as Study;
+const report = (over: Partial<Report>): Report => ({ delivered_at: null, read_at: null, ...over }) as Report;
+
+describe("where a study stands", () => {
+  it("follows the task until there is a report, then the report's own stamps", () => {
+    expect(stepOf(study(null), undefined)).toBe("arrived");
+    expect(stepOf(study("requested"), undefined)).toBe("queued");
+    expect(stepOf(study("in-progress"), undefined)).toBe("reading");
+    expect(stepOf(study("completed"), report({}))).toBe("signed");
+    expect(stepOf(study("completed"), report({ delivered_at: "x" }))).toBe("delivered");
+    expect(stepOf(study("completed"), report({ delivered_at: "x", read_at: "y" }))).toBe("read");
+  });
+
+  it("offers to ask only for what lies here whole and waits for nobody", () => {
+    expect(isUnasked(study(null))).toBe(true);
+    expect(isUnasked(study(null, false))).toBe(false);
+    expect(isUnasked(study("cancelled"))).toBe(true);
+    expect(isUnasked(study("requested"))).toBe(false);
+    expect(isWaiting(study("cancelled"))).toBe(false);
+  });
+});
