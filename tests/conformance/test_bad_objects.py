@@ -29,10 +29,9 @@ from dicom_node.archive.part10 import read_preface
 from dicom_node.archive.tables import instance_table
 from dicom_node.archive.verification import differences
 from dicom_node.node import DicomNode
+from telemed.kernel.database import Database, metadata
 from telemed.kernel.errors import Invalid
 
-#: The kind of database makes no difference here; test_archive asks both.
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 CORPUS = os.environ.get("TELEMED_TEST_DATA")
 needs_corpus = pytest.mark.skipif(not CORPUS, reason="TELEMED_TEST_DATA is not set: it names the folder with dicom/MANIFEST.csv")
 CT_CLASS, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
@@ -40,6 +39,15 @@ CT = (Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm").re
 DATA = CT[read_preface(memoryview(CT)).length :]
 #: Its sequence (2005,140F) claims 256 bytes and has 246: everything behind it, pixels too, is lost to every reader.
 DAMAGED = "GH626.dcm"
+
+
+@pytest.fixture
+def database(tmp_path):
+    """The kind of database makes no difference here: test_archive asks both."""
+    database = Database(f"sqlite:///{tmp_path}/telemed.sqlite")
+    metadata.create_all(database.engine)
+    yield database
+    database.close()
 
 
 @pytest.fixture

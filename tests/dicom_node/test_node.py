@@ -24,10 +24,9 @@ from dicom_node.archive.search import search_instances
 from dicom_node.archive.tables import study_table
 from dicom_node.node import DicomNode
 from dicom_node.peers import Peer
+from telemed.kernel.database import Database, metadata
 from telemed.kernel.errors import Unavailable
 
-#: The kind of database makes no difference here; test_archive asks both.
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 # Inside a virtual environment that has pynetdicom, the bare names are pynetdicom's own programs.
 STORESCU, ECHOSCU = "/usr/bin/storescu", "/usr/bin/echoscu"
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -47,6 +46,15 @@ def path_of(name):
 def data_set_of(file):
     data = memoryview(file)
     return bytes(data[read_preface(data).length :])
+
+
+@pytest.fixture
+def database(tmp_path):
+    """The kind of database makes no difference here: test_archive asks both."""
+    database = Database(f"sqlite:///{tmp_path}/telemed.sqlite")
+    metadata.create_all(database.engine)
+    yield database
+    database.close()
 
 
 @pytest.fixture

@@ -287,12 +287,14 @@ class AwayForWriters(Database):
 
 
 def test_a_database_that_is_away_refuses_the_object_and_a_start_clears_up(archive, database, chronicle, blobs, tmp_path):
-    away = Archive(AwayForWriters(database.url.render_as_string(hide_password=False)), chronicle, blobs)
+    writers_away = AwayForWriters(database.url.render_as_string(hide_password=False))
+    away = Archive(writers_away, chronicle, blobs)
     with pytest.raises(Unavailable) as refused:
         store(away, CT, syntax=None)
     assert refused.value.code == "database"
     with pytest.raises(NotFound):
         away.file("lianhua", UID.decode())
+    writers_away.close()
     assert archive.recover() == 1
     assert files_under(tmp_path / "blobs") == []
     assert store(archive, CT, syntax=None).new
