@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from aiohttp import web
+import aiohttp.web
 
 from telemed import compose, seeding
 from telemed.config import Address, Config
 from telemed.kernel.errors import Refused, Unavailable
+from web import keys
 from web.application import runner_of
 
 log = logging.getLogger("telemed")
@@ -66,6 +67,7 @@ async def _run(config: Config, house: compose.House, beside: Beside | None) -> N
         await asyncio.to_thread(house.node.start)
         dicom = Address(*house.node.address)
         print(f"ready http=http://{http} dicom={config.aet}@{dicom}", flush=True)  # noqa: T201 - the one line that scripts wait for
+        tasks.add(asyncio.ensure_future(_until_done(_warm(house))))
         if beside is not None:
             tasks.add(asyncio.ensure_future(_until_done(beside(http, dicom))))
         await stopping.wait()
@@ -81,6 +83,12 @@ async def _run(config: Config, house: compose.House, beside: Beside | None) -> N
         log.info("stopped")
 
 
+async def _warm(house: compose.House) -> None:
+    """Load the decoders into every worker, so that nobody's first picture waits for that."""
+    warm = house.application[keys.IMAGING].warm
+    await asyncio.gather(*(asyncio.to_thread(warm) for _ in range(house.confinement.processes)))
+
+
 async def _until_done(work: Awaitable[None]) -> None:
     try:
         await work
@@ -88,8 +96,8 @@ async def _until_done(work: Awaitable[None]) -> None:
         log.exception("the work beside the server ended early")
 
 
-async def _listen(runner: web.AppRunner, wanted: Address) -> Address:
-    site = web.TCPSite(runner, wanted.host, wanted.port)
+async def _listen(runner: aiohttp.web.AppRunner, wanted: Address) -> Address:
+    site = aiohttp.web.TCPSite(runner, wanted.host, wanted.port)
     try:
         await site.start()
     except OSError as error:

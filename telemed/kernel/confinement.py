@@ -31,6 +31,7 @@ class Confinement:
 
     def __init__(self, *, processes: int = 2, memory_bytes: int = 1 << 30, seconds: float = 20) -> None:
         """Prepare the places; a worker is born at its first use."""
+        self.processes = processes
         self._memory_bytes = memory_bytes
         self._seconds = seconds
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()

@@ -7,15 +7,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pydicom.data import get_testdata_file
 from support.server import Server
 
 CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync "
-    "--use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader --ignore-gpu-blocklist "
-    "--use-fake-ui-for-media-stream --use-fake-device-for-media-stream --autoplay-policy=no-user-gesture-required"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+
+# Patience for a slow machine; nothing here measures speed.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture
@@ -41,7 +57,9 @@ def sign_in(chromium: Browser, server: Server):
     contexts = []
 
     def open_page(username: str, *, width: int = 1366, height: int = 768, locale: str = "zh-CN") -> Page:
-        context = chromium.new_context(viewport={"width": width, "height": height}, locale=locale, permissions=["camera", "microphone"])
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, locale=locale, permissions=["camera", "microphone"]
+        )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(30_000)
@@ -73,8 +91,6 @@ def ecg(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _copied(factory: pytest.TempPathFactory, name: str) -> Path:
-    from pydicom.data import get_testdata_file
-
     found = get_testdata_file(name, download=False)
     assert found, f"pydicom no longer ships {name}"
     target = factory.mktemp("real") / name

@@ -14,7 +14,9 @@ def run(program: str, *arguments: object, timeout: float = 120) -> subprocess.Co
     """Run one program to its end and return what it said."""
     command = [str(FOLDER / program), *map(str, arguments)]
     environment = {**os.environ, "TCP_NODELAY": "1"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment, errors="replace")
+    return subprocess.run(
+        command, capture_output=True, timeout=timeout, check=False, env=environment, encoding="utf-8", errors="replace"
+    )
 
 
 def storescu(port: int, *paths: object, called: str = "TELEMED", calling: str = "LIANHUA", options: tuple[str, ...] = ()):

@@ -31,6 +31,7 @@ class Server:
     dicom_port: int = 0
     log: list[str] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
+    readers: list[threading.Thread] = field(default_factory=list)
 
     def start(self, seconds: float = 90) -> Server:
         command = [
@@ -52,11 +53,12 @@ class Server:
             start_new_session=True,
             env=os.environ | {"LANG": "C.UTF-8"},
         )
-        threading.Thread(target=self._keep_log, daemon=True).start()
         found: list[re.Match[str]] = []
-        reader = threading.Thread(target=self._await_ready, args=(found,), daemon=True)
-        reader.start()
-        reader.join(seconds)
+        ready = threading.Thread(target=self._await_ready, args=(found,), daemon=True)
+        self.readers = [threading.Thread(target=self._keep_log, daemon=True), ready]
+        for reader in self.readers:
+            reader.start()
+        ready.join(seconds)
         if not found:
             self.kill()
             raise AssertionError("the server did not become ready:\n" + "".join(self.log[-40:]))
@@ -79,15 +81,24 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
+        self._hang_up()
 
     def stop(self) -> int:
         """Ask it to stop and return its exit status."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(25)
+            status = self.process.wait(25)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError("the server did not stop within 25 s of SIGTERM:\n" + "".join(self.log[-40:])) from None
+        self._hang_up()
+        return status
+
+    def _hang_up(self) -> None:
+        for reader in self.readers:
+            reader.join(10)
+        self.process.stdout.close()
+        self.process.stderr.close()
 
     def client(self, username: str, password: str = "telemed-demo") -> Client:
         return Client(self.http).sign_in(username, password)

@@ -1,0 +1,110 @@
+"""The main job: a clinic's CT and ECG, a specialist's signed answer, the clinic told and the report open on its screen."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+from playwright.sync_api import expect
+from pydicom import dcmread
+from support import dcmtk
+from support.server import until
+
+IMPRESSION = "右肺上叶小结节，建议三个月后复查。"
+FINDINGS = "平扫示右肺上叶见一小结节影，边缘光滑；余未见明显异常。"
+
+#: How many different grey levels the viewer's canvas shows: 1 for a blank one.
+SHADES = """canvas => { const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  const seen = new Set(); for (let i = 0; i < data.length; i += 4) seen.add(data[i]); return seen.size; }"""
+
+POINTS = ("T0", "T1", "T2", "T3", "T4", "T5", "T6")
+
+
+def queue_item(page, study_instance_uid):
+    return page.locator(f"[data-testid=queue-item][data-study-uid='{study_instance_uid}']")
+
+
+def test_a_ct_sent_by_storescu_is_read_signed_announced_opened_and_its_ledger_is_whole(server, sign_in, ct_small, tmp_path):
+    study_uid = str(dcmread(ct_small).StudyInstanceUID)
+    clinic, reading = sign_in("clinic"), sign_in("radiologist")
+    clinic.wait_for_url("**/clinic")
+    reading.wait_for_url("**/reading")
+    expect(reading.get_by_test_id("queue-item")).to_have_count(0)
+
+    sent = dcmtk.storescu(server.dicom_port, ct_small)
+    assert dcmtk.acknowledged(sent.stdout + sent.stderr) == 1, sent.stderr
+
+    # Both open pages show it by themselves.
+    expect(queue_item(reading, study_uid)).to_be_visible()
+    expect(clinic.locator(f"[data-testid=study-row][data-study-uid='{study_uid}']")).to_be_visible()
+
+    queue_item(reading, study_uid).click()
+    reading.get_by_test_id("claim").click()
+    canvas = reading.get_by_test_id("viewer-canvas").first
+    expect(canvas).to_have_attribute("data-frame", re.compile(r"\d+"))
+    until(lambda: canvas.evaluate(SHADES) > 20)
+
+    reading.get_by_test_id("findings").fill(FINDINGS)
+    reading.get_by_test_id("impression").fill(IMPRESSION)
+    reading.get_by_test_id("kind-diagnosis").click()
+    reading.get_by_test_id("sign").click()
+    reading.get_by_test_id("sign-password").fill("telemed-demo")
+    reading.get_by_test_id("sign-confirm").click()
+
+    # The clinic is told without a reload: the title's badge, and a report to open.
+    opened = clinic.locator(f"[data-testid=study-row][data-study-uid='{study_uid}'] [data-testid=report-open]")
+    expect(opened).to_be_visible()
+    expect(clinic).to_have_title(re.compile(r"\(1\)"))
+    opened.click()
+    expect(clinic.get_by_text(IMPRESSION).first).to_be_visible()
+
+    client = server.client("clinic")
+    (report,) = client.get(f"/api/v1/reports?study_instance_uid={study_uid}")["items"]
+    status, pdf, headers = client.ask("GET", f"/api/v1/reports/{report['id']}.pdf", raw=True)
+    assert (status, headers["Content-Type"]) == (200, "application/pdf")
+    file = tmp_path / "report.pdf"
+    file.write_bytes(pdf)
+    text = subprocess.run(["/usr/bin/pdftotext", "-layout", file, "-"], capture_output=True, text=True, check=True).stdout
+    assert IMPRESSION in re.sub(r"\s", "", text)
+    assert "诊断" in text
+    for point in POINTS:
+        assert point in text
+
+    turnaround = until(lambda: _whole(client.get(f"/api/v1/tasks/{report['task_id']}/turnaround")))
+    stamps = [turnaround[point] for point in POINTS]
+    assert stamps == sorted(stamps)
+    assert turnaround["elapsed_s"] < turnaround["budget_s"]
+
+
+def _whole(turnaround):
+    return turnaround if all(turnaround[point] for point in POINTS) else None
+
+
+def test_an_ecg_sent_by_storescu_is_on_paper_and_measured_in_the_cardiologists_queue(server, sign_in, ecg):
+    study_uid = str(dcmread(ecg).StudyInstanceUID)
+    reading = sign_in("cardiologist")
+    sent = dcmtk.storescu(server.dicom_port, ecg)
+    assert dcmtk.acknowledged(sent.stdout + sent.stderr) == 1, sent.stderr
+    item = queue_item(reading, study_uid)
+    expect(item).to_be_visible()
+    item.click()
+    reading.get_by_test_id("claim").click()
+    canvas = reading.get_by_test_id("ecg-canvas").first
+    expect(canvas).to_be_visible()
+    until(lambda: canvas.evaluate(SHADES) > 5)
+    expect(reading.get_by_text("提示，非诊断").first).to_be_visible()
+
+    client = server.client("cardiologist")
+    detail = client.get(f"/api/v1/studies/{study_uid}")
+    sop_instance_uid = detail["series"][0]["instances"][0]["sop_instance_uid"]
+    analysis = client.get(f"/api/v1/recordings/{sop_instance_uid}/analysis")
+    assert analysis["leads"][:3] == ["I", "II", "III"]
+    assert 40 < analysis["measurements"]["heart_rate_bpm"] < 180
+
+
+def test_a_radiologist_does_not_see_the_cardiologists_queue(server, sign_in, ecg):
+    study_uid = str(dcmread(ecg).StudyInstanceUID)
+    dcmtk.storescu(server.dicom_port, ecg)
+    client = server.client("cardiologist")
+    until(lambda: [one for one in client.get("/api/v1/tasks")["items"] if one["study_instance_uid"] == study_uid])
+    assert server.client("radiologist").get("/api/v1/tasks")["items"] == []
