@@ -97,7 +97,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Return one study with its series and objects.
+         * Return one study with its series and objects; the trail says who looked.
          * @description For the roles cardiologist, clinic, coordinator, radiologist.
          */
         get: operations["get_study"];
@@ -424,7 +424,7 @@ export interface paths {
         put?: never;
         /**
          * Acknowledge that a named person at the clinic has opened the report (T6).
-         * @description For the roles clinic.
+         * @description For the roles clinic, coordinator.
          */
         post: operations["acknowledge_report"];
         delete?: never;
@@ -517,6 +517,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/rounds/{round_id}.ics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return the round as a calendar entry (RFC 5545), which names no patient.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["get_round_calendar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/rounds/{round_id}": {
         parameters: {
             query?: never;
@@ -591,26 +611,6 @@ export interface paths {
          * @description For the roles cardiologist, clinic, coordinator, radiologist.
          */
         post: operations["close_round"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/rounds/{round_id}.ics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Return the round as a calendar entry (RFC 5545), which names no patient.
-         * @description For the roles cardiologist, clinic, coordinator, radiologist.
-         */
-        get: operations["get_round_calendar"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2571,6 +2571,37 @@ export interface operations {
             };
         };
     };
+    get_round_calendar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                round_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/calendar": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_round: {
         parameters: {
             query?: never;
@@ -2680,37 +2711,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Round"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_round_calendar: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                round_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The content */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/calendar": string;
                 };
             };
             /** @description A problem */
