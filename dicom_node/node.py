@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,6 +17,7 @@ from dicom_node.access import Access, Reject
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.connections import GuardedHandler, GuardedSocket, NodeServer
+from dicom_node.services.exchange import Caller, Service, Services
 from dicom_node.services.storage import store
 from dicom_node.services.verification import VERIFICATION, echoed
 from telemed.kernel.errors import Unavailable
@@ -28,6 +30,8 @@ ACSE_TIMEOUT_S, DIMSE_TIMEOUT_S, NETWORK_TIMEOUT_S = 30, 60, 60
 
 class DicomNode:
     """A storage and verification SCP before *archive*; *access* says who may come and whose they are.
+
+    *services* are the further service classes, each chosen by the SOP class of a request.
 
     Every storage SOP class is accepted, unknown and private ones too, in the first transfer syntax proposed for it: what
     we cannot decode we can still keep, and a modality's own syntax is the one that loses nothing.
@@ -43,6 +47,7 @@ class DicomNode:
         port: int = 11112,
         maximum_associations: int = 128,
         maximum_object_bytes: int = 4 << 30,
+        services: Iterable[Service] = (),
     ) -> None:
         self.aet = aet
         self._archive = archive
@@ -50,6 +55,7 @@ class DicomNode:
         self._asked_for = (host, port)
         self._maximum_associations = maximum_associations
         self._maximum_object_bytes = maximum_object_bytes
+        self._services = Services(services)
         self._institutions: WeakKeyDictionary[Association, str] = WeakKeyDictionary()
         self._server: NodeServer | None = None
 
@@ -71,16 +77,18 @@ class DicomNode:
         Unavailable
             when the port is taken.
         """
-        # These two are pynetdicom's only switches for it, and the process's: accept any storage class; log no PDUs.
+        # pynetdicom's only switches for it, and the process's: accept any storage class; log no PDUs; send files from disk.
         _config.UNRESTRICTED_STORAGE_SERVICE = True
         _config.LOG_HANDLER_LEVEL = "none"
+        _config.STORE_SEND_CHUNKED_DATASET = True
         ae = AE(self.aet)
         ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
         ae.maximum_associations = self._maximum_associations
         ae.maximum_pdu_size = MAXIMUM_PDU
         ae.acse_timeout, ae.dimse_timeout, ae.network_timeout = ACSE_TIMEOUT_S, DIMSE_TIMEOUT_S, NETWORK_TIMEOUT_S
-        ae.add_supported_context(VERIFICATION)
+        for sop_class in (VERIFICATION, *self._services.sop_classes):
+            ae.add_supported_context(sop_class)
         handlers: Any = [
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_DIMSE_RECV, _message_ended),
@@ -127,6 +135,7 @@ class DicomNode:
             association.kill()
         else:
             self._institutions[association] = admitted
+            self._services.attach(association, Caller(calling, address, admitted))
 
     def _store(self, event: Any) -> Dataset:  # noqa: ANN401 - pynetdicom's Event, untyped
         return store(

@@ -8,9 +8,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom.uid import UID
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext, build_context
 
 from dicom_node.archive.header import read_header
@@ -20,6 +29,9 @@ from telemed.kernel.errors import Invalid, Unavailable
 
 _PEER = re.compile(r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[0-9a-fA-F:.]+\]|[^:@]+):(?P<port>\d{1,5})\Z")
 _LOST = "the connection was lost before the peer answered"
+#: What pydicom encodes anew without touching the pixels, and up to which size we let it.
+_UNCOMPRESSED = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian})
+MOST_ENCODED_ANEW = 256 << 20
 _MAX_CONTEXTS = 128  # PS3.8 9.3.2.2: odd identifiers from 1 to 255
 
 #: done, total, and the file that was just answered for.
@@ -65,15 +77,26 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Parcel:
+class Parcel:
+    """One Part 10 file to send, and what a proposal needs to know of it."""
+
     path: Path
     sop_class_uid: str
     transfer_syntax_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose C-MOVE a C-STORE belongs to: PS3.7 9.1.1.1, Move Originator."""
+
+    aet: str
+    message_id: int
 
 
 def echo(peer: Peer, *, calling_aet: str = "TELEMED") -> None:
     """Return when *peer* has answered a C-ECHO; raise Unavailable, saying what went wrong, when it has not."""
-    association = _associate(peer, [build_context(VERIFICATION)], calling_aet)
+    association = associate(peer, [build_context(VERIFICATION)], calling_aet)
     try:
         status = association.send_c_echo()
     finally:
@@ -98,34 +121,33 @@ def send(files: Iterable[Path], peer: Peer, on_progress: OnProgress | None = Non
         if on_progress is not None:
             on_progress(done, len(listed), path)
 
-    parcels: list[_Parcel] = []
+    parcels: list[Parcel] = []
     for path in listed:
         try:
             parcels.append(_parcel(path))
         except (Invalid, OSError) as error:
             failures.append(Failure(path, getattr(error, "sentence", "") or f"it cannot be read: {error}"))
             progress(path)
-    for batch in _batches(parcels):
-        for path, reason in _sent(batch, peer, calling_aet):
-            if reason:
-                failures.append(Failure(path, reason))
-            progress(path)
+    for parcel, reason in deliver(parcels, peer, calling_aet):
+        if reason:
+            failures.append(Failure(parcel.path, reason))
+        progress(parcel.path)
     return Outcome(len(listed) - len(failures), tuple(failures))
 
 
-def _parcel(path: Path) -> _Parcel:
+def _parcel(path: Path) -> Parcel:
     """Read the little that a proposal needs; the file itself stays on disk."""
     data = memoryview(path.read_bytes())
     before = read_preface(data)
     if before.length == 0:
         raise Invalid("it has no File Meta Information; upload it instead of sending it", code="unreadable")
     header = read_header(data[before.length :], before.transfer_syntax_uid)
-    return _Parcel(path, header.sop_class_uid, before.transfer_syntax_uid)
+    return Parcel(path, header.sop_class_uid, before.transfer_syntax_uid, header.sop_instance_uid)
 
 
-def _batches(parcels: Iterable[_Parcel]) -> Iterator[list[_Parcel]]:
+def _batches(parcels: Iterable[Parcel]) -> Iterator[list[Parcel]]:
     """Part the files, in order, so that each part needs at most 128 presentation contexts."""
-    batch: list[_Parcel] = []
+    batch: list[Parcel] = []
     pairs: set[tuple[str, str]] = set()
     for parcel in parcels:
         pair = (parcel.sop_class_uid, parcel.transfer_syntax_uid)
@@ -138,26 +160,36 @@ def _batches(parcels: Iterable[_Parcel]) -> Iterator[list[_Parcel]]:
         yield batch
 
 
-def _sent(batch: list[_Parcel], peer: Peer, calling_aet: str) -> Iterator[tuple[Path, str]]:
-    """Yield each file with why it failed, an empty text when the peer has it."""
+def deliver(
+    parcels: Iterable[Parcel], peer: Peer, calling_aet: str, *, origin: Origin | None = None
+) -> Iterator[tuple[Parcel, str]]:
+    """Send *parcels* and yield each with why it failed, an empty text when the peer has it.
+
+    One association serves as long as it lasts and its 128 contexts suffice. Whoever stops asking ends the sending.
+    """
+    for batch in _batches(parcels):
+        yield from _sent(batch, peer, calling_aet, origin)
+
+
+def _sent(batch: list[Parcel], peer: Peer, calling_aet: str, origin: Origin | None) -> Iterator[tuple[Parcel, str]]:
     pairs = dict.fromkeys((parcel.sop_class_uid, parcel.transfer_syntax_uid) for parcel in batch)
-    contexts = [build_context(UID(sop_class), UID(syntax)) for sop_class, syntax in pairs]
+    contexts = [build_context(UID(sop_class), _proposed(syntax)) for sop_class, syntax in pairs]
     association: Association | None = None
     connection: socket.socket | None = None
     try:
         for number, parcel in enumerate(batch):
             if association is None or not association.is_established:
                 try:
-                    association = _associate(peer, contexts, calling_aet)
+                    association = associate(peer, contexts, calling_aet)
                     connection = None if association.dul.socket is None else association.dul.socket.socket
                 except Unavailable as error:
-                    yield from ((left.path, error.sentence) for left in batch[number:])
+                    yield from ((left, error.sentence) for left in batch[number:])
                     return
-            reason = _stored(association, parcel)
+            reason = store(association, parcel, message_id=number % 65_535 + 1, origin=origin)
             if reason == _LOST:
                 _abandon(association, connection)
                 association = None
-            yield parcel.path, reason
+            yield parcel, reason
     finally:
         if association is not None and association.is_established:
             association.release()
@@ -170,12 +202,27 @@ def _abandon(association: Association, connection: socket.socket | None) -> None
         connection.close()
 
 
-def _stored(association: Association, parcel: _Parcel) -> str:
+def store(association: Association, parcel: Parcel, *, message_id: int = 1, origin: Origin | None = None) -> str:
+    """Send one file by C-STORE and return why it failed, an empty text when the peer has it.
+
+    It goes as it is where the peer took its transfer syntax; an uncompressed one is otherwise encoded anew in one the peer
+    did take, for which it has to fit into memory.
+    """
+    title, number = (None, None) if origin is None else (origin.aet, origin.message_id)
+
+    def sent(what: Path | Dataset) -> Dataset:
+        return association.send_c_store(what, msg_id=message_id, originator_aet=title, originator_id=number)
+
     try:
-        status = association.send_c_store(parcel.path)
+        try:
+            status = sent(parcel.path)
+        except ValueError:
+            if parcel.transfer_syntax_uid not in _UNCOMPRESSED or parcel.path.stat().st_size > MOST_ENCODED_ANEW:
+                raise
+            status = sent(dcmread(parcel.path))
     except ValueError:
         return f"the peer does not take {UID(parcel.sop_class_uid).name} in {UID(parcel.transfer_syntax_uid).name}"
-    except (RuntimeError, AttributeError, OSError) as error:
+    except (RuntimeError, AttributeError, OSError, KeyError, NotImplementedError) as error:
         return f"it could not be sent: {error}"
     if "Status" not in status:
         return _LOST
@@ -184,7 +231,19 @@ def _stored(association: Association, parcel: _Parcel) -> str:
     return f"the peer refused it with status {status.Status:04X}: {status.get('ErrorComment', '') or 'no comment'}"
 
 
-def _associate(peer: Peer, contexts: list[PresentationContext], calling_aet: str) -> Association:
+def _proposed(syntax: str) -> list[str | UID]:
+    """Return what to propose for an object: its own transfer syntax, and the default of PS3.5 10.1 where it can be had."""
+    return [UID(one) for one in dict.fromkeys((syntax, ImplicitVRLittleEndian)) if one == syntax or syntax in _UNCOMPRESSED]
+
+
+def associate(
+    peer: Peer,
+    contexts: list[PresentationContext],
+    calling_aet: str,
+    *,
+    negotiation: list[SCP_SCU_RoleSelectionNegotiation] | None = None,
+) -> Association:
+    """Associate with *peer*, or raise Unavailable, saying why it could not be."""
     try:  # pynetdicom does not say why a connection failed, and leaves its socket open
         socket.create_connection((peer.host, peer.port), timeout=10).close()
     except OSError as error:
@@ -196,7 +255,7 @@ def _associate(peer: Peer, contexts: list[PresentationContext], calling_aet: str
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.connection_timeout, ae.acse_timeout, ae.dimse_timeout, ae.network_timeout = 10, 30, 120, 120
-    association = ae.associate(peer.host, peer.port, contexts=contexts, ae_title=peer.aet)
+    association = ae.associate(peer.host, peer.port, contexts=contexts, ae_title=peer.aet, ext_neg=list(negotiation or []))
     if association.is_established:
         return association
     if association.is_rejected:

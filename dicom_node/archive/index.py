@@ -159,6 +159,11 @@ def study_from(row: Mapping[Any, Any]) -> Study:
     return Study(**{**fields, "modalities": tuple(fields["modalities"]), "patient": patient})
 
 
+def patient_from(row: Mapping[Any, Any]) -> Patient:
+    """Build a Patient from a row that holds every column of patient_table under its own name."""
+    return Patient(**{column.name: row[column.name] for column in patient_table.c if column.name != "name_folded"})
+
+
 def series_from(row: Mapping[Any, Any]) -> Series:
     """Build a Series from a row that holds every column of series_table under its own name."""
     return Series(**{column.name: row[column.name] for column in series_table.c})

@@ -28,13 +28,15 @@ class Query:
     r"""What is asked for: *keys* from attribute keyword ("PatientName") to the matching key as text.
 
     An empty key matches everything (universal). A list of UIDs is separated by a backslash or a comma.
-    A keyword that the level does not know raises Invalid. *limit* None means no limit.
+    A keyword that the level does not know raises Invalid. *limit* None means no limit. With *after* the rows come in the
+    order of their keys, past that one: a result of any size is read page by page ("" begins), each as fast as the first.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)
     limit: int | None = 100
     offset: int = 0
     fuzzy: bool = False
+    after: str | None = None
 
 
 class Criterion(Protocol):

@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, or_, true
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, or_, select, true
 
 from dicom_node.archive import matching
 from dicom_node.archive.index import (
     Instance,
+    Patient,
     Series,
     Study,
     instance_from,
+    patient_from,
     select_studies,
     series_from,
     study_from,
@@ -21,6 +23,16 @@ from dicom_node.archive.index import (
 from dicom_node.archive.matching import Query
 from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
 from telemed.kernel.errors import Invalid
+
+
+@dataclass(frozen=True)
+class FoundPatient:
+    """A patient, and how many studies, series and instances of theirs may be seen."""
+
+    patient: Patient
+    studies: int
+    series: int
+    instances: int
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,15 @@ def _universal(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 -
     return true()
 
 
+_PATIENT_KEYS: Mapping[str, _Understood] = {
+    "PatientName": _patient_name,
+    "PatientID": _by(matching.text, patient_table.c.patient_id),
+    "IssuerOfPatientID": _by(matching.text, patient_table.c.issuer),
+    "PatientSex": _by(matching.text, patient_table.c.sex),
+    "PatientBirthDate": _by(matching.date, patient_table.c.birth_date),
+}
 _STUDY_KEYS: Mapping[str, _Understood] = {
+    **_PATIENT_KEYS,
     "StudyInstanceUID": _by(matching.uids, study_table.c.study_instance_uid),
     "StudyDate": _by(matching.date, study_table.c.study_date),
     "StudyTime": _by(matching.time, study_table.c.study_time),
@@ -96,11 +116,6 @@ _STUDY_KEYS: Mapping[str, _Understood] = {
     "StudyDescription": _by(matching.text, study_table.c.description),
     "ReferringPhysicianName": _physician,
     "ModalitiesInStudy": _modalities,
-    "PatientName": _patient_name,
-    "PatientID": _by(matching.text, patient_table.c.patient_id),
-    "IssuerOfPatientID": _by(matching.text, patient_table.c.issuer),
-    "PatientSex": _by(matching.text, patient_table.c.sex),
-    "PatientBirthDate": _by(matching.date, patient_table.c.birth_date),
     "NumberOfStudyRelatedSeries": _universal,
     "NumberOfStudyRelatedInstances": _universal,
 }
@@ -134,25 +149,53 @@ _SERIES_COLUMNS = [column.label(f"of_series:{column.name}") for column in series
 _INSTANCE_COLUMNS = [column.label(f"of_instance:{column.name}") for column in instance_table.c]
 
 
-def _asked(rows: Select[Any], visible: ColumnElement[bool], query: Query, known: Mapping[str, _Understood]) -> Select[Any]:
-    for keyword, key in query.keys.items():
+#: What each level can be matched by.
+KEYS: Mapping[str, Mapping[str, _Understood]] = {
+    "PATIENT": _PATIENT_KEYS,
+    "STUDY": _STUDY_KEYS,
+    "SERIES": _SERIES_KEYS,
+    "IMAGE": _INSTANCE_KEYS,
+}
+
+
+def _asked(
+    rows: Select[Any],
+    visible: ColumnElement[bool],
+    query: Query,
+    known: Mapping[str, _Understood],
+    key: ColumnElement[str],
+    *order: ColumnElement[Any],
+) -> Select[Any]:
+    """Add to *rows* what is asked for, in *order*, or by *key* where the query reads on from one."""
+    for keyword, text in query.keys.items():
         if keyword not in known:
             raise Invalid(f"{keyword} cannot be matched at this level", code="unsupported-key")
-        rows = rows.where(known[keyword](key, query.fuzzy))
-    return rows.where(visible).limit(query.limit).offset(query.offset)
+        rows = rows.where(known[keyword](text, query.fuzzy))
+    rows = rows.where(visible).limit(query.limit).offset(query.offset)
+    return rows.order_by(*order) if query.after is None else rows.where(key > query.after).order_by(key)
+
+
+def search_patients(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundPatient]:
+    """Return the matching patients of whom a study is under *visible*, in the order of their keys."""
+    counts = func.count(study_table.c.id), func.sum(study_table.c.series_count), func.sum(study_table.c.instance_count)
+    key = patient_table.c.id
+    rows = select(patient_table, *(count.label(f"count_{number}") for number, count in enumerate(counts)))
+    rows = rows.join(study_table, study_table.c.patient_key == key).group_by(key)
+    found = db.execute(_asked(rows, visible, query, _PATIENT_KEYS, key, key)).mappings()
+    return [FoundPatient(patient_from(row), *(int(row[f"count_{number}"]) for number in range(3))) for row in found]
 
 
 def search_studies(db: Connection, visible: ColumnElement[bool], query: Query) -> list[Study]:
     """Return the studies under *visible* (a condition over study_table) that match, newest first."""
-    rows = _asked(select_studies().order_by(*_NEWEST), visible, query, _STUDY_KEYS)
+    rows = _asked(select_studies(), visible, query, _STUDY_KEYS, study_table.c.id, *_NEWEST)
     return [study_from(row) for row in db.execute(rows).mappings()]
 
 
 def search_series(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundSeries]:
     """Return the matching series, by study (newest first), then by number; study-level keys match too."""
     rows = select_studies().add_columns(*_SERIES_COLUMNS).join(series_table, series_table.c.study_id == study_table.c.id)
-    rows = rows.order_by(*_NEWEST, series_table.c.number, series_table.c.id)
-    found = db.execute(_asked(rows, visible, query, _SERIES_KEYS)).mappings()
+    order = (*_NEWEST, series_table.c.number, series_table.c.id)
+    found = db.execute(_asked(rows, visible, query, _SERIES_KEYS, series_table.c.id, *order)).mappings()
     return [FoundSeries(series_from(_part(row, "of_series:")), study_from(row)) for row in found]
 
 
@@ -163,9 +206,9 @@ def search_instances(db: Connection, visible: ColumnElement[bool], query: Query)
         .add_columns(*_SERIES_COLUMNS, *_INSTANCE_COLUMNS)
         .join(series_table, series_table.c.study_id == study_table.c.id)
         .join(instance_table, instance_table.c.series_id == series_table.c.id)
-        .order_by(*_NEWEST, series_table.c.number, series_table.c.id, instance_table.c.number, instance_table.c.id)
     )
-    found = db.execute(_asked(rows, visible, query, _INSTANCE_KEYS)).mappings()
+    order = (*_NEWEST, series_table.c.number, series_table.c.id, instance_table.c.number, instance_table.c.id)
+    found = db.execute(_asked(rows, visible, query, _INSTANCE_KEYS, instance_table.c.id, *order)).mappings()
     return [
         FoundInstance(instance_from(_part(row, "of_instance:")), series_from(_part(row, "of_series:")), study_from(row))
         for row in found

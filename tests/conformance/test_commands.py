@@ -41,7 +41,9 @@ def ct_small(tmp_path) -> Path:
 
 
 def test_a_second_server_on_the_same_data_is_refused(server, telemed):
-    says_one_sentence(telemed("serve", "--data", server.data, "--http", "127.0.0.1:0", "--dicom", "127.0.0.1:0"), "another telemed")
+    says_one_sentence(
+        telemed("serve", "--data", server.data, "--http", "127.0.0.1:0", "--dicom", "127.0.0.1:0"), "another telemed"
+    )
     assert server.client("clinic").get("/healthz") == {"status": "up"}
 
 
@@ -174,7 +176,9 @@ def strict(county):
 
 def test_institutions_are_listed_and_imported_all_or_none(county, telemed, tmp_path):
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
-    good.write_text("name,name_en,kind,ae_title\n东风乡卫生院,Dongfeng Clinic,township,DONGFENG\n省立医院,,provincial,\n", "utf-8")
+    good.write_text(
+        "name,name_en,kind,ae_title\n东风乡卫生院,Dongfeng Clinic,township,DONGFENG\n省立医院,,provincial,\n", "utf-8"
+    )
     bad.write_text("name,name_en,kind,ae_title\n前进乡卫生院,,township,\n后退乡卫生院,,village,\n", "utf-8")
     assert telemed("institution", "import", good, "--data", county).returncode == 0
     says_one_sentence(telemed("institution", "import", bad, "--data", county), r"bad\.csv, line 3: .*village")
@@ -342,7 +346,16 @@ def test_ecg_as_json_has_every_key_and_its_lists_are_sorted(telemed, recording):
     done = telemed("ecg", recording, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
-    assert {"format", "sampling_frequency_hz", "duration_s", "leads", "r_peaks", "delineation", "rhythm", "quality"} <= found.keys()
+    assert {
+        "format",
+        "sampling_frequency_hz",
+        "duration_s",
+        "leads",
+        "r_peaks",
+        "delineation",
+        "rhythm",
+        "quality",
+    } <= found.keys()
     assert {"measurements", "statements", "warnings"} <= found.keys()
     assert found["format"] == "dicom"
     assert (found["sampling_frequency_hz"], found["duration_s"]) == (1000, 10)

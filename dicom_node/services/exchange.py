@@ -1,0 +1,183 @@
+"""Services above pynetdicom's associations: a request with its caller, and the answers to it.
+
+pynetdicom's own service classes decode whole objects to send them and know one handler per kind of message. A `Service`
+here is chosen by its SOP class, reads the request itself, and sends its answers itself: `Services.attach` puts the table
+in front of an association, and whatever is not in the table goes on to pynetdicom.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, Protocol
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+from pynetdicom.association import Association
+from pynetdicom.dsutils import encode
+from pynetdicom.pdu_primitives import A_RELEASE
+from pynetdicom.presentation import PresentationContext
+
+from dicom_node.services.status import PROCESSING_FAILURE, status_of
+from telemed.kernel.errors import TelemedError
+
+log = logging.getLogger(__name__)
+
+#: PS3.7 Annex C and PS3.4 C.4: what every service here may answer.
+PENDING, CANCELLED = 0xFF00, 0xFE00
+_MAX_COMMENT = 64  # VR LO of (0000,0902)
+#: How many PDUs may wait for a slow reader before the service waits too, and for how long.
+_MOST_WAITING = 64
+_SECONDS_WITHOUT_READING = 60.0
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the calling AE title, where from, and the institution that both are bound to."""
+
+    aet: str
+    address: str
+    institution: str
+
+
+class Exchange:
+    """One request on one association, and the way back."""
+
+    def __init__(self, association: Association, request: Any, context: PresentationContext, caller: Caller) -> None:  # noqa: ANN401 - one of pynetdicom's primitives
+        self.association = association
+        self.request = request
+        self.caller = caller
+        self._context = context
+
+    @property
+    def sop_class_uid(self) -> str:
+        """The SOP class the request names."""
+        return _sop_class_of(self.request)
+
+    @property
+    def transfer_syntax(self) -> UID:
+        """How data sets of this exchange are encoded."""
+        return self._context.transfer_syntax[0]
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether a C-CANCEL for this request has come."""
+        return self.request.MessageID in self.association.dimse.cancel_req
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody still waits for answers: neither aborted nor asked to release."""
+        leaving = isinstance(self.association.dul.peek_next_pdu(), A_RELEASE)
+        return self.association.is_established and not leaving and not self.association.acse.is_aborted()
+
+    def received(self, field: str) -> BytesIO:
+        """Return the encoded data set that the request carries in *field*; empty when it carries none."""
+        return getattr(self.request, field, None) or BytesIO()
+
+    def answer(
+        self,
+        status: int,
+        *,
+        comment: str = "",
+        content: Mapping[str, Dataset] | None = None,
+        fields: Mapping[str, int | str] | None = None,
+    ) -> None:
+        """Send one response; *content* names data sets by the primitive's attribute, *fields* its plain attributes.
+
+        A peer that does not read holds up its own association, not our memory.
+        """
+        response = type(self.request)()
+        response.MessageIDBeingRespondedTo = self.request.MessageID
+        response.MessageID = self.request.MessageID
+        response.AffectedSOPClassUID = self.sop_class_uid
+        response.Status = status
+        if comment:
+            response.ErrorComment = comment.encode("ascii", "replace").decode()[:_MAX_COMMENT]
+        for name, value in (fields or {}).items():
+            setattr(response, name, value)
+        for name, data_set in (content or {}).items():
+            setattr(response, name, BytesIO(encoded(data_set, self.transfer_syntax)))
+        self._wait_for_reader()
+        self.association.dimse.send_msg(response, self._context.context_id or 0)
+
+    def fail(self, error: Exception, status: int | None = None) -> None:
+        """Answer with what went wrong, in DICOM's words."""
+        self.answer(status_of(error) if status is None else status, comment=getattr(error, "sentence", ""))
+
+    def _wait_for_reader(self) -> None:
+        waiting = self.association.dul.to_provider_queue
+        deadline = time.monotonic() + _SECONDS_WITHOUT_READING
+        while waiting.qsize() > _MOST_WAITING and self.association.is_established:
+            if time.monotonic() > deadline:
+                self.association.abort()
+            time.sleep(0.001)
+
+
+def encoded(data_set: Dataset, syntax: UID) -> bytes:
+    """Encode *data_set* for the wire."""
+    made = encode(data_set, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated)
+    if made is None:
+        raise ValueError("a data set of our own could not be encoded")
+    return made
+
+
+class Service(Protocol):
+    """One service class as SCP."""
+
+    #: The SOP classes it answers for, as they are negotiated.
+    sop_classes: tuple[str, ...]
+
+    def answer(self, exchange: Exchange) -> None:
+        """Answer one request; a TelemedError is answered for it."""
+        ...
+
+
+class Services:
+    """The table of services: SOP class to who answers."""
+
+    def __init__(self, services: Iterable[Service] = ()) -> None:
+        self._by_class = {uid: service for service in services for uid in service.sop_classes}
+
+    @property
+    def sop_classes(self) -> tuple[str, ...]:
+        """Everything that may be negotiated beside storage and verification."""
+        return tuple(self._by_class)
+
+    def attach(self, association: Association, caller: Caller) -> None:
+        """Answer the requests of an association that was admitted; call it before its first message."""
+        further = association._serve_request  # noqa: SLF001 - pynetdicom has no other place between a message and its service
+
+        def serve(message: Any, context_id: int) -> None:  # noqa: ANN401 - pynetdicom's primitive
+            service = self._by_class.get(_sop_class_of(message))
+            context = next((one for one in association.accepted_contexts if one.context_id == context_id), None)
+            if service is None or context is None or not message.is_valid_request:
+                further(message, context_id)
+            else:
+                _served(service, Exchange(association, message, context, caller))
+
+        association.__dict__["_serve_request"] = serve
+
+
+def _served(service: Service, exchange: Exchange) -> None:
+    association = exchange.association
+    association.dimse.cancel_req = {}
+    association._is_paused = True  # noqa: SLF001 - as pynetdicom does around a service that sends requests of its own
+    try:
+        service.answer(exchange)
+    except TelemedError as error:
+        log.warning("a request of %s was refused: %s", exchange.caller.aet, error.sentence)
+        exchange.fail(error)
+    except Exception:
+        log.exception("a request of %s failed", exchange.caller.aet)
+        if association.is_established:
+            exchange.answer(PROCESSING_FAILURE, comment="the server failed; its log says why")
+    finally:
+        association._is_paused = False  # noqa: SLF001 - see above
+        association.dimse.cancel_req = {}
+
+
+def _sop_class_of(message: Any) -> str:  # noqa: ANN401 - pynetdicom's primitive
+    return str(getattr(message, "AffectedSOPClassUID", None) or getattr(message, "RequestedSOPClassUID", None) or "")

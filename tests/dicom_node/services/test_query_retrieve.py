@@ -1,0 +1,122 @@
+import threading
+import time
+
+import pytest
+from pydicom.dataset import Dataset
+from pynetdicom import AE
+from pynetdicom.presentation import build_context
+
+from dicom_node.services.query_retrieve import AT_ONCE, STUDY_ROOT_FIND
+
+
+def test_a_study_is_found_by_its_chinese_name(put, asking):
+    put("1.1", study="1", name="WANG^Fang=王芳")
+    put("2.1", study="2", series="2.2", name="LI^Na=李娜", patient_id="P2")
+    charset = "SpecificCharacterSet=ISO_IR 192"
+    [found] = asking.find(charset, "QueryRetrieveLevel=STUDY", "PatientName=王*", "StudyInstanceUID", "PatientID", "StudyDate")
+    assert (found.StudyInstanceUID, found.PatientID, found.StudyDate) == ("1", "P1", "20040119")
+    assert found.PatientName.ideographic == "王芳"
+    assert found.SpecificCharacterSet == "ISO_IR 192"
+    assert (found.QueryRetrieveLevel, found.RetrieveAETitle) == ("STUDY", "TELEMED")
+    assert asking.find(charset, "QueryRetrieveLevel=STUDY", "PatientName=赵*", "StudyInstanceUID") == []
+
+
+@pytest.mark.parametrize("charset", ["GB18030", "GBK"])
+def test_who_asks_in_gb18030_or_gbk_is_answered_so(put, node, charset):
+    put("1.1", study="1", name="WANG^Fang=王芳")
+    identifier = Dataset()
+    identifier.SpecificCharacterSet = charset
+    identifier.QueryRetrieveLevel, identifier.PatientName, identifier.StudyInstanceUID = "STUDY", "王芳", ""
+    association = AE("CT1").associate(*node.address, contexts=[build_context(STUDY_ROOT_FIND)], ae_title="TELEMED")
+    answers = [answer for _, answer in association.send_c_find(identifier, STUDY_ROOT_FIND) if answer is not None]
+    association.release()
+    assert [(one.SpecificCharacterSet, str(one.PatientName)) for one in answers] == [(charset, "WANG^Fang=王芳")]
+
+
+def test_every_level_of_both_models_answers(put, asking):
+    for number in range(3):
+        put(f"1.{number}", study="1", series=f"1.9.{number // 2}", InstanceNumber=number)
+    unique = "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"
+    asked = {"PATIENT": ("PatientID",), "STUDY": unique[:1], "SERIES": unique[:2], "IMAGE": unique}
+    for model, levels in (("-P", asked), ("-S", dict(list(asked.items())[1:]))):
+        counts = {level: len(asking.find(f"QueryRetrieveLevel={level}", *keys, model=model)) for level, keys in levels.items()}
+        assert counts == {level: count for level, count in zip(asked, (1, 1, 2, 3), strict=True) if level in levels}
+    [patient] = asking.find(
+        "QueryRetrieveLevel=PATIENT",
+        "PatientID=P1",
+        "NumberOfPatientRelatedStudies",
+        "NumberOfPatientRelatedInstances",
+        model="-P",
+    )
+    assert (patient.NumberOfPatientRelatedStudies, patient.NumberOfPatientRelatedInstances) == (1, 3)
+    [image] = asking.find("QueryRetrieveLevel=IMAGE", "StudyInstanceUID=1", "SOPInstanceUID", "InstanceNumber=2", "Rows")
+    assert (image.SOPInstanceUID, image.Rows) == ("1.2", 128)
+
+
+def test_an_institution_sees_nobody_elses_studies(put, asking):
+    put("1.1", study="1")
+    assert len(asking.find("QueryRetrieveLevel=STUDY", "StudyInstanceUID")) == 1
+    assert asking.find("QueryRetrieveLevel=STUDY", "StudyInstanceUID", calling="US1") == []
+    assert asking.get("QueryRetrieveLevel=STUDY", "StudyInstanceUID=1", calling="US1") == []
+
+
+def test_a_patient_is_shown_only_to_who_may_see_a_study(put, asking):
+    put("1.1", study="1")
+    assert len(asking.find("QueryRetrieveLevel=PATIENT", "PatientID=P1", model="-P")) == 1
+    assert asking.find("QueryRetrieveLevel=PATIENT", "PatientID=P1", model="-P", calling="US1") == []
+
+
+def test_what_is_not_asked_for_is_not_told_and_what_is_unknown_is_said(put, asking):
+    put("1.1", study="1")
+    [found] = asking.find("QueryRetrieveLevel=STUDY", "StudyInstanceUID", "0009,0010=X", "AdmittingDiagnosesDescription")
+    assert {"PatientName", "StudyDate", "AdmittingDiagnosesDescription"}.isdisjoint(found.dir())
+    assert "WarningUnsupportedOptionalKeys" in asking.said
+
+
+@pytest.mark.parametrize(
+    "keys", [("QueryRetrieveLevel=FRAME",), ("QueryRetrieveLevel=PATIENT",), ("QueryRetrieveLevel=STUDY", "StudyDate=March")]
+)
+def test_an_identifier_that_makes_no_sense_is_refused(put, asking, keys):
+    put("1.1", study="1")
+    assert asking.find(*keys) == []
+    assert "Final Find Response (Error: DataSetDoesNotMatchSOPClass)" in asking.said
+
+
+def ask_for_all(node):
+    association = AE("CT1").associate(*node.address, contexts=[build_context(STUDY_ROOT_FIND)], ae_title="TELEMED")
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel, identifier.StudyInstanceUID = "STUDY", ""
+    return association, association.send_c_find(identifier, STUDY_ROOT_FIND, msg_id=7)
+
+
+def test_a_large_result_comes_whole_and_page_by_page(node, many_studies):
+    many_studies(2 * AT_ONCE + 7)
+    association, answers = ask_for_all(node)
+    found = [answer.StudyInstanceUID for status, answer in answers if status.Status == 0xFF00]
+    association.release()
+    assert len(found) == len(set(found)) == 2 * AT_ONCE + 7
+
+
+def test_a_query_that_is_cancelled_ends(node, many_studies):
+    many_studies(2 * AT_ONCE)
+    association, answers = ask_for_all(node)
+    statuses = []
+    for status, _ in answers:
+        statuses.append(status.Status)
+        if len(statuses) == 3:
+            association.send_c_cancel(7, query_model=STUDY_ROOT_FIND)
+    association.release()
+    assert statuses[-1] == 0xFE00
+    assert len(statuses) < 2 * AT_ONCE
+
+
+def test_a_peer_that_aborts_in_the_middle_leaves_no_thread_behind(node, many_studies):
+    many_studies(2 * AT_ONCE)
+    before = threading.active_count()
+    association, answers = ask_for_all(node)
+    next(answers)
+    association.abort()
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert threading.active_count() <= before
