@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Index, Integer, String, Table
+from sqlalchemy import JSON, Column, Index, Integer, String, Table, UniqueConstraint
 
 from telemed.kernel.database import UtcDateTime, metadata
 
@@ -32,13 +32,13 @@ commitment_table = Table(
     Index(None, "try_at"),
 )
 
-#: A performed procedure step (PS3.3 C.4.13-C.4.16) as the modality told it; *attributes* is its DICOM JSON.
+#: A performed procedure step (PS3.3 C.4.13-C.4.16) as the modality told it; *attributes* are its texts by keyword.
 step_table = Table(
     "performed_procedure_step",
     metadata,
     Column("id", String(32), primary_key=True),
     Column("institution", String(64), nullable=False),
-    Column("sop_instance_uid", String(64), nullable=False, unique=True),
+    Column("sop_instance_uid", String(64), nullable=False),
     Column("ae_title", String(16), nullable=False),
     Column("status", String(16), nullable=False),
     Column("study_instance_uid", String(64), nullable=False),
@@ -47,5 +47,6 @@ step_table = Table(
     Column("attributes", JSON, nullable=False),
     Column("begun_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
+    UniqueConstraint("institution", "sop_instance_uid"),
     Index(None, "institution", "study_instance_uid"),
 )

@@ -52,10 +52,10 @@ def read_keys(data: BytesIO, syntax: UID) -> Keys:
     return _keys(read_small(data, syntax), ())
 
 
-def read_small(data: BytesIO, syntax: UID) -> Dataset:
-    """Read a data set that a request carries: small, and never trusted; Invalid when it cannot be read."""
-    if data.getbuffer().nbytes > MAXIMUM_BYTES:
-        raise Invalid(f"the data set is longer than {MAXIMUM_BYTES} bytes", code="identifier")
+def read_small(data: BytesIO, syntax: UID, *, most: int = MAXIMUM_BYTES) -> Dataset:
+    """Read a data set that a request carries: at most *most* bytes, and never trusted; Invalid when it cannot be read."""
+    if data.getbuffer().nbytes > most:
+        raise Invalid(f"the data set is longer than {most} bytes", code="identifier")
     if syntax.is_deflated:
         raise Invalid("a deflated data set is not taken here", code="identifier")
     data.seek(0)

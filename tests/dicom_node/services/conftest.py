@@ -15,9 +15,13 @@ from dicom_node.access import Access, KnownPeer, KnownPeers
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.tables import study_table
+from dicom_node.directory import add_peer
 from dicom_node.node import DicomNode
+from dicom_node.peers import Peer
+from dicom_node.services.mpps import Performed
 from dicom_node.services.query_retrieve import Finding
 from dicom_node.services.retrieval import Getting, Moving
+from dicom_node.services.storage_commitment import Commitments, Committing
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 KNOWN = KnownPeers([KnownPeer("CT1", LOOPBACK, "lianhua"), KnownPeer("US1", LOOPBACK, "hehua")])
@@ -61,9 +65,20 @@ def put(archive):
 
 
 @pytest.fixture
-def services(database, chronicle, archive):
+def commitments(database, chronicle, archive):
+    return Commitments(database, chronicle, archive, aet="TELEMED")
+
+
+@pytest.fixture
+def services(database, chronicle, archive, commitments):
     held = (database, chronicle, archive, visible_to)
-    return (Finding(database, visible_to, aet="TELEMED"), Moving(*held, aet="TELEMED"), Getting(*held, aet="TELEMED"))
+    return (
+        Finding(database, visible_to, aet="TELEMED"),
+        Moving(*held, aet="TELEMED"),
+        Getting(*held, aet="TELEMED"),
+        Committing(commitments),
+        Performed(database, chronicle),
+    )
 
 
 @pytest.fixture
@@ -125,3 +140,12 @@ def many_studies(database, put):
             db.execute(study_table.insert(), copies)
 
     return many
+
+
+@pytest.fixture
+def known(database, chronicle):
+    def known(title, port, institution=""):
+        with database.transaction() as db:
+            add_peer(db, chronicle, Peer(title, "127.0.0.1", port), institution=institution, actor="test")
+
+    return known

@@ -1,0 +1,281 @@
+"""The Storage Commitment service class (push model), PS3.4 Annex J: whether a modality may delete its own copy.
+
+A request is written down before it is accepted. It is then answered at once on the same association where the modality
+stays, else on an association of our own, tried again with growing pauses until the modality has taken the report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pynetdicom import build_context, build_role
+from pynetdicom.association import Association
+from sqlalchemy import Row, delete, insert, select, update
+
+from dicom_node.archive import index
+from dicom_node.archive.archive import Archive
+from dicom_node.directory import peer_of
+from dicom_node.peers import associate
+from dicom_node.services.exchange import Exchange
+from dicom_node.services.identifier import items_of, put, read_small, text_of
+from dicom_node.services.status import SUCCESS
+from dicom_node.tables import commitment_table
+from telemed.kernel.audit import Chronicle
+from telemed.kernel.database import Database, new_id
+from telemed.kernel.errors import Invalid, NotFound, Unavailable
+
+log = logging.getLogger(__name__)
+
+#: PS3.4 J.3: the SOP class, and its one well-known instance.
+PUSH_MODEL, PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
+#: PS3.7 Annex C.
+NO_SUCH_ACTION, INVALID_ARGUMENT = 0x0123, 0x0115
+#: PS3.3 C.14-1, Failure Reason.
+NO_SUCH_INSTANCE, CLASS_CONFLICT, DAMAGED = 0x0112, 0x0119, 0x0110
+
+MOST_BYTES = 8 << 20
+MOST_TRIES = 20
+#: A modality that releases right after the answer gets its report by an association of ours: wait and see which it is.
+STAYS_S = 0.3
+#: The association's own thread checks so many instances before it lets the worker go on.
+MOST_AT_ONCE = 500
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(hours=1)
+
+_REFERENCED, _CLASS, _INSTANCE, _TRANSACTION = 0x00081199, 0x00081150, 0x00081155, 0x00081195
+
+
+@dataclass(frozen=True)
+class _Reference:
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+class Commitments:
+    """What was asked for and not yet reported: kept in the database, checked against the files, told to the peer."""
+
+    def __init__(self, database: Database, chronicle: Chronicle, archive: Archive, *, aet: str) -> None:
+        self._database = database
+        self._chronicle = chronicle
+        self._archive = archive
+        self._aet = aet
+
+    def take(self, institution: str, ae_title: str, transaction_uid: str, references: list[_Reference]) -> str:
+        """Write a request down and return its key; the worker leaves it alone for the first pause, or until `hurry`."""
+        now, key = self._chronicle.clock.now(), new_id()
+        row = {"transaction_uid": transaction_uid, "institution": institution, "ae_title": ae_title}
+        instances = [[one.sop_class_uid, one.sop_instance_uid] for one in references]
+        with self._database.transaction() as db:
+            insertion = insert(commitment_table).values(id=key, **row, instances=instances)
+            db.execute(insertion.values(asked_at=now, tries=0, try_at=now + FIRST_PAUSE))
+        return key
+
+    def hurry(self, key: str) -> None:
+        """Let the worker report a request at once."""
+        now = self._chronicle.clock.now()
+        with self._database.transaction() as db:
+            db.execute(update(commitment_table).where(commitment_table.c.id == key).values(try_at=now))
+
+    def due(self) -> Iterator[str]:
+        """Yield the keys of what is to be tried now, each put off to its next try first."""
+        now = self._chronicle.clock.now()
+        with self._database.reading() as db:
+            query = select(commitment_table).where(commitment_table.c.try_at <= now).order_by(commitment_table.c.try_at)
+            rows = db.execute(query.limit(20)).all()
+        for row in rows:
+            if self._put_off(row, now):
+                yield row.id
+
+    def _put_off(self, row: Row[Any], now: datetime) -> bool:
+        mine = (commitment_table.c.id == row.id) & (commitment_table.c.tries == row.tries)
+        with self._database.transaction() as db:
+            if row.tries >= MOST_TRIES:
+                log.warning("a storage commitment report for %s was given up after %d tries", row.ae_title, row.tries)
+                db.execute(delete(commitment_table).where(mine))
+                return False
+            pause = min(FIRST_PAUSE * 2**row.tries, LONGEST_PAUSE)
+            return db.execute(update(commitment_table).where(mine).values(tries=row.tries + 1, try_at=now + pause)).rowcount == 1
+
+    def report(self, key: str, association: Association | None = None) -> bool:
+        """Check the instances of a request and tell the peer, on *association* or on one of our own; tell whether it took it."""
+        with self._database.reading() as db:
+            row = db.execute(select(commitment_table).where(commitment_table.c.id == key)).first()
+            peer = None if row is None or association is not None else peer_of(db, row.ae_title, row.institution)
+        if row is None:
+            return True
+        if association is None and peer is None:
+            log.warning("%s waits for a storage commitment report, and is no peer: `telemed peer add`", row.ae_title)
+            return False
+        event_type, information = self._checked(row)
+        if association is not None:
+            taken = _told(association, event_type, information)
+        elif peer is not None:
+            role = build_role(PUSH_MODEL, scp_role=True)
+            ours = associate(peer, [build_context(PUSH_MODEL)], self._aet, negotiation=[role])
+            try:
+                taken = _told(ours, event_type, information)
+            finally:
+                ours.release()
+        if taken:
+            self._done(row, information)
+        return taken
+
+    def _checked(self, row: Row[Any]) -> tuple[int, Dataset]:
+        """Read every instance again and return the event type and information of PS3.4 Table J.3-2."""
+        committed: list[Dataset] = []
+        failed: list[Dataset] = []
+        for sop_class, uid in row.instances:
+            reason = self._fault(row.institution, _Reference(sop_class, uid))
+            item = Dataset()
+            put(item, "ReferencedSOPClassUID", sop_class)
+            put(item, "ReferencedSOPInstanceUID", uid)
+            if reason:
+                put(item, "FailureReason", reason)
+            (failed if reason else committed).append(item)
+        information = Dataset()
+        put(information, "TransactionUID", row.transaction_uid)
+        put(information, "RetrieveAETitle", self._aet)
+        if committed:
+            put(information, "ReferencedSOPSequence", Sequence(committed))
+        if failed:
+            put(information, "FailedSOPSequence", Sequence(failed))
+        return (2 if failed else 1), information
+
+    def _fault(self, institution: str, reference: _Reference) -> int:
+        """Return why an instance cannot be committed to, 0 when its file is there and as it was received."""
+        try:
+            with self._database.reading() as db:
+                kept = index.instance(db, institution, reference.sop_instance_uid)
+            if kept.sop_class_uid != reference.sop_class_uid:
+                return CLASS_CONFLICT
+            with self._archive.file(institution, reference.sop_instance_uid).open("rb") as file:
+                return 0 if hashlib.file_digest(file, "sha256").hexdigest() == kept.digest else DAMAGED
+        except NotFound:
+            return NO_SUCH_INSTANCE
+        except OSError:
+            return DAMAGED
+
+    def _done(self, row: Row[Any], information: Dataset) -> None:
+        failed = len(information.get("FailedSOPSequence", ()))
+        data = {
+            "institution": row.institution,
+            "ae_title": row.ae_title,
+            "committed": len(row.instances) - failed,
+            "failed": failed,
+        }
+        with self._database.transaction() as db:
+            db.execute(delete(commitment_table).where(commitment_table.c.id == row.id))
+            self._chronicle.enter(
+                db,
+                "CommitmentReported",
+                row.transaction_uid,
+                data,
+                actor=self._aet,
+                institution=row.institution,
+                entity="StorageCommitment",
+            )
+
+
+class Committing:
+    """N-ACTION, PS3.4 J.3.2."""
+
+    sop_classes = (PUSH_MODEL,)
+
+    def __init__(self, commitments: Commitments) -> None:
+        self._commitments = commitments
+
+    def answer(self, exchange: Exchange) -> None:
+        """Accept the request, and report on the same association if the peer stays."""
+        request = exchange.request
+        if getattr(request, "ActionTypeID", None) != 1:
+            exchange.answer(NO_SUCH_ACTION)
+            return
+        try:
+            transaction_uid, references = _asked(exchange)
+        except Invalid as error:
+            exchange.fail(error, INVALID_ARGUMENT)
+            return
+        caller = exchange.caller
+        key = self._commitments.take(caller.institution, caller.aet, transaction_uid, references)
+        exchange.answer(SUCCESS, fields={"AffectedSOPInstanceUID": PUSH_MODEL_INSTANCE, "ActionTypeID": 1})
+        told = len(references) <= MOST_AT_ONCE and _stays(exchange) and self._commitments.report(key, exchange.association)
+        if not told:
+            self._commitments.hurry(key)
+
+
+class Reporting:
+    """The thread that reports to whoever did not wait."""
+
+    def __init__(self, commitments: Commitments, *, look_every_s: float = 2) -> None:
+        self._commitments = commitments
+        self._look_every_s = look_every_s
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="commitment-reports", daemon=True)
+        self._thread.start()
+
+    def stop(self, seconds: float = 10) -> None:
+        """Finish the report at hand and end."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._look_every_s):
+            try:
+                self.report_due()
+            except Unavailable as error:
+                log.warning("the storage commitment reports wait: %s", error.sentence)
+            except Exception:
+                log.exception("a storage commitment report failed and will be tried again")
+
+    def report_due(self) -> int:
+        """Report what is due, one peer's silence holding up nobody for longer than a connection takes; return how many."""
+        reported = 0
+        for key in self._commitments.due():
+            if self._stop.is_set():
+                break
+            try:
+                reported += self._commitments.report(key)
+            except Unavailable as error:
+                log.warning("a storage commitment report was not taken: %s", error.sentence)
+        return reported
+
+
+def _asked(exchange: Exchange) -> tuple[str, list[_Reference]]:
+    """Return the transaction and the instances that a request names; Invalid when it names none, or not properly."""
+    information = read_small(exchange.received("ActionInformation"), exchange.transfer_syntax, most=MOST_BYTES)
+    transaction_uid = text_of(information, _TRANSACTION, ())
+    items = items_of(information, _REFERENCED)
+    references = [_Reference(text_of(item, _CLASS, ()), text_of(item, _INSTANCE, ())) for item in items]
+    named = [transaction_uid, *(uid for one in references for uid in (one.sop_class_uid, one.sop_instance_uid))]
+    if not references or not all(0 < len(uid) <= 64 for uid in named):
+        raise Invalid("name a transaction and the instances to commit to", code="identifier")
+    return transaction_uid, references
+
+
+def _stays(exchange: Exchange) -> bool:
+    """Tell whether the peer waits for the report: it neither leaves nor asks for something else."""
+    deadline = time.monotonic() + STAYS_S
+    while time.monotonic() < deadline and exchange.is_open:
+        time.sleep(0.02)
+    return exchange.is_open and exchange.association.dimse.msg_queue.empty()
+
+
+def _told(association: Association, event_type: int, information: Dataset) -> bool:
+    try:
+        status, _ = association.send_n_event_report(information, event_type, PUSH_MODEL, PUSH_MODEL_INSTANCE)
+    except (RuntimeError, ValueError, AttributeError):
+        return False
+    return "Status" in status and status.Status == SUCCESS
