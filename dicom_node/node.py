@@ -20,6 +20,7 @@ from dicom_node.connections import GuardedHandler, GuardedSocket, NodeServer
 from dicom_node.services.exchange import Caller, Service, Services
 from dicom_node.services.storage import store
 from dicom_node.services.verification import VERIFICATION, echoed
+from dicom_node.tls import TlsNodeServer, TlsSettings, certified_names, context_of
 from telemed.kernel.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,8 @@ ACSE_TIMEOUT_S, DIMSE_TIMEOUT_S, NETWORK_TIMEOUT_S = 30, 60, 60
 class DicomNode:
     """A storage and verification SCP before *archive*; *access* says who may come and whose they are.
 
-    *services* are the further service classes, each chosen by the SOP class of a request.
+    *services* are the further service classes, each chosen by the SOP class of a request. *tls* adds a second listener, on
+    which a caller's certificate must name its AE title.
 
     Every storage SOP class is accepted, unknown and private ones too, in the first transfer syntax proposed for it: what
     we cannot decode we can still keep, and a modality's own syntax is the one that loses nothing.
@@ -48,6 +50,7 @@ class DicomNode:
         maximum_associations: int = 128,
         maximum_object_bytes: int = 4 << 30,
         services: Iterable[Service] = (),
+        tls: TlsSettings | None = None,
     ) -> None:
         self.aet = aet
         self._archive = archive
@@ -57,12 +60,19 @@ class DicomNode:
         self._maximum_object_bytes = maximum_object_bytes
         self._services = Services(services)
         self._institutions: WeakKeyDictionary[Association, str] = WeakKeyDictionary()
+        self._tls = tls
         self._server: NodeServer | None = None
+        self._tls_server: NodeServer | None = None
 
     @property
     def address(self) -> tuple[str, int]:
         """Where it listens: the port that was bound, if 0 was asked for."""
         return self._asked_for if self._server is None else self._server.server_address[:2]
+
+    @property
+    def tls_address(self) -> tuple[str, int] | None:
+        """Where it listens for TLS, None when it does not."""
+        return None if self._tls_server is None else self._tls_server.server_address[:2]
 
     @property
     def is_listening(self) -> bool:
@@ -75,8 +85,11 @@ class DicomNode:
         Raises
         ------
         Unavailable
-            when the port is taken.
+            when a port is taken.
+        Invalid
+            when a certificate or key cannot be used.
         """
+        secured = None if self._tls is None else context_of(self._tls)
         # pynetdicom's only switches for it, and the process's: accept any storage class; log no PDUs; send files from disk.
         _config.UNRESTRICTED_STORAGE_SERVICE = True
         _config.LOG_HANDLER_LEVEL = "none"
@@ -95,29 +108,41 @@ class DicomNode:
             (evt.EVT_C_ECHO, lambda _event: echoed()),
             (evt.EVT_C_STORE, self._store),
         ]
-        host, port = self._asked_for
+        self._server = plain = self._listen(ae, self._asked_for, handlers, NodeServer)
+        if self._tls is not None and secured is not None:
+            try:
+                server = self._listen(ae, (self._tls.host, self._tls.port), handlers, TlsNodeServer)
+            except Unavailable:
+                plain.server_close()
+                self._server = None
+                raise
+            server.tls = secured
+            self._tls_server = server
+        for server in filter(None, (self._server, self._tls_server)):
+            threading.Thread(target=server.serve_forever, args=(0.1,), name="dicom-node", daemon=True).start()
+
+    def _listen(self, ae: AE, address: tuple[str, int], handlers: Any, kind: type[NodeServer]) -> Any:  # noqa: ANN401 - pynetdicom's own types
         try:
-            server: Any = ae.make_server(
-                self._asked_for, evt_handlers=handlers, server_class=NodeServer, request_handler=GuardedHandler
-            )
+            server: Any = ae.make_server(address, evt_handlers=handlers, server_class=kind, request_handler=GuardedHandler)
         except OSError as error:
+            host, port = address
             raise Unavailable(
                 f"the DICOM port {host}:{port} cannot be used ({error.strerror}): choose another", code="port"
             ) from error
         server.maximum_object_bytes = self._maximum_object_bytes
         ae._servers.append(server)  # noqa: SLF001 - as AE.start_server does, which takes no request_handler
-        self._server = server
-        threading.Thread(target=server.serve_forever, args=(0.1,), name="dicom-node", daemon=True).start()
+        return server
 
     def stop(self, seconds: float = 10) -> None:
         """Accept no more, let the open associations end within *seconds*, then abort what is left."""
-        server, self._server = self._server, None
-        if server is None:
-            return
-        self._asked_for = server.server_address[:2]
-        server.shutdown()
+        servers = [server for server in (self._server, self._tls_server) if server is not None]
+        if self._server is not None:
+            self._asked_for = self._server.server_address[:2]
+        self._server = self._tls_server = None
+        for server in servers:
+            server.shutdown()
         deadline = time.monotonic() + seconds
-        while (left := server.active_associations) and time.monotonic() < deadline:
+        while (left := [one for server in servers for one in server.active_associations]) and time.monotonic() < deadline:
             time.sleep(0.05)
         for association in left:
             association.abort()
@@ -128,7 +153,10 @@ class DicomNode:
         request = association.requestor.primitive
         calling, called = str(request.calling_ae_title).strip(), str(request.called_ae_title).strip()
         address = association.requestor.address
+        certified = certified_names(association.dul.socket.socket)
         admitted = self._access.admit(calling, called, address)
+        if certified is not None and calling not in certified:
+            admitted = Reject.UNKNOWN_CALLING_AE
         if isinstance(admitted, Reject):
             log.warning("an association of %r to %r from %s was rejected: %s", calling, called, address, admitted.name)
             association.acse.send_reject(*admitted.value)

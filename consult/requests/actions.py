@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
 from consult.practitioners.model import SYSTEM, Role, Viewer
 from consult.practitioners.views import institution, performer_for
-from consult.requests.model import DATED, HOUSE_ZONE, Consent, ConsentKind, Order, RequestStatus, ServiceRequest
-from consult.requests.tables import request_table
+from consult.requests.model import DATED, HOUSE_ZONE, Consent, ConsentKind, Examination, Order, RequestStatus, ServiceRequest
+from consult.requests.tables import examination_table, request_table
 from consult.requests.views import request_by_id
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.clock import rfc3339
@@ -70,6 +70,60 @@ def place(
     actor, home = by.practitioner_id, by.institution_id
     chronicle.enter(db, "RequestPlaced", placed.id, data, actor=actor, institution=home, entity="ServiceRequest")
     return placed
+
+
+def schedule(db: Connection, chronicle: Chronicle, plan: Examination, *, by: Viewer) -> None:
+    """Put an examination on the worklist of its institution's modalities.
+
+    Raises
+    ------
+    Invalid
+        for a value that no modality could show.
+    Conflict
+        when the accession number is taken.
+    Refused
+        for somebody of another institution.
+    """
+    if by != SYSTEM and (by.institution_id != plan.institution_id or not by.roles & {Role.CLINIC, Role.COORDINATOR}):
+        raise Refused("only the institution that examines may schedule an examination")
+    institution(db, plan.institution_id)
+    _presentable(plan)
+    same = examination_table.c.accession_number == plan.accession_number
+    mine = examination_table.c.institution_id == plan.institution_id
+    if db.execute(select(examination_table.c.id).where(mine, same)).first() is not None:
+        raise Conflict(f"the accession number {plan.accession_number} is taken; give another")
+    db.execute(insert(examination_table).values(asdict(plan)))
+    data = {
+        "institution": plan.institution_id,
+        "study_instance_uid": plan.study_instance_uid,
+        "accession_number": plan.accession_number,
+        "modality": plan.modality,
+        "scheduled_at": rfc3339(plan.scheduled_at),
+    }
+    actor, home = by.practitioner_id, by.institution_id
+    chronicle.enter(db, "ExaminationScheduled", plan.id, data, actor=actor, institution=home, entity="ServiceRequest")
+
+
+#: field: (what it is called, longest, may be empty), after the VRs of PS3.5 6.2.
+_LIMITS = {
+    "accession_number": ("accession number", 16, False),
+    "patient_id": ("patient ID", 64, False),
+    "name": ("name", 200, False),
+    "modality": ("modality", 16, False),
+    "station_aet": ("station's AE title", 16, True),
+    "description": ("description", 64, True),
+}
+
+
+def _presentable(plan: Examination) -> None:
+    for field, (what, longest, may_be_empty) in _LIMITS.items():
+        text = getattr(plan, field)
+        if len(text) > longest or not (text or may_be_empty) or "\\" in text or not (text.isprintable()):
+            raise Invalid(f"the {what} of an examination has {0 if may_be_empty else 1} to {longest} characters, no backslash")
+    if plan.sex not in ("", "M", "F", "O"):
+        raise Invalid(f"the sex is M, F, O or empty, not {plan.sex!r}")
+    if plan.birth_date and not (plan.birth_date.isdigit() and len(plan.birth_date) == 8):
+        raise Invalid(f"the birth date is written YYYYMMDD, not {plan.birth_date!r}")
 
 
 def revoke(db: Connection, chronicle: Chronicle, request_id: str, *, reason: str, by: Viewer) -> None:

@@ -117,6 +117,28 @@ class ServiceRequest:
 
 
 @dataclass(frozen=True)
+class Examination:
+    """What a modality is to do. *name* is a DICOM name, "WANG^Fang=王芳"; *birth_date* YYYYMMDD or empty; *sex* M, F, O or "".
+
+    An empty *station_aet* leaves open which machine does it. *study_instance_uid* is the one the modality is to use.
+    """
+
+    id: str
+    institution_id: str
+    accession_number: str
+    study_instance_uid: str
+    patient_id: str
+    name: str
+    sex: str
+    birth_date: str
+    modality: str
+    station_aet: str
+    description: str
+    scheduled_at: datetime
+    cancelled_at: datetime | None
+
+
+@dataclass(frozen=True)
 class Patient:
     """The patient as a list shows them; *name* is the ideographic one where there is one. *sex* is DICOM's M, F, O or ""."""
 

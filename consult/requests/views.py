@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from consult.requests.model import (
     ConsentKind,
+    Examination,
     Kind,
     Lane,
     Patient,
@@ -18,9 +19,13 @@ from consult.requests.model import (
     StudySummary,
     age_on,
 )
-from consult.requests.tables import request_table
+from consult.requests.tables import examination_table, request_table
 from dicom_node.archive import index
+from dicom_node.archive.tables import study_table
 from telemed.kernel.errors import NotFound
+
+#: A county does a few thousand examinations a day; a worklist of more helps nobody.
+MOST_SCHEDULED = 5000
 
 
 def request_by_id(db: Connection, request_id: str) -> ServiceRequest:
@@ -36,6 +41,19 @@ def request_by_id(db: Connection, request_id: str) -> ServiceRequest:
         "status": RequestStatus(row["status"]),
     }
     return ServiceRequest(**{**row, **words})
+
+
+def scheduled(db: Connection, institution_id: str, *, since: datetime) -> list[Examination]:
+    """Return what an institution's modalities are still to do, the earliest first: not cancelled, and no study has come.
+
+    A study belongs to an examination by its UID or, from equipment that makes UIDs of its own, by its accession number.
+    """
+    of_study, of_exam = study_table.c, examination_table.c
+    named = (of_study.study_instance_uid == of_exam.study_instance_uid) | (of_study.accession_number == of_exam.accession_number)
+    arrived = select(of_study.id).where(of_study.institution == of_exam.institution_id, named).exists()
+    open_ = (of_exam.institution_id == institution_id) & (of_exam.scheduled_at >= since) & of_exam.cancelled_at.is_(None)
+    query = select(examination_table).where(open_, ~arrived).order_by(of_exam.scheduled_at, of_exam.id)
+    return [Examination(**row) for row in db.execute(query.limit(MOST_SCHEDULED)).mappings()]
 
 
 def summaries(db: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], StudySummary]:

@@ -1,0 +1,175 @@
+"""The Modality Worklist service class, PS3.4 Annex K: what the modality is to do, so that nobody types a name twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Protocol
+
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from dicom_node.archive import matching
+from dicom_node.archive.index import UNSTATED_OFFSET_MINUTES
+from dicom_node.services.exchange import CANCELLED, PENDING, Exchange
+from dicom_node.services.identifier import Keys, labelled, put, read_keys
+from dicom_node.services.query_retrieve import DOES_NOT_MATCH_CLASS, PENDING_WITH_UNSUPPORTED_KEYS
+from dicom_node.services.status import SUCCESS
+from telemed.kernel.errors import Invalid
+
+#: PS3.4 Table K.6-2.
+MODALITY_WORKLIST = "1.2.840.10008.5.1.4.31"
+_STEP = "ScheduledProcedureStepSequence"
+_ZONE = timezone(timedelta(minutes=UNSTATED_OFFSET_MINUTES))
+
+
+@dataclass(frozen=True)
+class ScheduledStep:
+    """One entry, in DICOM's words. An empty *station_aet* is for any station; *starts_at* is aware.
+
+    *identifier* serves as Requested Procedure ID and Scheduled Procedure Step ID, both SH.
+    """
+
+    identifier: str
+    accession_number: str
+    study_instance_uid: str
+    patient_id: str
+    patient_name: str
+    patient_sex: str
+    patient_birth_date: str
+    modality: str
+    station_aet: str
+    description: str
+    starts_at: datetime
+
+
+class WorklistSource(Protocol):
+    """Anything that knows what the equipment of an institution is to do."""
+
+    def __call__(self, institution: str) -> Iterable[ScheduledStep]:
+        """Return what is scheduled and not yet done, the earliest first."""
+        ...
+
+
+#: PS3.4 Table K.6-1: type 2 return keys that we never have a value for.
+_ALWAYS_EMPTY = frozenset({
+    "RequestedProcedurePriority", "PatientTransportArrangements", "ReferringPhysicianName", "RequestingPhysician",
+    "AdmissionID", "CurrentPatientLocation", "PatientWeight", "ConfidentialityConstraintOnPatientDataDescription",
+    "PatientState", "PregnancyStatus", "MedicalAlerts", "Allergies", "SpecialNeeds", "ScheduledPerformingPhysicianName",
+    "ScheduledStationName", "ScheduledProcedureStepLocation", "PreMedication", "RequestedContrastAgent",
+    "ReferencedStudySequence", "ReferencedPatientSequence", "RequestedProcedureCodeSequence", "ScheduledProtocolCodeSequence",
+})  # fmt: skip
+
+
+def _named(key: str, value: str) -> bool:
+    return matching.name_matches(key, value.split("="))
+
+
+def _by(understand: Callable[[str], matching.Criterion]) -> Callable[[str, str], bool]:
+    return lambda key, value: understand(key).matches(value)
+
+
+def _station(key: str, value: str) -> bool:
+    """Tell whether an entry is for the station that asks; one that names none is for all."""
+    return not value or matching.text(key).matches(value)
+
+
+#: How each key is matched (Table K.6-1); what is not named here is returned and matches everything.
+_MATCHED: Mapping[str, Callable[[str, str], bool]] = {
+    "PatientName": _named,
+    "PatientID": _by(matching.text),
+    "AccessionNumber": _by(matching.text),
+    "RequestedProcedureID": _by(matching.text),
+    "StudyInstanceUID": _by(matching.uids),
+    "ScheduledStationAETitle": _station,
+    "ScheduledProcedureStepStartDate": _by(matching.date),
+    "ScheduledProcedureStepStartTime": _by(matching.time),
+    "ScheduledProcedureStepID": _by(matching.text),
+    "Modality": _by(matching.text),
+}
+
+
+class Worklist:
+    """C-FIND of the modality worklist."""
+
+    sop_classes = (MODALITY_WORKLIST,)
+
+    def __init__(self, source: WorklistSource) -> None:
+        self._source = source
+
+    def answer(self, exchange: Exchange) -> None:
+        """Answer with every entry that matches."""
+        try:
+            keys = read_keys(exchange.received("Identifier"), exchange.transfer_syntax)
+            for entry in self._source(exchange.caller.institution):
+                procedure, step = _procedure(entry), _step(entry)
+                if not (_matches(keys, procedure) and _matches(keys.sequences.get(_STEP, Keys()), step)):
+                    continue
+                if exchange.is_cancelled:
+                    exchange.answer(CANCELLED)
+                    return
+                if not exchange.is_open:
+                    return
+                status, identifier = _told(keys, procedure, step)
+                exchange.answer(status, content={"Identifier": identifier})
+        except Invalid as error:
+            exchange.fail(error, DOES_NOT_MATCH_CLASS)
+            return
+        exchange.answer(SUCCESS)
+
+
+def _procedure(entry: ScheduledStep) -> dict[str, str]:
+    return {
+        "AccessionNumber": entry.accession_number,
+        "StudyInstanceUID": entry.study_instance_uid,
+        "RequestedProcedureID": entry.identifier,
+        "RequestedProcedureDescription": entry.description,
+        "PatientName": entry.patient_name,
+        "PatientID": entry.patient_id,
+        "PatientBirthDate": entry.patient_birth_date,
+        "PatientSex": entry.patient_sex,
+    }
+
+
+def _step(entry: ScheduledStep) -> dict[str, str]:
+    starts = entry.starts_at.astimezone(_ZONE)
+    return {
+        "Modality": entry.modality,
+        "ScheduledStationAETitle": entry.station_aet,
+        "ScheduledProcedureStepStartDate": f"{starts:%Y%m%d}",
+        "ScheduledProcedureStepStartTime": f"{starts:%H%M%S}",
+        "ScheduledProcedureStepDescription": entry.description,
+        "ScheduledProcedureStepID": entry.identifier,
+    }
+
+
+def _matches(keys: Keys, values: Mapping[str, str]) -> bool:
+    asked = ((keyword, key) for keyword, key in keys.texts.items() if keyword in _MATCHED and keyword in values)
+    return all(_MATCHED[keyword](key, values[keyword]) for keyword, key in asked)
+
+
+def _told(keys: Keys, procedure: Mapping[str, str], step: Mapping[str, str]) -> tuple[int, Dataset]:
+    """Return what was asked for; an empty step sequence asks for all of it."""
+    answer, unsupported = _picked(keys, procedure)
+    if _STEP in keys.sequences:
+        asked = keys.sequences[_STEP]
+        if not (asked.texts or asked.sequences):
+            asked = Keys(dict.fromkeys(step, ""))
+        item, missing = _picked(asked, step)
+        put(answer, _STEP, Sequence([item]))
+        unsupported += missing
+    status = PENDING_WITH_UNSUPPORTED_KEYS if unsupported else PENDING
+    return status, labelled(answer, keys.charset)
+
+
+def _picked(keys: Keys, values: Mapping[str, str]) -> tuple[Dataset, int]:
+    answer, unsupported = Dataset(), keys.unknown
+    for keyword in (*keys.texts, *keys.sequences):
+        if keyword in values:
+            put(answer, keyword, values[keyword])
+        elif keyword in _ALWAYS_EMPTY:
+            put(answer, keyword, None)
+        elif keyword != _STEP:
+            unsupported += 1
+    return answer, unsupported

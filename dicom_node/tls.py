@@ -1,0 +1,74 @@
+"""DICOM over TLS, PS3.15 Annex B: both sides show a certificate, and a caller's certificate must name its AE title."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dicom_node.connections import NodeServer
+from telemed.kernel.errors import Invalid
+
+#: How long a stranger may take to shake hands; each does so in a thread of its own.
+HANDSHAKE_S = 10.0
+
+
+@dataclass(frozen=True)
+class TlsSettings:
+    """Where TLS is listened for, our certificate and key (PEM), and the authority that signs the callers' certificates."""
+
+    host: str
+    port: int
+    certificate: Path
+    key: Path
+    client_ca: Path
+
+
+def context_of(settings: TlsSettings) -> ssl.SSLContext:
+    """Return a context that takes TLS 1.2 (BCP 195) and newer, and only callers with a certificate.
+
+    Raises
+    ------
+    Invalid
+        naming the file that cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        context.load_cert_chain(settings.certificate, settings.key)
+    except (OSError, ssl.SSLError) as error:
+        raise Invalid(f"the certificate {settings.certificate} or its key {settings.key} cannot be used: {error}") from error
+    try:
+        context.load_verify_locations(settings.client_ca)
+    except (OSError, ssl.SSLError) as error:
+        raise Invalid(f"the authority for callers' certificates {settings.client_ca} cannot be used: {error}") from error
+    return context
+
+
+def certified_names(connection: socket.socket | None) -> frozenset[str] | None:
+    """Return the common name and DNS names of the caller's certificate; None when the connection is not TLS."""
+    if not isinstance(connection, ssl.SSLSocket):
+        return None
+    certificate: dict[str, Any] = connection.getpeercert() or {}
+    subject = (pair for part in certificate.get("subject", ()) for pair in part)
+    names = [value for kind, value in subject if kind == "commonName"]
+    return frozenset(names) | {value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"}
+
+
+class TlsNodeServer(NodeServer):
+    """A listening socket whose callers shake hands in their own threads: a silent one holds up nobody else."""
+
+    tls: ssl.SSLContext
+
+    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's own
+        """Shake hands, then go on as without TLS."""
+        request.settimeout(HANDSHAKE_S)
+        try:
+            wrapped = self.tls.wrap_socket(request, server_side=True)
+        except (OSError, ssl.SSLError):  # no certificate, the wrong one, a port scanner: none of them is an event
+            self.shutdown_request(request)
+            return
+        super().finish_request(wrapped, client_address)

@@ -1,0 +1,127 @@
+import socket
+import subprocess
+import time
+from ipaddress import ip_network
+
+import pydicom
+import pytest
+from support import dcmtk
+
+from dicom_node.access import Access, KnownPeer, KnownPeers
+from dicom_node.archive.archive import Archive
+from dicom_node.archive.blobs import Blobs
+from dicom_node.archive.tables import instance_table
+from dicom_node.node import DicomNode
+from dicom_node.tls import TlsSettings
+from telemed.kernel.database import Database, metadata
+from telemed.kernel.errors import Invalid, Unavailable
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+KNOWN = KnownPeers([KnownPeer("CT1", LOOPBACK, "lianhua"), KnownPeer("US1", LOOPBACK, "hehua")])
+
+
+def path_of(name):
+    return pydicom.data.get_testdata_file(name, download=False)
+
+
+def openssl(*arguments):
+    subprocess.run(["/usr/bin/openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """A folder with an authority, our certificate, a modality's, and one that a stranger signed."""
+    folder = tmp_path_factory.mktemp("certificates")
+    for authority in ("ca", "stranger"):
+        openssl(
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={authority}",
+            "-keyout", folder / f"{authority}.key", "-out", folder / f"{authority}.pem",
+        )  # fmt: skip
+    for name, authority in (("TELEMED", "ca"), ("CT1", "ca"), ("FORGED", "stranger")):
+        subject = f"/CN={'CT1' if name == 'FORGED' else name}"
+        request, key = folder / f"{name}.csr", folder / f"{name}.key"
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", key, "-out", request)
+        signer = ("-CA", folder / f"{authority}.pem", "-CAkey", folder / f"{authority}.key", "-CAcreateserial")
+        openssl("x509", "-req", "-in", request, *signer, "-days", "2", "-out", folder / f"{name}.pem")
+    return folder
+
+
+@pytest.fixture
+def database(tmp_path):
+    """The kind of database makes no difference here."""
+    database = Database(f"sqlite:///{tmp_path}/telemed.sqlite")
+    metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def archive(database, chronicle, tmp_path):
+    return Archive(database, chronicle, Blobs(tmp_path / "blobs"))
+
+
+def settings(folder, port=0, **other):
+    files = {"certificate": folder / "TELEMED.pem", "key": folder / "TELEMED.key", "client_ca": folder / "ca.pem"}
+    return TlsSettings("127.0.0.1", port, **files | other)
+
+
+@pytest.fixture
+def node(archive, certificates):
+    node = DicomNode(archive, Access(KNOWN, "TELEMED"), host="127.0.0.1", port=0, tls=settings(certificates))
+    node.start()
+    yield node
+    node.stop(1)
+
+
+def call(program, node, certificates, certificate, *paths, calling="CT1"):
+    pair = (certificates / f"{certificate}.key", certificates / f"{certificate}.pem")
+    secured = ("+tls", *pair, "+cf", certificates / "ca.pem")
+    return dcmtk.run(program, "-v", *secured, "-aet", calling, "-aec", "TELEMED", *node.tls_address, *paths)
+
+
+def test_a_modality_with_a_certificate_stores_over_tls_and_one_without_over_the_other_port(node, certificates, database):
+    done = call("storescu", node, certificates, "CT1", path_of("CT_small.dcm"))
+    assert done.returncode == 0, done.stderr
+    done = dcmtk.run("storescu", "-aet", "CT1", "-aec", "TELEMED", *node.address, path_of("MR_small.dcm"))
+    assert done.returncode == 0, done.stderr
+    with database.reading() as db:
+        assert len(db.execute(instance_table.select()).all()) == 2
+
+
+def test_a_certificate_that_a_stranger_signed_or_none_at_all_is_turned_away(node, certificates):
+    assert call("echoscu", node, certificates, "CT1").returncode == 0
+    assert call("echoscu", node, certificates, "FORGED").returncode != 0
+    anonymous = ("+tla", "+cf", certificates / "ca.pem")
+    assert dcmtk.run("echoscu", *anonymous, "-aet", "CT1", "-aec", "TELEMED", *node.tls_address).returncode != 0
+    assert dcmtk.run("echoscu", "-aet", "CT1", "-aec", "TELEMED", "-to", "2", *node.tls_address).returncode != 0
+
+
+def test_a_certificate_speaks_only_for_the_ae_title_it_names(node, certificates):
+    done = call("echoscu", node, certificates, "CT1", calling="US1")
+    assert done.returncode != 0
+    assert "Calling AE Title Not Recognized" in done.stdout + done.stderr
+
+
+def test_a_caller_that_never_shakes_hands_holds_up_nobody(node, certificates):
+    silent = [socket.create_connection(node.tls_address) for _ in range(20)]
+    began = time.monotonic()
+    assert call("echoscu", node, certificates, "CT1").returncode == 0
+    assert time.monotonic() - began < 3
+    for connection in silent:
+        connection.close()
+
+
+def test_a_certificate_that_cannot_be_used_is_named(archive, certificates, tmp_path):
+    access = Access(KnownPeers([KnownPeer("*", LOOPBACK, "lianhua")]), None)
+    broken = settings(certificates, certificate=tmp_path / "none.pem")
+    with pytest.raises(Invalid, match=r"none\.pem"):
+        DicomNode(archive, access, host="127.0.0.1", port=0, tls=broken).start()
+
+
+def test_a_taken_tls_port_frees_the_other_one(archive, certificates):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        tls = settings(certificates, port=taken.getsockname()[1])
+        node = DicomNode(archive, Access(KNOWN, "TELEMED"), host="127.0.0.1", port=0, tls=tls)
+        with pytest.raises(Unavailable, match="cannot be used"):
+            node.start()
+        assert not node.is_listening
