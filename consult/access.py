@@ -29,6 +29,15 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
     return or_(*(way(viewer) for way in WAYS))
 
 
+def visible_to_equipment(institution_id: str) -> ColumnElement[bool]:
+    """Return the condition over study_table that says what an institution's own equipment may ask for and fetch.
+
+    A round opens a study to people, not to machines.
+    """
+    seat = Viewer("equipment", "", frozenset(), institution_id)
+    return or_(_own(seat), _asked(seat))
+
+
 def may_read_study(db: Connection, viewer: Viewer, study_instance_uid: str) -> str:
     """Return the institution that holds the study; NotFound when it is absent or not for this viewer: the two look the same.
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydicom.uid import UID
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
 from dicom_node.archive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.node import ACSE_TIMEOUT_S, DIMSE_TIMEOUT_S, MAXIMUM_PDU, NETWORK_TIMEOUT_S
+from dicom_node.services.exchange import SYNTAXES, Service
 from dicom_node.services.status import STATUSES
+from dicom_node.services.storage_commitment import MOST_TRIES
 from dicom_node.services.verification import VERIFICATION
 
 _STATEMENT = """\
@@ -16,7 +20,8 @@ DICOM Conformance Statement
 1 Networking
   Implementation Class UID      {class_uid}
   Implementation Version Name   {version_name}
-  Application Entity            {aet}, roles: Verification SCP and SCU, Storage SCP and SCU
+  Application Entity            {aet}, roles: Verification SCP and SCU, Storage SCP and SCU,
+                                {roles}
   Maximum PDU received          {pdu} bytes
   Maximum associations          {associations}
   Timeouts                      ACSE {acse} s, DIMSE {dimse} s, network {network} s
@@ -26,7 +31,8 @@ DICOM Conformance Statement
 
 2 Transfer syntaxes
   The first one proposed for a presentation context is accepted, whatever it is, private ones included.
-  Objects are kept and sent as they were received; nothing is transcoded, no attribute is coerced.
+  The other services speak {syntaxes}.
+  Objects are kept as they were received and sent so; no pixel is transcoded, no attribute is coerced.
 
 3 Storage
   Level 2 (full): all attributes are kept, private ones included.
@@ -35,19 +41,44 @@ DICOM Conformance Statement
   kept is answered with success, kept beside the first, and reported to the institution.
   Statuses: {statuses}
 
-4 Character sets
+4 Query and retrieval
+  Patient Root and Study Root, every level; matching by single value, list of UIDs, wildcard and range, of person names in
+  any component group, without regard to case. Queries are relational, not negotiated as such. Keys that are not known
+  are not returned (status FF01). Answers are in ISO_IR 192, or in GB18030 or GBK to requests that state it.
+  An institution's equipment finds and fetches its own studies and those its institution was asked about.
+  C-MOVE goes to destinations that were entered by the administrator; C-GET needs the SCP role for the storage classes.
+  Instances are sent as they are kept; uncompressed ones are encoded anew where the peer took only another uncompressed
+  syntax. Warnings of the receiver count as completed.
+
+5 Storage commitment
+  Push model. Every instance is read again and compared with its digest before it is committed to. The report comes on the
+  same association while it stays open, else on a new one to the peer of that AE title, up to {tries} times.
+  Failure reasons: 0110 damaged, 0112 not here, 0119 of another SOP class.
+
+6 Modality worklist and performed procedure steps
+  The worklist is matched by patient's name and ID, accession number, requested procedure ID, study UID, station, date,
+  time, modality and step ID. Return keys of type 2 without a value are returned empty. Performed procedure steps are
+  kept; the instances they name are what is expected of the study.
+
+7 Security
+  DICOM over TLS 1.2 and newer on a port of its own, when configured: both sides authenticate by certificate, and the
+  caller's certificate names its AE title as common name or DNS name.
+
+8 Character sets
   All of PS3.3 C.12.1.1.2, with and without code extensions. Bytes that contradict their label are repaired for display;
   the stored object is not touched.
 
-5 SOP classes
+9 SOP classes
   {verification}
+{services}
 {classes}
   Any other storage SOP class, unknown or private, is accepted as well.
 """
 
 
-def statement(aet: str, *, maximum_associations: int = 128) -> str:
-    """Return the statement of a node named *aet*."""
+def statement(aet: str, services: Sequence[type[Service]], *, maximum_associations: int = 128) -> str:
+    """Return the statement of a node named *aet* that offers *services* beside storage and verification."""
+    offered = [UID(uid) for service in services for uid in service.sop_classes]
     return _STATEMENT.format(
         class_uid=IMPLEMENTATION_CLASS_UID,
         version_name=IMPLEMENTATION_VERSION_NAME,
@@ -59,6 +90,10 @@ def statement(aet: str, *, maximum_associations: int = 128) -> str:
         network=NETWORK_TIMEOUT_S,
         statuses=", ".join(sorted({f"{status:04X}" for _, status in STATUSES} | {"0000"})),
         verification=f"{UID(VERIFICATION).name} ({VERIFICATION})",
+        roles=",\n                                ".join(f"{uid.name} SCP" for uid in offered),
+        services="\n".join(f"  {uid.name} ({uid})" for uid in offered),
+        tries=MOST_TRIES,
+        syntaxes=", ".join(UID(uid).name for uid in SYNTAXES),
         classes="\n".join(
             f"  {uid.name} ({uid})" for uid in sorted(map(UID, _STORAGE_CLASSES.values()), key=lambda uid: uid.name)
         ),

@@ -131,6 +131,32 @@ def _institution(options: argparse.Namespace) -> int:
     return 0
 
 
+def _peer(options: argparse.Namespace) -> int:
+    from telemed import equipment  # noqa: PLC0415 - see _serve
+
+    settings = config.load(vars(options))
+    if options.verb == "list":
+        for line in equipment.list_peers(settings):
+            print(line)
+    elif options.verb == "remove":
+        equipment.remove_peer(settings, options.title)
+    else:
+        equipment.add_peer(settings, options.title, options.address, institution=options.institution)
+    return 0
+
+
+def _worklist(options: argparse.Namespace) -> int:
+    from telemed import equipment  # noqa: PLC0415 - see _serve
+
+    settings = config.load(vars(options))
+    if options.verb == "list":
+        for line in equipment.list_worklist(settings):
+            print(line)
+    else:
+        print(equipment.import_worklist(settings, Path(options.what)))
+    return 0
+
+
 def _token(options: argparse.Namespace) -> int:
     from telemed import people  # noqa: PLC0415 - see _serve
 
@@ -189,6 +215,12 @@ def _parser() -> argparse.ArgumentParser:
     command("doctor", _doctor, "check ports, disk, clock and schema")
     command("conformance", _conformance, "print the DICOM Conformance Statement")
 
+    _add_administration(command)
+    return parser
+
+
+def _add_administration(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add what only the administrator at the console does."""
     made = command("user", _user, "add a user, set a password, list users")
     made.add_argument("verb", choices=("add", "passwd", "list"))
     made.add_argument("username", nargs="?", default="")
@@ -205,11 +237,20 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--kind", choices=("township", "county", "provincial"), default="township")
     made.add_argument("--ae-title", default="", help="the AE title its modalities call by")
 
+    made = command("peer", _peer, "add, list and remove other DICOM nodes: the destinations of C-MOVE and of commitment reports")
+    made.add_argument("verb", choices=("add", "list", "remove"))
+    made.add_argument("title", nargs="?", default="", metavar="AET")
+    made.add_argument("address", nargs="?", default="", metavar="HOST:PORT")
+    made.add_argument("--institution", metavar="NAME", default="", help="whose equipment may use it (default: everybody's)")
+
+    made = command("worklist", _worklist, "import a CSV of examinations into the modality worklist, list what is still to do")
+    made.add_argument("verb", choices=("import", "list"))
+    made.add_argument("what", nargs="?", default="", metavar="CSV")
+
     made = command("token", _token, "create a token for a program that acts as a user")
     made.add_argument("verb", choices=("create",))
     made.add_argument("username")
     made.add_argument("--label", default="command line", help="what the token is for")
-    return parser
 
 
 if __name__ == "__main__":

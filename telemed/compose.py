@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Protocol
@@ -14,9 +15,11 @@ from typing import Protocol
 from aiohttp import web
 from sqlalchemy import Connection, select
 
+from consult.access import visible_to_equipment
 from consult.intake import DEMO_ROUTING, Intake
 from consult.practitioners.views import institution_of_ae
 from consult.queue.sla import SlaWatch
+from consult.requests.views import scheduled
 from dicom_node.access import Access
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
@@ -25,18 +28,29 @@ from dicom_node.archive.tables import instance_table
 from dicom_node.archive.verification import differences as archive_differences
 from dicom_node.conformance import statement
 from dicom_node.node import DicomNode
+from dicom_node.services.exchange import Service
+from dicom_node.services.mpps import Performed
+from dicom_node.services.query_retrieve import Finding
+from dicom_node.services.retrieval import Getting, Moving
+from dicom_node.services.storage_commitment import Commitments, Committing, Reporting
+from dicom_node.services.worklist import ScheduledStep, Worklist
+from dicom_node.tls import TlsSettings
 from telemed import schema, seeding
 from telemed.config import Config
 from telemed.kernel.audit import AuditTrail, Chronicle, broken_seals
-from telemed.kernel.clock import SystemClock
+from telemed.kernel.clock import Clock, SystemClock
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
+from telemed.kernel.errors import Invalid
 from telemed.kernel.events import EventLog
 from web.accounts.passwords import Passwords
 from web.application import make_application
 
 #: The built browser application and the fonts of the reports, shipped inside the package.
 STATIC = Path(str(resources.files("web"))) / "static"
+
+#: A patient who did not come is looked for a week long, then no more.
+WORKLIST_REACHES_BACK = timedelta(days=7)
 
 
 class Worker(Protocol):
@@ -90,11 +104,21 @@ def house(config: Config, store: Kept) -> House:
     database, chronicle, archive = store.database, store.chronicle, store.archive
     confinement, passwords = Confinement(), Passwords()
     access = Access(_Institutions(database, everybody_is_the_clinic=config.demo), called_aet=config.aet)
-    node = DicomNode(archive, access, aet=config.aet, host=config.dicom.host, port=config.dicom.port)
+    commitments = Commitments(database, chronicle, archive, aet=config.aet)
+    node = DicomNode(
+        archive,
+        access,
+        aet=config.aet,
+        host=config.dicom.host,
+        port=config.dicom.port,
+        services=_services(config, store, commitments),
+        tls=_tls(config),
+    )
     workers = (
         Settling(database, chronicle, quiet_s=config.quiet_s),
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
         SlaWatch(database, chronicle),
+        Reporting(commitments),
     )
     application = make_application(
         database=database,
@@ -109,6 +133,29 @@ def house(config: Config, store: Kept) -> House:
         dicom_address=f"{config.aet}@{config.dicom}",
     )
     return House(store, confinement, passwords, node, workers, application)
+
+
+def _services(config: Config, store: Kept, commitments: Commitments) -> tuple[Service, ...]:
+    """Build every service of the node beside storage and verification."""
+    database, chronicle, archive = store.database, store.chronicle, store.archive
+    return (
+        Finding(database, visible_to_equipment, aet=config.aet),
+        Moving(database, chronicle, archive, visible_to_equipment, aet=config.aet),
+        Getting(database, chronicle, archive, visible_to_equipment, aet=config.aet),
+        Committing(commitments),
+        Worklist(_Scheduled(database, chronicle.clock)),
+        Performed(database, chronicle),
+    )
+
+
+def _tls(config: Config) -> TlsSettings | None:
+    """Return the settings of the TLS listener, None when none is wanted; Invalid when a file is not named."""
+    if config.dicom_tls is None:
+        return None
+    certificate, key, client_ca = config.dicom_tls_certificate, config.dicom_tls_key, config.dicom_tls_client_ca
+    if certificate is None or key is None or client_ca is None:
+        raise Invalid("dicom_tls needs dicom_tls_certificate, dicom_tls_key and dicom_tls_client_ca, too")
+    return TlsSettings(config.dicom_tls.host, config.dicom_tls.port, certificate, key, client_ca)
 
 
 def migrate(config: Config) -> str:
@@ -136,7 +183,35 @@ def has_instances(db: Connection) -> bool:
 
 def conformance(config: Config) -> str:
     """Return the DICOM Conformance Statement of a node with these settings."""
-    return statement(config.aet)
+    return statement(config.aet, (Finding, Moving, Getting, Committing, Worklist, Performed))
+
+
+@dataclass(frozen=True)
+class _Scheduled:
+    """The worklist's source: examinations of the last days and all to come for which no study has arrived."""
+
+    database: Database
+    clock: Clock
+
+    def __call__(self, institution: str) -> list[ScheduledStep]:
+        with self.database.reading() as db:
+            plans = scheduled(db, institution, since=self.clock.now() - WORKLIST_REACHES_BACK)
+        return [
+            ScheduledStep(
+                identifier=plan.id[:16],
+                accession_number=plan.accession_number,
+                study_instance_uid=plan.study_instance_uid,
+                patient_id=plan.patient_id,
+                patient_name=plan.name,
+                patient_sex=plan.sex,
+                patient_birth_date=plan.birth_date,
+                modality=plan.modality,
+                station_aet=plan.station_aet,
+                description=plan.description,
+                starts_at=plan.scheduled_at,
+            )
+            for plan in plans
+        ]
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,13 @@ class Config:
     http: Address = Address("127.0.0.1", 8080)
     #: Every interface: modalities are other machines. 11112 is the registered DICOM port without root.
     dicom: Address = Address("0.0.0.0", 11112)  # noqa: S104 - see above
+    #: DICOM over TLS, beside the other port; the three files below are needed with it. None: not listened for.
+    dicom_tls: Address | None = None
+    #: Our certificate (PEM, with its chain) and its key.
+    dicom_tls_certificate: Path | None = None
+    dicom_tls_key: Path | None = None
+    #: The authority (PEM) that signs the modalities' certificates; each names its AE title as common or DNS name.
+    dicom_tls_client_ca: Path | None = None
     #: Our application entity title (PS3.5 AE, at most 16 characters).
     aet: str = "TELEMED"
     #: Empty: SQLite inside the data folder. Else a SQLAlchemy URL, postgresql://user:password@host/name.
@@ -126,6 +133,10 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "data": Path,
     "http": Address.parse,
     "dicom": Address.parse,
+    "dicom_tls": Address.parse,
+    "dicom_tls_certificate": Path,
+    "dicom_tls_key": Path,
+    "dicom_tls_client_ca": Path,
     "aet": _ae_title,
     "demo": _switch,
     "quiet_s": float,

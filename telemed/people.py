@@ -30,7 +30,7 @@ def add_user(config: Config, username: str, password: str, *, name: str, institu
         raise Invalid(f"{error}: the roles are {', '.join(Role)}") from None
     password_hash = Passwords().hashed(password)
     with _writing(config) as (store, db):
-        place = _institution_named(db, institution)
+        place = institution_named(db, institution)
         person = actions.add_practitioner(db, store.chronicle, name=name or username, institution_id=place, roles=held, by=SYSTEM)
         accounts.add_account(
             db, store.chronicle, username=username, password_hash=password_hash, practitioner_id=person, by=CONSOLE
@@ -111,7 +111,8 @@ def _add(store: Kept, db: Connection, row: dict[str, str]) -> None:
         actions.bind_ae(db, store.chronicle, ae_title=row["ae_title"], institution_id=place, by=SYSTEM)
 
 
-def _institution_named(db: Connection, name: str) -> str:
+def institution_named(db: Connection, name: str) -> str:
+    """Return the id of the institution of that name, in either language; NotFound when there is none."""
     for one in views.institutions(db):
         if name in (one.id, one.name, one.name_en):
             return one.id

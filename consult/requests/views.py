@@ -52,7 +52,7 @@ def scheduled(db: Connection, institution_id: str, *, since: datetime) -> list[E
     named = (of_study.study_instance_uid == of_exam.study_instance_uid) | (of_study.accession_number == of_exam.accession_number)
     arrived = select(of_study.id).where(of_study.institution == of_exam.institution_id, named).exists()
     open_ = (of_exam.institution_id == institution_id) & (of_exam.scheduled_at >= since) & of_exam.cancelled_at.is_(None)
-    query = select(examination_table).where(open_, ~arrived).order_by(of_exam.scheduled_at, of_exam.id)
+    query = select(examination_table).where(open_, ~arrived).order_by(of_exam.scheduled_at, of_exam.accession_number)
     return [Examination(**row) for row in db.execute(query.limit(MOST_SCHEDULED)).mappings()]
 
 

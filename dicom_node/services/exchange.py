@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -25,6 +25,9 @@ from dicom_node.services.status import PROCESSING_FAILURE, status_of
 from telemed.kernel.errors import TelemedError
 
 log = logging.getLogger(__name__)
+
+#: What the services speak: PS3.5 10.1's default and explicit VRs. A deflated request could inflate without end.
+SYNTAXES = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 
 #: PS3.7 Annex C and PS3.4 C.4: what every service here may answer.
 PENDING, CANCELLED = 0xFF00, 0xFE00
@@ -128,7 +131,7 @@ class Service(Protocol):
     """One service class as SCP."""
 
     #: The SOP classes it answers for, as they are negotiated.
-    sop_classes: tuple[str, ...]
+    sop_classes: ClassVar[tuple[str, ...]]
 
     def answer(self, exchange: Exchange) -> None:
         """Answer one request; a TelemedError is answered for it."""

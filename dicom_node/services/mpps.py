@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset
@@ -41,7 +41,7 @@ _TEXTS = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", 
 class Performed:
     """N-CREATE begins a step, N-SET fills it in and ends it; afterwards it changes no more."""
 
-    sop_classes = (PERFORMED_PROCEDURE_STEP,)
+    sop_classes: ClassVar[tuple[str, ...]] = (PERFORMED_PROCEDURE_STEP,)
 
     def __init__(self, database: Database, chronicle: Chronicle) -> None:
         self._database = database

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pydicom.dataset import Dataset
 from sqlalchemy import ColumnElement, Connection
@@ -52,7 +52,7 @@ Found = FoundPatient | Study | FoundSeries | FoundInstance
 class VisibleTo(Protocol):
     """Anything that knows which studies the equipment of an institution may ask for."""
 
-    def __call__(self, institution: str) -> ColumnElement[bool]:
+    def __call__(self, institution: str, /) -> ColumnElement[bool]:
         """Return the condition over study_table."""
         ...
 
@@ -93,7 +93,7 @@ def level_of(keys: Keys, sop_class_uid: str) -> str:
 class Finding:
     """C-FIND, PS3.4 C.4.1."""
 
-    sop_classes = (PATIENT_ROOT_FIND, STUDY_ROOT_FIND)
+    sop_classes: ClassVar[tuple[str, ...]] = (PATIENT_ROOT_FIND, STUDY_ROOT_FIND)
 
     def __init__(self, database: Database, visible_to: VisibleTo, *, aet: str) -> None:
         self._database = database

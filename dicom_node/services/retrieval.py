@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from pydicom.dataset import Dataset
 
@@ -142,7 +142,7 @@ class Retrieving:
 class Moving(Retrieving):
     """C-MOVE: to a destination that the administrator entered (`telemed peer add`)."""
 
-    sop_classes = (PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE)
+    sop_classes: ClassVar[tuple[str, ...]] = (PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE)
 
     def answer(self, exchange: Exchange) -> None:
         """Send what is wanted to the Move Destination."""
@@ -161,7 +161,7 @@ class Moving(Retrieving):
 class Getting(Retrieving):
     """C-GET: back over the same association, in the contexts for which the peer took the SCP role."""
 
-    sop_classes = (PATIENT_ROOT_GET, STUDY_ROOT_GET)
+    sop_classes: ClassVar[tuple[str, ...]] = (PATIENT_ROOT_GET, STUDY_ROOT_GET)
 
     def answer(self, exchange: Exchange) -> None:
         """Send what is wanted to whoever asks."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -187,7 +187,7 @@ class Commitments:
 class Committing:
     """N-ACTION, PS3.4 J.3.2."""
 
-    sop_classes = (PUSH_MODEL,)
+    sop_classes: ClassVar[tuple[str, ...]] = (PUSH_MODEL,)
 
     def __init__(self, commitments: Commitments) -> None:
         self._commitments = commitments

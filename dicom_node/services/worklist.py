@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -47,7 +47,7 @@ class ScheduledStep:
 class WorklistSource(Protocol):
     """Anything that knows what the equipment of an institution is to do."""
 
-    def __call__(self, institution: str) -> Iterable[ScheduledStep]:
+    def __call__(self, institution: str, /) -> Iterable[ScheduledStep]:
         """Return what is scheduled and not yet done, the earliest first."""
         ...
 
@@ -93,7 +93,7 @@ _MATCHED: Mapping[str, Callable[[str, str], bool]] = {
 class Worklist:
     """C-FIND of the modality worklist."""
 
-    sop_classes = (MODALITY_WORKLIST,)
+    sop_classes: ClassVar[tuple[str, ...]] = (MODALITY_WORKLIST,)
 
     def __init__(self, source: WorklistSource) -> None:
         self._source = source

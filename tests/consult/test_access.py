@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select
 from support.builders import a_clinic, a_county, a_hospital, a_nurse, a_person, a_specialist, a_study, a_task, an_agreement
 
-from consult.access import may_read_study, visible
+from consult.access import may_read_study, visible, visible_to_equipment
 from consult.practitioners.model import Role
 from consult.queue.actions import cancel, decline
 from consult.queue.model import Declined
@@ -98,3 +98,17 @@ def test_of_two_clinics_with_one_study_uid_each_sees_its_own(database, chronicle
     assert holder(database, nurse, uid) == other
     a_task(database, chronicle, county.nurse, uid)
     assert holder(database, county.radiologist, uid) == county.clinic
+
+
+def test_equipment_sees_its_own_institutions_studies_and_those_that_were_asked_about(database, chronicle):
+    county = a_county(database, chronicle)
+    uid = a_study(database, chronicle, county.clinic)
+
+    def seen(institution):
+        with database.reading() as db:
+            return list(db.scalars(select(study_table.c.study_instance_uid).where(visible_to_equipment(institution))))
+
+    assert (seen(county.clinic), seen(county.hospital)) == ([uid], [])
+    a_task(database, chronicle, county.nurse, uid)
+    assert seen(county.hospital) == [uid]
+    assert seen(a_clinic(database, chronicle, "邻乡卫生院")) == []

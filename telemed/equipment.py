@@ -1,0 +1,116 @@
+"""`telemed peer` and `telemed worklist`: the DICOM nodes around us, and what the modalities are to do."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydicom.uid import generate_uid
+
+from consult.practitioners import views
+from consult.practitioners.model import SYSTEM
+from consult.requests import actions
+from consult.requests.model import HOUSE_ZONE, Examination
+from consult.requests.views import scheduled
+from dicom_node import directory
+from dicom_node.peers import Peer
+from telemed.compose import WORKLIST_REACHES_BACK, kept
+from telemed.config import Config
+from telemed.kernel.database import new_id
+from telemed.kernel.errors import Conflict, Invalid
+from telemed.people import CONSOLE, MOST_ROWS, institution_named
+
+_COLUMNS = ("institution", "accession_number", "patient_id", "name", "modality", "scheduled_at")
+
+
+def add_peer(config: Config, aet: str, address: str, *, institution: str) -> None:
+    """Enter a DICOM node; *institution* by either name, empty for everybody's."""
+    peer = Peer.parse(f"{aet}@{address}")
+    with kept(config) as store, store.database.transaction() as db:
+        whose = institution_named(db, institution) if institution else ""
+        directory.add_peer(db, store.chronicle, peer, institution=whose, actor=CONSOLE)
+
+
+def remove_peer(config: Config, aet: str) -> None:
+    """Strike a DICOM node out."""
+    with kept(config) as store, store.database.transaction() as db:
+        directory.remove_peer(db, store.chronicle, aet, actor=CONSOLE)
+
+
+def list_peers(config: Config) -> list[str]:
+    """Return a line for each DICOM node: AE title, address, whose."""
+    with kept(config) as store, store.database.reading() as db:
+        names = {one.id: one.name for one in views.institutions(db)}
+        entries = directory.peers(db)
+    return [
+        f"{one.peer.aet}\t{one.peer.host}:{one.peer.port}\t{names.get(one.institution, one.institution) or 'everybody'}"
+        for one in entries
+    ]
+
+
+def import_worklist(config: Config, file: Path) -> str:
+    """Take in a CSV of examinations (UTF-8), all or none, and say how many came.
+
+    The columns are institution, accession_number, patient_id, name ("WANG^Fang=王芳"), modality and scheduled_at
+    ("2026-03-02 09:30", Chinese standard time unless it states an offset); sex, birth_date, station_aet and description
+    may follow. An accession number that is already known is left as it is: the same list may be imported again.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            rows = list(csv.DictReader(text))[: MOST_ROWS + 1]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Invalid(f"{file}: cannot be read as CSV in UTF-8 ({error})") from error
+    if not rows or any(column not in rows[0] for column in _COLUMNS):
+        raise Invalid(f"{file}: the first line must name the columns {', '.join(_COLUMNS)}")
+    if len(rows) > MOST_ROWS:
+        raise Invalid(f"{file}: more than {MOST_ROWS} examinations; split the file")
+    taken = 0
+    with kept(config) as store, store.database.transaction() as db:
+        for number, row in enumerate(rows, start=2):
+            try:
+                actions.schedule(
+                    db, store.chronicle, _examination(row, institution_named(db, row["institution"] or "")), by=SYSTEM
+                )
+            except Conflict:
+                continue
+            except Invalid as error:
+                raise Invalid(f"{file}, line {number}: {error.sentence}") from error
+            taken += 1
+    return f"{taken} examinations were taken in, {len(rows) - taken} were already known"
+
+
+def list_worklist(config: Config) -> list[str]:
+    """Return a line for each examination that is still to do: when, modality, accession number, patient."""
+    lines = []
+    with kept(config) as store, store.database.reading() as db:
+        since = store.chronicle.clock.now() - WORKLIST_REACHES_BACK
+        for place in views.institutions(db):
+            for one in scheduled(db, place.id, since=since):
+                at = one.scheduled_at.astimezone(HOUSE_ZONE)
+                lines.append(f"{at:%Y-%m-%d %H:%M}\t{place.name}\t{one.modality}\t{one.accession_number}\t{one.name}")
+    return lines
+
+
+def _examination(row: dict[str, str], institution_id: str) -> Examination:
+    try:
+        stated = datetime.fromisoformat((row["scheduled_at"] or "").strip())
+    except ValueError:
+        raise Invalid(f"{row['scheduled_at']!r} is no date and time: write 2026-03-02 09:30") from None
+    at = stated if stated.tzinfo else stated.replace(tzinfo=HOUSE_ZONE)
+    text = {column: (value or "").strip() for column, value in row.items() if isinstance(value, str | None)}
+    return Examination(
+        id=new_id(),
+        institution_id=institution_id,
+        accession_number=text["accession_number"],
+        study_instance_uid=str(generate_uid(prefix=None)),
+        patient_id=text["patient_id"],
+        name=text["name"],
+        sex=text.get("sex", ""),
+        birth_date=text.get("birth_date", ""),
+        modality=text["modality"],
+        station_aet=text.get("station_aet", ""),
+        description=text.get("description", ""),
+        scheduled_at=at.astimezone(UTC),
+        cancelled_at=None,
+    )

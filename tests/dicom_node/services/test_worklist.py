@@ -1,0 +1,94 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from dicom_node.services.worklist import ScheduledStep, Worklist
+from telemed.kernel.database import Database, metadata
+
+
+def an_entry(number, **other):
+    values = {
+        "identifier": f"E{number}",
+        "accession_number": f"A{number}",
+        "study_instance_uid": f"1.{number}",
+        "patient_id": f"P{number}",
+        "patient_name": "WANG^Fang=王芳",
+        "patient_sex": "F",
+        "patient_birth_date": "19580214",
+        "modality": "CT",
+        "station_aet": "",
+        "description": "胸部平扫",
+        "starts_at": datetime(2026, 3, 2, 17, 30, tzinfo=UTC),  # 01:30 of the next day in China
+    }
+    return ScheduledStep(**values | other)
+
+
+ENTRIES = {
+    "lianhua": [
+        an_entry(1),
+        an_entry(2, patient_name="LI^Na=李娜", modality="DX", station_aet="DX1"),
+        an_entry(3, starts_at=datetime(2026, 3, 4, 1, 0, tzinfo=UTC)),
+    ]
+}
+STEP = "ScheduledProcedureStepSequence[0]"
+
+
+@pytest.fixture
+def database(tmp_path):
+    """The worklist asks its source and no table."""
+    database = Database(f"sqlite:///{tmp_path}/telemed.sqlite")
+    metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def services():
+    return (Worklist(lambda institution: ENTRIES.get(institution, [])),)
+
+
+def accessions(found):
+    return [one.AccessionNumber for one in found]
+
+
+def test_a_modality_is_told_what_it_is_to_do(asking):
+    whole = ("AccessionNumber", "PatientName", "PatientID", "StudyInstanceUID", "RequestedProcedureDescription", "Allergies")
+    step = (f"{STEP}.Modality", f"{STEP}.ScheduledProcedureStepStartDate", f"{STEP}.ScheduledProcedureStepStartTime")
+    first, *_ = found = asking.find(*whole, *step, model="-W")
+    assert accessions(found) == ["A1", "A2", "A3"]
+    assert (first.PatientName.ideographic, first.PatientID, first.StudyInstanceUID) == ("王芳", "P1", "1.1")
+    assert first.RequestedProcedureDescription == "胸部平扫"
+    assert first["Allergies"].is_empty
+    [item] = first.ScheduledProcedureStepSequence
+    assert (item.Modality, item.ScheduledProcedureStepStartDate, item.ScheduledProcedureStepStartTime) == (
+        "CT",
+        "20260303",
+        "013000",
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (f"{STEP}.ScheduledProcedureStepStartDate=20260303", ["1.1", "1.2"]),
+        (f"{STEP}.ScheduledProcedureStepStartDate=20260304-", ["1.3"]),
+        (f"{STEP}.Modality=DX", ["1.2"]),
+        (f"{STEP}.ScheduledStationAETitle=CT1", ["1.1", "1.3"]),
+        (f"{STEP}.ScheduledStationAETitle=DX1", ["1.1", "1.2", "1.3"]),
+        ("PatientName=LI*", ["1.2"]),
+        ("PatientID=P3", ["1.3"]),
+        ("AccessionNumber=A9", []),
+    ],
+)
+def test_the_worklist_is_matched_by_date_machine_kind_and_person(asking, key, expected):
+    assert [one.StudyInstanceUID for one in asking.find("StudyInstanceUID", key, model="-W")] == expected
+
+
+def test_another_clinics_modality_is_told_nothing_of_it(asking):
+    assert asking.find("AccessionNumber", model="-W", calling="US1") == []
+
+
+def test_who_asks_in_gb18030_reads_the_name_in_it(asking):
+    first, *_ = asking.find("SpecificCharacterSet=GB18030", "AccessionNumber", "PatientName", model="-W")
+    assert first.SpecificCharacterSet == "GB18030"
+    assert first.PatientName.ideographic == "王芳"

@@ -1,0 +1,93 @@
+"""The administrator's commands for equipment, and a composed house that answers it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from support import dcmtk
+
+from consult.requests.model import HOUSE_ZONE
+from telemed import cli, compose
+from telemed.config import load
+from telemed.kernel.errors import Invalid
+
+HEADER = "institution,accession_number,patient_id,name,modality,scheduled_at\n"
+
+
+@pytest.fixture
+def telemed(tmp_path, capsys):
+    def telemed(*arguments):
+        status = cli.main([*arguments, "--data", str(tmp_path / "data")])
+        said = capsys.readouterr()
+        return status, said.out + said.err
+
+    assert telemed("institution", "add", "莲花乡卫生院", "--ae-title", "CT1")[0] == 0
+    return telemed
+
+
+@pytest.fixture
+def worklist(tmp_path):
+    file = tmp_path / "worklist.csv"
+    tomorrow = datetime.now(HOUSE_ZONE) + timedelta(days=1)
+    file.write_text(f"{HEADER}莲花乡卫生院,A1001,P77,WANG^Fang=王芳,CT,{tomorrow:%Y-%m-%d} 09:30\n", encoding="utf-8")
+    return file
+
+
+def test_a_peer_is_added_listed_and_removed(telemed):
+    assert telemed("peer", "add", "ORTHANC", "10.0.0.8:4242", "--institution", "莲花乡卫生院") == (0, "")
+    assert telemed("peer", "list") == (0, "ORTHANC\t10.0.0.8:4242\t莲花乡卫生院\n")
+    status, said = telemed("peer", "add", "ORTHANC", "10.0.0.9:4242")
+    assert (status, "already a peer ORTHANC" in said) == (2, True)
+    assert telemed("peer", "remove", "ORTHANC")[0] == 0
+    assert telemed("peer", "list") == (0, "")
+    assert telemed("peer", "remove", "ORTHANC")[0] == 2
+    assert telemed("peer", "add", "ORTHANC", "nowhere")[0] == 2
+
+
+def test_a_worklist_is_imported_and_may_be_imported_again(telemed, worklist):
+    assert telemed("worklist", "import", str(worklist)) == (0, "1 examinations were taken in, 0 were already known\n")
+    assert telemed("worklist", "import", str(worklist)) == (0, "0 examinations were taken in, 1 were already known\n")
+    status, said = telemed("worklist", "list")
+    assert (status, "09:30\t莲花乡卫生院\tCT\tA1001\tWANG^Fang=王芳" in said) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("莲花乡卫生院,A1,P1,WANG,CT,soon\n", "line 2: 'soon' is no date and time"),
+        ("莲花乡卫生院,,P1,WANG,CT,2026-03-02 09:30\n", "line 2: the accession number"),
+        ("无名,A1,P1,WANG,CT,2026-03-02 09:30\n", "there is no institution '无名'"),
+    ],
+)
+def test_a_wrong_line_of_a_worklist_is_named_and_nothing_is_taken_in(telemed, worklist, line, what):
+    worklist.write_text(worklist.read_text(encoding="utf-8") + line if "无名" in line else HEADER + line, encoding="utf-8")
+    status, said = telemed("worklist", "import", str(worklist))
+    assert (status, what in said) == (2, True), said
+    assert telemed("worklist", "list") == (0, "")
+
+
+def test_the_house_answers_a_modality_that_asks_what_to_do(telemed, worklist, tmp_path):
+    telemed("worklist", "import", str(worklist))
+    config = load({"data": str(tmp_path / "data"), "dicom": "127.0.0.1:0"}, environment={})
+    with compose.kept(config) as store:
+        house = compose.house(config, store)
+        house.node.start()
+        try:
+            asking, asked = ("-v", "-aet", "CT1", "-aec", "TELEMED"), house.node.address
+            keys = ("-k", "AccessionNumber", "-k", "PatientName=王*", "-k", "SpecificCharacterSet=ISO_IR 192")
+            done = dcmtk.run("findscu", "-W", *asking, *keys, *asked)
+            assert "A1001" in done.stdout + done.stderr
+            done = dcmtk.run(
+                "findscu", "-S", "-v", "-aet", "CT1", "-aec", "TELEMED", "-k", "QueryRetrieveLevel=STUDY", *house.node.address
+            )
+            assert "Received Final Find Response (Success)" in done.stdout + done.stderr
+        finally:
+            house.node.stop(1)
+            house.confinement.close()
+
+
+def test_tls_without_its_files_is_one_sentence(telemed, tmp_path):
+    config = load({"data": str(tmp_path / "data"), "dicom_tls": "127.0.0.1:0"}, environment={})
+    with compose.kept(config) as store, pytest.raises(Invalid, match="dicom_tls_client_ca"):
+        compose.house(config, store)
