@@ -155,11 +155,12 @@ class Services:
 
         def serve(message: Any, context_id: int) -> None:  # noqa: ANN401 - pynetdicom's primitive
             service = self._by_class.get(_sop_class_of(message))
-            context = next((one for one in association.accepted_contexts if one.context_id == context_id), None)
-            if service is None or context is None or not message.is_valid_request:
-                further(message, context_id)
-            else:
-                _served(service, Exchange(association, message, context, caller))
+            if service is not None and message.is_valid_request:
+                for context in association.accepted_contexts:
+                    if context.context_id == context_id:
+                        _served(service, Exchange(association, message, context, caller))
+                        return
+            further(message, context_id)
 
         association.__dict__["_serve_request"] = serve
 
@@ -179,6 +180,8 @@ def _served(service: Service, exchange: Exchange) -> None:
             exchange.answer(PROCESSING_FAILURE, comment="the server failed; its log says why")
     finally:
         association._is_paused = False  # noqa: SLF001 - see above
+        # It counts from the last PDU that came; a peer that was answered for an hour was not idle.
+        association.dul._idle_timer.restart()  # noqa: SLF001 - pynetdicom restarts it only itself
         association.dimse.cancel_req = {}
 
 

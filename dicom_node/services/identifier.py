@@ -17,6 +17,7 @@ from pydicom.uid import UID
 from pydicom.valuerep import format_number_as_ds
 
 from dicom_node.archive.charset import charsets_of, decode
+from dicom_node.archive.scan import scan
 from telemed.kernel.errors import Invalid
 
 #: 2,000 UIDs are below 130 KB.
@@ -58,6 +59,8 @@ def read_small(data: BytesIO, syntax: UID, *, most: int = MAXIMUM_BYTES) -> Data
         raise Invalid(f"the data set is longer than {most} bytes", code="identifier")
     if syntax.is_deflated:
         raise Invalid("a deflated data set is not taken here", code="identifier")
+    with data.getbuffer() as received:
+        scan(received, str(syntax), frozenset())  # pydicom takes a truncated key for an empty one, which matches everything
     data.seek(0)
     try:
         return read_dataset(data, syntax.is_implicit_VR, syntax.is_little_endian)
@@ -73,7 +76,7 @@ def _keys(data_set: Dataset, charsets: tuple[str, ...]) -> Keys:
     unknown = 0
     if len(data_set) > MAXIMUM_KEYS:
         raise Invalid(f"an identifier may have at most {MAXIMUM_KEYS} keys", code="identifier")
-    for tag in sorted(data_set.keys()):
+    for tag in sorted(tag for tag in data_set.keys() if tag.element):  # noqa: SIM118 - a data set is iterated by element; element 0 is a group length
         keyword = "" if tag.is_private else keyword_for_tag(tag)
         if not keyword:
             unknown += 1

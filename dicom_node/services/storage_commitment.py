@@ -49,6 +49,8 @@ STAYS_S = 0.3
 #: The association's own thread checks so many instances before it lets the worker go on.
 MOST_AT_ONCE = 500
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(hours=1)
+#: How long the worker leaves a request to the association it came by; only a crash makes it last so long.
+LEFT_ALONE = timedelta(minutes=10)
 
 _REFERENCED, _CLASS, _INSTANCE, _TRANSACTION = 0x00081199, 0x00081150, 0x00081155, 0x00081195
 
@@ -69,13 +71,13 @@ class Commitments:
         self._aet = aet
 
     def take(self, institution: str, ae_title: str, transaction_uid: str, references: list[_Reference]) -> str:
-        """Write a request down and return its key; the worker leaves it alone for the first pause, or until `hurry`."""
+        """Write a request down and return its key; the worker leaves it alone for LEFT_ALONE, or until `hurry`."""
         now, key = self._chronicle.clock.now(), new_id()
         row = {"transaction_uid": transaction_uid, "institution": institution, "ae_title": ae_title}
         instances = [[one.sop_class_uid, one.sop_instance_uid] for one in references]
         with self._database.transaction() as db:
             insertion = insert(commitment_table).values(id=key, **row, instances=instances)
-            db.execute(insertion.values(asked_at=now, tries=0, try_at=now + FIRST_PAUSE))
+            db.execute(insertion.values(asked_at=now, tries=0, try_at=now + LEFT_ALONE))
         return key
 
     def hurry(self, key: str) -> None:
@@ -206,9 +208,12 @@ class Committing:
         caller = exchange.caller
         key = self._commitments.take(caller.institution, caller.aet, transaction_uid, references)
         exchange.answer(SUCCESS, fields={"AffectedSOPInstanceUID": PUSH_MODEL_INSTANCE, "ActionTypeID": 1})
-        told = len(references) <= MOST_AT_ONCE and _stays(exchange) and self._commitments.report(key, exchange.association)
-        if not told:
-            self._commitments.hurry(key)
+        told = False
+        try:
+            told = len(references) <= MOST_AT_ONCE and _stays(exchange) and self._commitments.report(key, exchange.association)
+        finally:
+            if not told:
+                self._commitments.hurry(key)
 
 
 class Reporting:
