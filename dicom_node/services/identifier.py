@@ -1,29 +1,26 @@
-"""The identifier of a query (PS3.4 C.4): its keys as text, read in whatever character set it states, and answers to it."""
+"""The identifier of a query (PS3.4 C.4): its keys as text, read in whatever character set it states."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any
 
-from pydicom import config
 from pydicom.datadict import dictionary_VR, keyword_for_tag
-from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import Tag
 from pydicom.uid import UID
-from pydicom.valuerep import format_number_as_ds
 
 from dicom_node.archive.charset import charsets_of, decode
 from dicom_node.archive.scan import scan
+from dicom_node.services.encoding import UTF_8
 from telemed.kernel.errors import Invalid
 
 #: 2,000 UIDs are below 130 KB.
 MAXIMUM_BYTES = 1 << 20
 MAXIMUM_KEYS = 256
-UTF_8 = "ISO_IR 192"
 
 _NOT_KEYS = frozenset({"SpecificCharacterSet", "QueryRetrieveLevel", "TimezoneOffsetFromUTC"})
 
@@ -128,26 +125,3 @@ def items_of(data_set: Dataset, keyword_tag: int) -> Iterator[Dataset]:
 def _answered_in(charsets: tuple[str, ...]) -> str:
     """Return what to answer in: UTF-8, but GB18030 or GBK to those who speak that."""
     return next((charset for charset in charsets if charset in ("GB18030", "GBK")), UTF_8)
-
-
-def put(data_set: Dataset, keyword: str, value: Any) -> None:  # noqa: ANN401 - each VR has its own type
-    """Set an attribute from a row of ours, whatever its length: what a device wrote too long is not cut in an answer."""
-    tag = Tag(keyword)
-    vr = dictionary_VR(tag).partition(" or ")[0]
-    empty = value in (None, "", [], ())
-    if vr == "DS" and not empty:
-        value = [format_number_as_ds(float(one)) for one in (value if isinstance(value, list | tuple) else [value])]
-    elif isinstance(value, tuple):
-        value = list(value)
-    data_set[tag] = DataElement(tag, vr, ([] if vr == "SQ" else None) if empty else value, validation_mode=config.IGNORE)
-
-
-def labelled(data_set: Dataset, charset: str) -> Dataset:
-    """Say the character set of an answer; GBK gives way to GB18030 where it lacks a character."""
-    if charset == "GBK":
-        try:
-            str(data_set).encode("gbk")
-        except UnicodeEncodeError:
-            charset = "GB18030"
-    put(data_set, "SpecificCharacterSet", charset)
-    return data_set

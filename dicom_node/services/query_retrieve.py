@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
-from pydicom.dataset import Dataset
 from sqlalchemy import ColumnElement, Connection
 
 from dicom_node.archive.index import Study
@@ -26,8 +25,9 @@ from dicom_node.archive.search import (
     search_studies,
 )
 from dicom_node.services import attributes
+from dicom_node.services.encoding import Values, encoded
 from dicom_node.services.exchange import CANCELLED, PENDING, Exchange
-from dicom_node.services.identifier import Keys, labelled, put, read_keys
+from dicom_node.services.identifier import Keys, read_keys
 from dicom_node.services.status import SUCCESS
 from telemed.kernel.database import Database
 from telemed.kernel.errors import Invalid
@@ -114,23 +114,16 @@ class Finding:
                 if not exchange.is_open:
                     return
                 status, identifier = self._matching(level, keys, one)
-                exchange.answer(status, content={"Identifier": identifier})
+                exchange.match(status, encoded(identifier, keys.charset, exchange.transfer_syntax))
         except Invalid as error:
             exchange.fail(error, DOES_NOT_MATCH_CLASS)
             return
         exchange.answer(SUCCESS)
 
-    def _matching(self, level: str, keys: Keys, found: Found) -> tuple[int, Dataset]:
+    def _matching(self, level: str, keys: Keys, found: Found) -> tuple[int, Values]:
         """Return a pending response's status and identifier: the keys that were asked for and are known here (C.2.2.1.3)."""
-        known = attributes.of(found)
-        answer = Dataset()
-        put(answer, "QueryRetrieveLevel", level)
-        put(answer, "RetrieveAETitle", self._aet)
-        unsupported = keys.unknown + len(keys.sequences)
-        for keyword in keys.texts:
-            if keyword in known:
-                put(answer, keyword, known[keyword])
-            else:
-                unsupported += keyword not in answer
-        put(answer, UNIQUE_KEYS[level], known[UNIQUE_KEYS[level]])
-        return PENDING_WITH_UNSUPPORTED_KEYS if unsupported else PENDING, labelled(answer, keys.charset)
+        known = {**attributes.of(found), "QueryRetrieveLevel": level, "RetrieveAETitle": self._aet}
+        asked = [keyword for keyword in keys.texts if keyword in known]
+        unsupported = keys.unknown or keys.sequences or len(asked) < len(keys.texts)
+        answer = {keyword: known[keyword] for keyword in (*asked, "QueryRetrieveLevel", "RetrieveAETitle", UNIQUE_KEYS[level])}
+        return PENDING_WITH_UNSUPPORTED_KEYS if unsupported else PENDING, answer

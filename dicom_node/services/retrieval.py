@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from pydicom.dataset import Dataset
-
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.search import FoundInstance
 from dicom_node.directory import peer_of
 from dicom_node.peers import Origin, Parcel, deliver, store
+from dicom_node.services.encoding import UTF_8, encoded
 from dicom_node.services.exchange import CANCELLED, PENDING, Exchange
-from dicom_node.services.identifier import put, read_keys
+from dicom_node.services.identifier import read_keys
 from dicom_node.services.query_retrieve import (
     DOES_NOT_MATCH_CLASS,
     LEVELS,
@@ -104,13 +103,13 @@ class Retrieving:
             if not exchange.is_open:
                 break
             if exchange.is_cancelled and counts.remaining:
-                exchange.answer(CANCELLED, content=_failures(failed), fields=counts.as_fields(with_remaining=True))
+                exchange.answer(CANCELLED, content=_failures(exchange, failed), fields=counts.as_fields(with_remaining=True))
                 break
             if counts.remaining:
                 exchange.answer(PENDING, fields=counts.as_fields(with_remaining=True))
         else:
             status = SUCCESS if not failed else SOME_FAILED if counts.completed else NOTHING_SENT
-            content = _failures(failed) if failed else None
+            content = _failures(exchange, failed) if failed else None
             exchange.answer(status, content=content, fields=counts.as_fields(with_remaining=False))
         if counts.completed:
             self._record(exchange, wanted, destination, counts.completed)
@@ -190,7 +189,5 @@ def _or_answer(exchange: Exchange, attempt: Callable[[Exchange], T]) -> T | None
     return None
 
 
-def _failures(uids: list[str]) -> dict[str, Dataset]:
-    identifier = Dataset()
-    put(identifier, "FailedSOPInstanceUIDList", uids)
-    return {"Identifier": identifier}
+def _failures(exchange: Exchange, uids: list[str]) -> dict[str, bytes]:
+    return {"Identifier": encoded({"FailedSOPInstanceUIDList": uids}, UTF_8, exchange.transfer_syntax)}

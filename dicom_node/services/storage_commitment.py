@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from pydicom import config
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pynetdicom import build_context, build_role
@@ -26,7 +28,7 @@ from dicom_node.archive.archive import Archive
 from dicom_node.directory import peer_of
 from dicom_node.peers import associate
 from dicom_node.services.exchange import Exchange
-from dicom_node.services.identifier import items_of, put, read_small, text_of
+from dicom_node.services.identifier import items_of, read_small, text_of
 from dicom_node.services.status import SUCCESS
 from dicom_node.tables import commitment_table
 from telemed.kernel.audit import Chronicle
@@ -137,18 +139,18 @@ class Commitments:
         for sop_class, uid in row.instances:
             reason = self._fault(row.institution, _Reference(sop_class, uid))
             item = Dataset()
-            put(item, "ReferencedSOPClassUID", sop_class)
-            put(item, "ReferencedSOPInstanceUID", uid)
+            item.add(_uid(_CLASS, sop_class))
+            item.add(_uid(_INSTANCE, uid))
             if reason:
-                put(item, "FailureReason", reason)
+                item.FailureReason = reason
             (failed if reason else committed).append(item)
         information = Dataset()
-        put(information, "TransactionUID", row.transaction_uid)
-        put(information, "RetrieveAETitle", self._aet)
+        information.add(_uid(_TRANSACTION, row.transaction_uid))
+        information.RetrieveAETitle = self._aet
         if committed:
-            put(information, "ReferencedSOPSequence", Sequence(committed))
+            information.ReferencedSOPSequence = Sequence(committed)
         if failed:
-            put(information, "FailedSOPSequence", Sequence(failed))
+            information.FailedSOPSequence = Sequence(failed)
         return (2 if failed else 1), information
 
     def _fault(self, institution: str, reference: _Reference) -> int:
@@ -276,6 +278,11 @@ def _stays(exchange: Exchange) -> bool:
     while time.monotonic() < deadline and exchange.is_open:
         time.sleep(0.02)
     return exchange.is_open and exchange.association.dimse.msg_queue.empty()
+
+
+def _uid(tag: int, uid: str) -> DataElement:
+    """Return an element of a UID as the peer wrote it, well-formed or not: it has to recognise it."""
+    return DataElement(tag, "UI", uid, validation_mode=config.IGNORE)
 
 
 def _told(association: Association, event_type: int, information: Dataset) -> bool:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import ClassVar, Protocol
-
-from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
+from typing import Any, ClassVar, Protocol
 
 from dicom_node.archive import matching
 from dicom_node.archive.index import UNSTATED_OFFSET_MINUTES
+from dicom_node.services.encoding import Values, encoded
 from dicom_node.services.exchange import CANCELLED, PENDING, Exchange
-from dicom_node.services.identifier import Keys, labelled, put, read_keys
+from dicom_node.services.identifier import Keys, read_keys
 from dicom_node.services.query_retrieve import DOES_NOT_MATCH_CLASS, PENDING_WITH_UNSUPPORTED_KEYS
 from dicom_node.services.status import SUCCESS
 from telemed.kernel.errors import Invalid
@@ -112,7 +110,7 @@ class Worklist:
                 if not exchange.is_open:
                     return
                 status, identifier = _told(keys, procedure, step)
-                exchange.answer(status, content={"Identifier": identifier})
+                exchange.match(status, encoded(identifier, keys.charset, exchange.transfer_syntax))
         except Invalid as error:
             exchange.fail(error, DOES_NOT_MATCH_CLASS)
             return
@@ -149,7 +147,7 @@ def _matches(keys: Keys, values: Mapping[str, str]) -> bool:
     return all(_MATCHED[keyword](key, values[keyword]) for keyword, key in asked)
 
 
-def _told(keys: Keys, procedure: Mapping[str, str], step: Mapping[str, str]) -> tuple[int, Dataset]:
+def _told(keys: Keys, procedure: Mapping[str, str], step: Mapping[str, str]) -> tuple[int, Values]:
     """Return what was asked for; an empty step sequence asks for all of it."""
     answer, unsupported = _picked(keys, procedure)
     if _STEP in keys.sequences:
@@ -157,19 +155,20 @@ def _told(keys: Keys, procedure: Mapping[str, str], step: Mapping[str, str]) -> 
         if not (asked.texts or asked.sequences):
             asked = Keys(dict.fromkeys(step, ""))
         item, missing = _picked(asked, step)
-        put(answer, _STEP, Sequence([item]))
+        answer[_STEP] = [item]
         unsupported += missing
     status = PENDING_WITH_UNSUPPORTED_KEYS if unsupported else PENDING
-    return status, labelled(answer, keys.charset)
+    return status, answer
 
 
-def _picked(keys: Keys, values: Mapping[str, str]) -> tuple[Dataset, int]:
-    answer, unsupported = Dataset(), keys.unknown
+def _picked(keys: Keys, values: Mapping[str, str]) -> tuple[dict[str, Any], int]:
+    answer: dict[str, Any] = {}
+    unsupported = keys.unknown
     for keyword in (*keys.texts, *keys.sequences):
         if keyword in values:
-            put(answer, keyword, values[keyword])
+            answer[keyword] = values[keyword]
         elif keyword in _ALWAYS_EMPTY:
-            put(answer, keyword, None)
+            answer[keyword] = None
         elif keyword != _STEP:
             unsupported += 1
     return answer, unsupported
