@@ -8,9 +8,11 @@ in front of an association, and whatever is not in the table goes on to pynetdic
 from __future__ import annotations
 
 import logging
+import socket
 import struct
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, ClassVar, Protocol
@@ -43,6 +45,10 @@ class Caller:
     aet: str
     address: str
     institution: str
+
+
+class _NobodyReadsError(Exception):
+    """The peer has not read its answers for too long, and was hung up on."""
 
 
 class Exchange:
@@ -133,8 +139,16 @@ class Exchange:
         deadline = time.monotonic() + _SECONDS_WITHOUT_READING
         while waiting.qsize() > _MOST_WAITING and self.association.is_established:
             if time.monotonic() > deadline:
-                self.association.abort()
+                self._hang_up()
+                raise _NobodyReadsError
             time.sleep(0.001)
+
+    def _hang_up(self) -> None:
+        """End the connection below pynetdicom, which would first wait for what it is sending."""
+        connection = self.association.dul.socket
+        if connection is not None and connection.socket is not None:
+            with suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_RDWR)
 
 
 def _command(element: int, value: bytes) -> bytes:
@@ -186,6 +200,8 @@ def _served(service: Service, exchange: Exchange) -> None:
     association._is_paused = True  # noqa: SLF001 - as pynetdicom does around a service that sends requests of its own
     try:
         service.answer(exchange)
+    except _NobodyReadsError:
+        log.warning("%s did not read its answers: the connection was ended", exchange.caller.aet)
     except TelemedError as error:
         log.warning("a request of %s was refused: %s", exchange.caller.aet, error.sentence)
         exchange.fail(error)

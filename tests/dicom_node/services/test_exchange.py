@@ -1,5 +1,6 @@
 import socket
 import struct
+import threading
 import time
 from io import BytesIO
 
@@ -82,24 +83,25 @@ def test_a_service_that_took_longer_than_the_network_timeout_does_not_end_the_as
 def test_a_peer_that_does_not_read_its_answers_is_waited_for_and_then_left(node, many_studies, monkeypatch):
     """The answers of a query are not piled up in memory for it."""
     monkeypatch.setattr(exchange, "_SECONDS_WITHOUT_READING", 1.0)
-    many_studies(6000)
+    many_studies(1000)
     keys = {"PatientName", "PatientID", "StudyDescription", "ReferringPhysicianName", "StudyInstanceUID", "InstitutionName"}
     identifier = Dataset()
     identifier.QueryRetrieveLevel = "STUDY"
     for keyword in keys:
         setattr(identifier, keyword, "")
     association = AE("CT1").associate(*node.address, contexts=[build_context(STUDY_ROOT_FIND)], ae_title="TELEMED")
-    connection = association.dul.socket.socket
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    answers = association.send_c_find(identifier, STUDY_ROOT_FIND)
-    association.dul.socket.recv = lambda _count: time.sleep(30)
     [served] = node._server.active_associations
+    for end, buffer in ((association, socket.SO_RCVBUF), (served, socket.SO_SNDBUF)):
+        end.dul.socket.socket.setsockopt(socket.SOL_SOCKET, buffer, 4096)
+    reading = threading.Event()
+    association.dul.socket.recv = lambda _count: reading.wait(10) and b""
+    answers = association.send_c_find(identifier, STUDY_ROOT_FIND)
     most = 0
     deadline = time.monotonic() + 15
     while served.is_established and time.monotonic() < deadline:
         most = max(most, served.dul.to_provider_queue.qsize())
         time.sleep(0.01)
     del answers
-    connection.close()
+    reading.set()
     assert not served.is_established
     assert 0 < most <= exchange._MOST_WAITING + 3
