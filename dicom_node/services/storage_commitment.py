@@ -51,6 +51,8 @@ STAYS_S = 0.3
 #: The association's own thread checks so many instances before it lets the worker go on.
 MOST_AT_ONCE = 500
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(hours=1)
+#: How long what was acknowledged may take to be in the index; longer only when the disk is overwhelmed.
+FILING_S = 5.0
 #: How long the worker leaves a request to the association it came by; only a crash makes it last so long.
 LEFT_ALONE = timedelta(minutes=10)
 
@@ -88,15 +90,15 @@ class Commitments:
         with self._database.transaction() as db:
             db.execute(update(commitment_table).where(commitment_table.c.id == key).values(try_at=now))
 
-    def due(self) -> Iterator[str]:
-        """Yield the keys of what is to be tried now, each put off to its next try first."""
+    def due(self) -> Iterator[tuple[str, bool]]:
+        """Yield the keys of what is to be tried now, each put off to its next try first, and whether it was tried before."""
         now = self._chronicle.clock.now()
         with self._database.reading() as db:
             query = select(commitment_table).where(commitment_table.c.try_at <= now).order_by(commitment_table.c.try_at)
             rows = db.execute(query.limit(20)).all()
         for row in rows:
             if self._put_off(row, now):
-                yield row.id
+                yield row.id, row.tries > 0
 
     def _put_off(self, row: Row[Any], now: datetime) -> bool:
         mine = (commitment_table.c.id == row.id) & (commitment_table.c.tries == row.tries)
@@ -108,8 +110,11 @@ class Commitments:
             pause = min(FIRST_PAUSE * 2**row.tries, LONGEST_PAUSE)
             return db.execute(update(commitment_table).where(mine).values(tries=row.tries + 1, try_at=now + pause)).rowcount == 1
 
-    def report(self, key: str, association: Association | None = None) -> bool:
-        """Check the instances of a request and tell the peer, on *association* or on one of our own; tell whether it took it."""
+    def report(self, key: str, association: Association | None = None, *, final: bool = True) -> bool:
+        """Check the instances of a request and tell the peer, on *association* or on one of our own; tell whether it took it.
+
+        Unless *final*, nothing is told while an instance is missing: what was just received may not be filed yet.
+        """
         with self._database.reading() as db:
             row = db.execute(select(commitment_table).where(commitment_table.c.id == key)).first()
             peer = None if row is None or association is not None else peer_of(db, row.ae_title, row.institution)
@@ -119,6 +124,8 @@ class Commitments:
             log.warning("%s waits for a storage commitment report, and is no peer: `telemed peer add`", row.ae_title)
             return False
         event_type, information = self._checked(row)
+        if not final and any(item.FailureReason == NO_SUCH_INSTANCE for item in information.get("FailedSOPSequence", ())):
+            return False
         if association is not None:
             taken = _told(association, event_type, information)
         elif peer is not None:
@@ -193,8 +200,9 @@ class Committing:
 
     sop_classes: ClassVar[tuple[str, ...]] = (PUSH_MODEL,)
 
-    def __init__(self, commitments: Commitments) -> None:
+    def __init__(self, commitments: Commitments, *, filing_s: float = FILING_S) -> None:
         self._commitments = commitments
+        self._filing_s = filing_s
 
     def answer(self, exchange: Exchange) -> None:
         """Accept the request, and report on the same association if the peer stays."""
@@ -212,10 +220,21 @@ class Committing:
         exchange.answer(SUCCESS, fields={"AffectedSOPInstanceUID": PUSH_MODEL_INSTANCE, "ActionTypeID": 1})
         told = False
         try:
-            told = len(references) <= MOST_AT_ONCE and _stays(exchange) and self._commitments.report(key, exchange.association)
+            told = len(references) <= MOST_AT_ONCE and self._told_on(exchange, key)
         finally:
             if not told:
                 self._commitments.hurry(key)
+
+    def _told_on(self, exchange: Exchange, key: str) -> bool:
+        """Report while the peer stays, waiting a little for instances that are missing."""
+        deadline = time.monotonic() + self._filing_s
+        while _stays(exchange):
+            final = time.monotonic() >= deadline
+            if self._commitments.report(key, exchange.association, final=final):
+                return True
+            if final:
+                break
+        return False
 
 
 class Reporting:
@@ -250,11 +269,11 @@ class Reporting:
     def report_due(self) -> int:
         """Report what is due, one peer's silence holding up nobody for longer than a connection takes; return how many."""
         reported = 0
-        for key in self._commitments.due():
+        for key, tried_before in self._commitments.due():
             if self._stop.is_set():
                 break
             try:
-                reported += self._commitments.report(key)
+                reported += self._commitments.report(key, final=tried_before)
             except Unavailable as error:
                 log.warning("a storage commitment report was not taken: %s", error.sentence)
         return reported

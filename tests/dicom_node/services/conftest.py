@@ -76,7 +76,7 @@ def services(database, chronicle, archive, commitments):
         Finding(database, visible_to, aet="TELEMED"),
         Moving(*held, aet="TELEMED"),
         Getting(*held, aet="TELEMED"),
-        Committing(commitments),
+        Committing(commitments, filing_s=1),
         Performed(database, chronicle),
     )
 

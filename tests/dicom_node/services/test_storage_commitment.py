@@ -95,7 +95,17 @@ def test_what_was_never_received_or_is_somebody_elses_or_damaged_is_not_committe
     assert reasons == {"1.1": 0x0110, "1.2": 0x0119, "2.1": 0x0112, "9": 0x0112}
 
 
-def test_a_modality_that_leaves_is_called_back(node, modality, known, database, commitments):
+def test_what_is_filed_a_moment_later_is_waited_for(put, node, modality):
+    later = threading.Timer(0.5, put, ("1.1",), {"study": "1"})
+    later.start()
+    modality.ask(node, (CT_IMAGE, "1.1"))
+    later.join()
+    [(event_type, _)] = modality.told
+    assert event_type == 1
+
+
+def test_a_modality_that_leaves_is_called_back(put, node, modality, known, commitments):
+    put("1.1", study="1")
     server = modality.listen()
     known("CT1", server.server_address[1], institution="lianhua")
     assert modality.ask(node, (CT_IMAGE, "1.1"), stays=False) == 0
@@ -105,8 +115,8 @@ def test_a_modality_that_leaves_is_called_back(node, modality, known, database, 
     worker.stop()
     server.shutdown()
     [(event_type, _)] = modality.told
-    assert event_type == 2
-    assert waiting(database) == []
+    assert event_type == 1
+    assert waiting(commitments._database) == []
 
 
 def test_a_modality_that_is_away_is_tried_again_with_growing_pauses_and_not_for_ever(node, modality, known, commitments, clock):
