@@ -21,10 +21,11 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pynetdicom import build_context, build_role
 from pynetdicom.association import Association
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
+from dicom_node.archive.tables import instance_table
 from dicom_node.directory import peer_of
 from dicom_node.peers import associate
 from dicom_node.services.exchange import Exchange
@@ -45,6 +46,7 @@ NO_SUCH_ACTION, INVALID_ARGUMENT = 0x0123, 0x0115
 NO_SUCH_INSTANCE, CLASS_CONFLICT, DAMAGED = 0x0112, 0x0119, 0x0110
 
 MOST_BYTES = 8 << 20
+_AT_ONCE = 500  # variables in one statement
 MOST_TRIES = 20
 #: A modality that releases right after the answer gets its report by an association of ours: wait and see which it is.
 STAYS_S = 0.3
@@ -110,11 +112,22 @@ class Commitments:
             pause = min(FIRST_PAUSE * 2**row.tries, LONGEST_PAUSE)
             return db.execute(update(commitment_table).where(mine).values(tries=row.tries + 1, try_at=now + pause)).rowcount == 1
 
-    def report(self, key: str, association: Association | None = None, *, final: bool = True) -> bool:
-        """Check the instances of a request and tell the peer, on *association* or on one of our own; tell whether it took it.
+    def is_filed(self, key: str) -> bool:
+        """Tell whether every instance of a request is in the index: what was just received may not be yet."""
+        with self._database.reading() as db:
+            row = db.execute(select(commitment_table).where(commitment_table.c.id == key)).first()
+            if row is None:
+                return True
+            uids = sorted({uid for _, uid in row.instances})
+            held = instance_table.c.institution == row.institution
+            found = 0
+            for begin in range(0, len(uids), _AT_ONCE):
+                wanted = instance_table.c.sop_instance_uid.in_(uids[begin : begin + _AT_ONCE])
+                found += db.execute(select(func.count()).select_from(instance_table).where(held, wanted)).scalar_one()
+        return found == len(uids)
 
-        Unless *final*, nothing is told while an instance is missing: what was just received may not be filed yet.
-        """
+    def report(self, key: str, association: Association | None = None) -> bool:
+        """Check the instances of a request and tell the peer, on *association* or on one of our own; tell whether it took it."""
         with self._database.reading() as db:
             row = db.execute(select(commitment_table).where(commitment_table.c.id == key)).first()
             peer = None if row is None or association is not None else peer_of(db, row.ae_title, row.institution)
@@ -124,8 +137,6 @@ class Commitments:
             log.warning("%s waits for a storage commitment report, and is no peer: `telemed peer add`", row.ae_title)
             return False
         event_type, information = self._checked(row)
-        if not final and any(item.FailureReason == NO_SUCH_INSTANCE for item in information.get("FailedSOPSequence", ())):
-            return False
         if association is not None:
             taken = _told(association, event_type, information)
         elif peer is not None:
@@ -226,15 +237,11 @@ class Committing:
                 self._commitments.hurry(key)
 
     def _told_on(self, exchange: Exchange, key: str) -> bool:
-        """Report while the peer stays, waiting a little for instances that are missing."""
+        """Report if the peer stays, once everything is filed or has had its time for that."""
         deadline = time.monotonic() + self._filing_s
-        while _stays(exchange):
-            final = time.monotonic() >= deadline
-            if self._commitments.report(key, exchange.association, final=final):
-                return True
-            if final:
-                break
-        return False
+        while time.monotonic() < deadline and exchange.is_open and not self._commitments.is_filed(key):
+            time.sleep(0.1)
+        return _stays(exchange) and self._commitments.report(key, exchange.association)
 
 
 class Reporting:
@@ -273,7 +280,8 @@ class Reporting:
             if self._stop.is_set():
                 break
             try:
-                reported += self._commitments.report(key, final=tried_before)
+                if tried_before or self._commitments.is_filed(key):
+                    reported += self._commitments.report(key)
             except Unavailable as error:
                 log.warning("a storage commitment report was not taken: %s", error.sentence)
         return reported
