@@ -32,7 +32,6 @@ from conformance.bad_files import (
     swollen_image,
     swollen_waveform,
 )
-from conformance.visits import clinic_of
 from conformance.raw_scu import (
     ABORT,
     ASSOCIATE_RQ,
@@ -45,6 +44,7 @@ from conformance.raw_scu import (
     pdu,
     pdv,
 )
+from conformance.visits import clinic_of
 from support import dcmtk
 from support.server import until
 
@@ -265,7 +265,10 @@ def test_a_file_name_that_climbs_is_only_a_name(server):
 def test_a_gain_that_is_declared_beside_the_file_is_taken(server):
     """The other side of the refusals: the same file with what it lacks is read."""
     status, kept, _ = clinic_of(server).ask(
-        "POST", "/api/v1/recordings?gain_uv=2.5", CSV.content, {"X-Filename": CSV.name, "Content-Type": "application/octet-stream"}
+        "POST",
+        "/api/v1/recordings?gain_uv=2.5",
+        CSV.content,
+        {"X-Filename": CSV.name, "Content-Type": "application/octet-stream"},
     )
     assert status == 201, kept
     assert kept["analysis"]["leads"][:2] == ["I", "II"]
@@ -327,7 +330,11 @@ def test_a_uid_that_climbs_finds_nothing_outside(server):
     for path in ("/dicom-web/studies/..%2F..%2Fetc", "/api/v1/studies/..%2F..%2F..%2Fetc%2Fpasswd"):
         status, answer, _ = client.ask("GET", path)
         assert status in (400, 404), (path, status, answer)
-    for path in ("/..%2f..%2f..%2f..%2fetc/passwd", "/assets/..%2f..%2f..%2f..%2f..%2fetc%2fpasswd", "/assets/%2e%2e/%2e%2e/keys.py"):
+    for path in (
+        "/..%2f..%2f..%2f..%2fetc/passwd",
+        "/assets/..%2f..%2f..%2f..%2f..%2fetc%2fpasswd",
+        "/assets/%2e%2e/%2e%2e/keys.py",
+    ):
         _, answer, _ = client.ask("GET", path, raw=True)
         assert b"root:" not in answer
         assert b"AppKey" not in answer
