@@ -26,12 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TelemedError, EcgError) as error:
         print(f"telemed: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("telemed: stopped", file=sys.stderr)
-        return 2
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a file named on the command line, or the data folder
+        print(f"telemed: {error.filename or 'a file'}: {error.strerror or error}; choose another", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("telemed: stopped", file=sys.stderr)
+        return 2
 
 
 def _serve(options: argparse.Namespace) -> int:
