@@ -1,7 +1,7 @@
 """Builds the browser application with the Node that comes as a Python wheel, and puts it inside the package.
 
 Nothing is built when web/static already holds what these sources give: its stamp is the hash of the sources.
-`python hatch_build.py check` runs the front end's own checks with the same Node.
+`python hatch_build.py check` and `... test` run the front end's own checks and tests with the same Node.
 """
 
 from __future__ import annotations
@@ -90,10 +90,16 @@ class FrontEnd(BuildHookInterface):  # type: ignore[misc] # hatchling ships its 
             build_data.setdefault("force_include", {})[str(STATIC)] = "web/static"
 
 
+#: What can be asked for on the command line, as programs and arguments among the sources.
+CHECKS = {
+    "check": (("vue-tsc/bin/vue-tsc.js", "--noEmit", "--project", "tsconfig.json"), ("eslint/bin/eslint.js", ".")),
+    "test": (("vitest/vitest.mjs", "run"),),
+}
+
 if __name__ == "__main__":
-    if sys.argv[1:] != ["check"]:
-        sys.exit("usage: python hatch_build.py check")
+    if len(sys.argv) != 2 or sys.argv[1] not in CHECKS:
+        sys.exit(f"usage: python hatch_build.py {' | '.join(CHECKS)}")
     if not (SOURCES / "node_modules").is_dir():
         install()
-    node(SOURCES / "node_modules/vue-tsc/bin/vue-tsc.js", "--noEmit", "--project", "tsconfig.json")
-    node(SOURCES / "node_modules/eslint/bin/eslint.js", ".")
+    for program, *arguments in CHECKS[sys.argv[1]]:
+        node(SOURCES / "node_modules" / program, *arguments)

@@ -26,12 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TelemedError, EcgError) as error:
         print(f"telemed: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("telemed: stopped", file=sys.stderr)
-        return 2
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a file named on the command line, or the data folder
+        print(f"telemed: {error.filename or 'a file'}: {error.strerror or error}; choose another", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("telemed: stopped", file=sys.stderr)
+        return 2
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -74,6 +77,20 @@ def _verify(options: argparse.Namespace) -> int:
         print(difference)
     print("everything is as it was received" if not differences else f"{differences} differences")
     return 1 if differences else 0
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from telemed import backup  # noqa: PLC0415 - see _serve
+
+    print(backup.backup(config.load(vars(options)), options.out))
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from telemed import backup  # noqa: PLC0415 - see _serve
+
+    print(backup.restore(config.load(vars(options)), options.source))
+    return 0
 
 
 def _migrate(options: argparse.Namespace) -> int:
@@ -211,6 +228,10 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--dicom", type=Path, metavar="OUT", help="write it as a DICOM ECG")
 
     command("verify", _verify, "re-read every stored object, compare digests and index, check the audit trail")
+    made = command("backup", _backup, "write everything that is kept into one file")
+    made.add_argument("out", type=Path, metavar="OUT")
+    made = command("restore", _restore, "fill an empty server from a backup, on SQLite or PostgreSQL")
+    made.add_argument("source", type=Path, metavar="IN")
     command("migrate", _migrate, "bring the database to this version's schema")
     command("doctor", _doctor, "check ports, disk, clock and schema")
     command("conformance", _conformance, "print the DICOM Conformance Statement")

@@ -8,6 +8,7 @@ import json
 import logging
 import signal
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from web.application import runner_of
 log = logging.getLogger("telemed")
 
 #: How long associations and requests may take to finish once the server was told to stop.
-GRACE_S = 10.0
+GRACE_S = 8.0
 
 #: Runs beside the server once it is ready, with the addresses it really listens on: the demo's sending.
 Beside = Callable[[Address, Address], Awaitable[None]]
@@ -75,8 +76,7 @@ async def _run(config: Config, house: compose.House, beside: Beside | None) -> N
         log.info("stopping")
         for task in tasks:
             task.cancel()
-        await asyncio.to_thread(house.node.stop, GRACE_S)
-        await runner.cleanup()
+        await asyncio.gather(asyncio.to_thread(house.node.stop, GRACE_S), runner.cleanup())
         for worker in reversed(house.workers):
             await asyncio.to_thread(worker.stop)
         house.confinement.close()
@@ -138,6 +138,14 @@ def _log_to_stderr(stream: TextIO = sys.stderr) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    threading.excepthook = _log_ended_thread
+    logging.captureWarnings(capture=True)
     # They name peers' data at INFO; what matters of it is in our own audit trail.
-    for noisy in ("pynetdicom", "pydicom", "aioice", "aiortc", "alembic"):
+    for noisy in ("pynetdicom", "pydicom", "aioice", "aiortc", "alembic", "py.warnings"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+def _log_ended_thread(ended: threading.ExceptHookArgs) -> None:
+    """Keep the log structured when a thread fails: pynetdicom's does at a command set that is none."""
+    failure = ended.exc_value or RuntimeError("no exception given")
+    log.error("a thread ended: %s", ended.thread, exc_info=failure)

@@ -88,6 +88,6 @@ def _sentence(status: int, said: bytes) -> str:
     try:
         problem = json.loads(said)
         failed = problem.get("00081198", {}).get("Value") or [{}]
-        return str(problem.get("detail") or failed[0].get("00080119", {}).get("Value", [f"HTTP {status}"])[0])
+        return str(problem.get("detail") or failed[0].get("00000902", {}).get("Value", [f"HTTP {status}"])[0])
     except (ValueError, AttributeError, IndexError, TypeError):
         return f"the server answered HTTP {status}"

@@ -10,6 +10,7 @@ from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.indexing import is_referenced
 from dicom_node.archive.tables import conflict_table, instance_table, series_table, study_table
 from telemed.kernel.database import Database
+from telemed.kernel.errors import NotFound
 
 
 def differences(database: Database, blobs: Blobs) -> Iterator[str]:
@@ -18,8 +19,13 @@ def differences(database: Database, blobs: Blobs) -> Iterator[str]:
         rows = _digests_of_rows(db)
         yield from _wrong_counts(db)
     for digest in blobs.digests():
+        try:
+            whole = blobs.is_whole(digest)
+        except NotFound:
+            yield f"the file {digest}.dcm lies where no object of that name belongs"
+            continue
         sop_instance_uid = rows.pop(digest, None)
-        if not blobs.is_whole(digest):
+        if not whole:
             yield f"the file {digest}.dcm ({sop_instance_uid or 'of no row'}) has changed since it was stored"
         elif sop_instance_uid is None:
             with database.reading() as db:  # it may have been stored since the rows were read

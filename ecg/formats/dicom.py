@@ -42,6 +42,8 @@ def read(files: Mapping[str, bytes], declared: Declared) -> Recording:
         return _read(name, pydicom.dcmread(io.BytesIO(data)), declared)
     except EcgError:
         raise
+    except RecursionError as error:
+        raise EcgError(f"{name} is not readable as a DICOM waveform: it is nested too deep; export it again.") from error
     except (
         InvalidDicomError,
         OSError,
@@ -50,7 +52,6 @@ def read(files: Mapping[str, bytes], declared: Declared) -> Recording:
         KeyError,
         AttributeError,
         NotImplementedError,
-        RecursionError,
     ) as error:
         raise EcgError(
             f"{name} is not readable as a DICOM waveform; export it again ({type(error).__name__}: {error})."

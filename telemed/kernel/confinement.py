@@ -11,6 +11,7 @@ import multiprocessing
 import queue
 import resource
 import threading
+import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
@@ -115,6 +116,7 @@ class _Worker:
 def _serve(pipe: Pipe, memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    warnings.simplefilter("ignore")  # libraries' warnings quote the values they met, and so patients, on our stderr
     while True:
         try:
             function, arguments = pipe.recv()

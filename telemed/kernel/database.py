@@ -23,10 +23,10 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from telemed.kernel.errors import Unavailable
+from telemed.kernel.errors import Invalid, Unavailable
 
 #: One naming convention, so that a migration can name what it drops.
 metadata = MetaData(
@@ -86,7 +86,10 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         """Prepare the engine; nothing is opened yet."""
-        parsed = make_url(url)
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise Invalid("the database URL cannot be read: write --database postgresql://user:password@host/name") from None
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.url = parsed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from dataclasses import dataclass
+from typing import Self
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 VERIFICATION = "1.2.840.10008.1.1"
@@ -68,9 +69,11 @@ class RawAssociation:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self.socket.sendall(pdu(ASSOCIATE_RQ, associate_rq("TELEMED", calling, sop_class, syntax)))
         kind, _ = self.receive()
-        assert kind == ASSOCIATE_AC, f"the association was not accepted (PDU type {kind})"
+        if kind != ASSOCIATE_AC:
+            self.socket.close()
+            raise AssertionError(f"the association was not accepted (PDU type {kind})")
 
-    def __enter__(self) -> RawAssociation:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

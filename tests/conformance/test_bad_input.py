@@ -32,7 +32,6 @@ from conformance.bad_files import (
     swollen_image,
     swollen_waveform,
 )
-from conformance.visits import clinic_of
 from conformance.raw_scu import (
     ABORT,
     ASSOCIATE_RQ,
@@ -45,6 +44,7 @@ from conformance.raw_scu import (
     pdu,
     pdv,
 )
+from conformance.visits import clinic_of
 from support import dcmtk
 from support.server import until
 
@@ -92,11 +92,11 @@ def test_a_c_store_of_it_fails_with_a_status_and_a_comment(server, bad):
         assert association.store(b"", "1.2.3").status == answer.status & 0xC000 | 0xC000
 
 
-@named((NESTED, CLIMBING))
+# Of the files storescu can open at all, it mends every other: it writes sequences anew, with announced lengths.
 @pytest.mark.usefixtures("nothing_is_kept")
-def test_dcmtks_storescu_is_told_that_it_failed(server, tmp_path, bad):
-    file = tmp_path / bad.name
-    file.write_bytes(bad.content)
+def test_dcmtks_storescu_is_told_that_it_failed(server, tmp_path):
+    file = tmp_path / CLIMBING.name
+    file.write_bytes(CLIMBING.content)
     sent = dcmtk.run("storescu", "-v", "-aec", "TELEMED", "127.0.0.1", server.dicom_port, file)
     said = sent.stdout + sent.stderr
     assert sent.returncode != 0
@@ -259,7 +259,7 @@ def test_an_empty_form_and_a_broken_one_are_refused(server):
 @pytest.mark.usefixtures("nothing_is_kept")
 def test_a_file_name_that_climbs_is_only_a_name(server):
     climbing = BadFile("..%2F..%2Fetc%2Fpasswd", TEXT.content, "no ECG")
-    is_a_problem(upload(server, climbing), "no ECG")
+    is_a_problem(upload(server, climbing), TEXT.says)
 
 
 def test_a_gain_that_is_declared_beside_the_file_is_taken(server):
@@ -380,7 +380,7 @@ def names_each(stderr: str) -> None:
     """Check that each refused file has one line that says what is wrong with it."""
     for bad in REFUSED:
         (line,) = [line for line in stderr.splitlines() if f"{bad.name}: " in line]
-        is_one_sentence(line.partition(f"{bad.name}: ")[2], rf"{bad.says}|not a DICOM|no waveform|is empty|refused it")
+        is_one_sentence(line.partition(f"{bad.name}: ")[2], rf"{bad.says}|not a DICOM|no ECG|no waveform|is empty|refused it")
 
 
 @pytest.mark.usefixtures("nothing_is_kept")
@@ -416,10 +416,11 @@ def test_telemed_send_needs_a_token_a_destination_and_something_to_send(server, 
 # --- And after all of it
 
 
-def test_a_good_image_is_still_taken_and_nothing_of_ours_left_a_traceback(server, tmp_path):
+def test_a_good_image_is_still_taken_and_the_log_is_structured_to_its_end(server, tmp_path):
     (tmp_path / "good.dcm").write_bytes(shipped("CT_small.dcm"))
     sent = dcmtk.storescu(server.dicom_port, tmp_path)
     assert dcmtk.acknowledged(sent.stdout + sent.stderr) == 1
     assert until(lambda: len(clinic_of(server).get("/api/v1/studies?modality=CT")["items"]) >= 1)
-    # pynetdicom logs a broken PDU with its own traceback; ours would be a fault nobody foresaw.
-    assert not [line for line in server.log if "Traceback" in line and '"from": "pynetdicom' not in line]
+    assert not [line for line in server.log if not line.startswith("{")]
+    # pynetdicom tells of a broken PDU with its own traceback; one of ours would be a fault nobody foresaw.
+    assert not [line for line in server.log if "Traceback" in line and "pynetdicom" not in line]

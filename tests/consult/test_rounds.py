@@ -82,13 +82,14 @@ def test_a_stranger_neither_sees_nor_joins_and_an_invitation_opens_the_study_whi
         access.may_read_study(db, expert, study)
 
 
-def test_joining_twice_is_one_seat_and_leaving_gives_it_back(database, chronicle, county, study):
+def test_joining_twice_is_one_seat_and_leaving_gives_it_back(database, chronicle, clock, county, study):
     round_ = opened(database, chronicle, county, study)
     with database.transaction() as db:
         seat = actions.join(db, chronicle, round_.id, by=county.nurse)
         assert actions.join(db, chronicle, round_.id, by=county.nurse) == seat
         actions.leave(db, chronicle, round_.id, by=county.nurse)
         actions.leave(db, chronicle, round_.id, by=county.nurse)
+        clock.pass_(seconds=5)
         assert actions.join(db, chronicle, round_.id, by=county.nurse) != seat
         shown = views.round_of(db, county.nurse, round_.id)
     assert [one.left_at is None for one in shown.participants] == [False, True]

@@ -42,8 +42,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """One browser a module: while it lives Playwright's event loop runs in this thread, and tests of others need their own."""
     assert Path(CHROMIUM).exists(), "Chromium is not installed: `make test` installs Debian's chromium when it may"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

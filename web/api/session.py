@@ -16,6 +16,7 @@ from web.accounts import sessions
 from web.accounts.actions import sign_in
 from web.accounts.permissions import Permission
 from web.api.operations import Call, Given, Operation
+from web.rtc.signalling import TABLES
 from web.security import COOKIE, SIGNED_IN, SignedIn, address_of, is_secure
 
 
@@ -81,6 +82,7 @@ async def close_session(call: Call[None, None]) -> None:
         raise Refused("a token has no session; it is ended by revoking it", code="no-session")
     await call.act(_close, signed_in)
     call.request.app[keys.HUB].end(signed_in.digest)
+    call.request.app[TABLES].end(signed_in.digest)
     carrier = web.Response()
     carrier.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
     call.headers["Set-Cookie"] = carrier.cookies[COOKIE].OutputString()

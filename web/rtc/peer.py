@@ -92,9 +92,7 @@ class Peer:
 
 async def _answered(connection: RelayConnection, offer: str, publisher: Peer | None = None) -> str:
     try:
-        media = SessionDescription.parse(offer).media
-        if not 1 <= len(media) <= MOST_MEDIA:
-            raise ValueError(f"it names {len(media)} media; a participant has one voice and one picture")
+        _check(offer)
         await connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
         if publisher is not None:
             for transceiver in connection.getTransceivers():
@@ -107,3 +105,9 @@ async def _answered(connection: RelayConnection, offer: str, publisher: Peer | N
         await connection.close()
         raise Invalid(f"the browser's media offer cannot be answered: {error}") from error
     return connection.localDescription.sdp
+
+
+def _check(offer: str) -> None:
+    media = len(SessionDescription.parse(offer).media)
+    if not 1 <= media <= MOST_MEDIA:
+        raise ValueError(f"it names {media} media; a participant has one voice and one picture")

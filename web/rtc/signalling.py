@@ -33,8 +33,9 @@ from consult.rounds import actions
 from telemed.kernel.errors import TelemedError
 from web import keys
 from web.api.transact import transact
+from web.live.hub import SESSION_ENDED
 from web.rtc.peer import Peer
-from web.security import viewer_of
+from web.security import SIGNED_IN, viewer_of
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,11 @@ class Seat:
 
     id: str
     name: str
+    #: Names the session it belongs to: the seat is given up when that ends.
+    session: str
     peer: Peer
-    waiting: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
+    #: What is to be written; None ends the seat.
+    waiting: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
     audio: bool = False
     video: bool = False
 
@@ -105,6 +109,14 @@ class Tables:
         for seat in self.table(round_id).seats.values():
             seat.tell({"type": "closed"})
 
+    def end(self, session: str) -> None:
+        """Give up the seats of a session that was ended."""
+        for table in self._tables.values():
+            for seat in table.seats.values():
+                if seat.session == session:
+                    with contextlib.suppress(asyncio.QueueFull):
+                        seat.waiting.put_nowait(None)
+
     async def close(self) -> None:
         """End every connection, at the server's stop."""
         for table in self._tables.values():
@@ -123,7 +135,7 @@ async def signal(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=LARGEST_MESSAGE, compress=False)
     await socket.prepare(request)
     table = tables.table(round_id)
-    seat = Seat(participant, viewer.name, Peer(tables.ice_servers))
+    seat = Seat(participant, viewer.name, request[SIGNED_IN].digest, Peer(tables.ice_servers))
     replaced = table.seats.get(seat.id)
     if replaced is not None:  # the same person came back before the old socket was missed
         await replaced.peer.close()
@@ -162,7 +174,11 @@ def _others(table: Table, seat: Seat) -> list[dict[str, Any]]:
 async def _write(socket: web.WebSocketResponse, seat: Seat) -> None:
     with contextlib.suppress(ConnectionError):
         while True:
-            await socket.send_str(await seat.waiting.get())
+            message = await seat.waiting.get()
+            if message is None:
+                await socket.close(code=SESSION_ENDED, message=b"signed out")
+                return
+            await socket.send_str(message)
             if seat.waiting.full():
                 await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too slow")
                 return

@@ -1,0 +1,139 @@
+"""Rounds over HTTP and their socket: who comes in, what all see, and when it ends."""
+
+from __future__ import annotations
+
+import json
+
+import aiohttp
+import pytest
+from support.builders import a_study, a_task
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+STATE = {"sop_instance_uid": "1.2.3", "frame": 7}
+
+
+@pytest.fixture
+def round_(site, database, chronicle):
+    study = a_study(database, chronicle, site.clinic)
+    a_task(database, chronicle, site.people["clinic"], study)
+    answer = site.browser("coordinator").post(
+        "/api/v1/rounds", json={"study_instance_uid": study, "title": "疑难 CT, 会诊; 第一次"}
+    )
+    assert answer.status == 201, answer.body
+    return answer.json()
+
+
+class Seat:
+    def __init__(self, site, browser, round_, **headers):
+        connect = site.client.ws_connect(
+            f"{site.url}/api/v1/rounds/{round_['id']}/signal", headers=browser.headers() | {"Origin": site.url} | headers
+        )
+        self.site, self.socket = site, site.run(connect)
+
+    def say(self, **content):
+        self.site.run(self.socket.send_json(content))
+
+    def hear(self):
+        return self.site.run(self.socket.receive_json(timeout=10))
+
+    def hear_until(self, type_):
+        while (news := self.hear())["type"] != type_:
+            pass
+        return news
+
+    def close_code(self):
+        while (message := self.site.run(self.socket.receive(timeout=10))).type is aiohttp.WSMsgType.TEXT:
+            pass
+        return message.data
+
+    def leave(self):
+        self.site.run(self.socket.close())
+
+
+def test_what_one_shows_all_see_and_a_late_comer_too(site, round_):
+    coordinator, clinic = (Seat(site, site.browser(name), round_) for name in ("coordinator", "clinic"))
+    assert coordinator.hear()["type"] == "welcome"
+    welcome = clinic.hear()
+    assert [one["name"] for one in welcome["participants"]] == [site.people["coordinator"].name]
+    assert coordinator.hear_until("came")["participant"]["name"] == site.people["clinic"].name
+    coordinator.say(type="view", state=STATE)
+    assert clinic.hear_until("view")["state"] == STATE
+    clinic.say(type="point", pointer={"at": [3, 4]})
+    assert coordinator.hear_until("point")["pointer"] == {"at": [3, 4]}
+    late = Seat(site, site.browser("radiologist"), round_)
+    assert late.hear()["view"]["state"] == STATE
+    clinic.leave()
+    assert coordinator.hear_until("gone")["id"] == welcome["you"]
+    shown = site.browser("coordinator").get(f"/api/v1/rounds/{round_['id']}").json()
+    assert sum(one["left_at"] is None for one in shown["participants"]) == 2
+    for seat in (coordinator, late):
+        seat.leave()
+
+
+def test_nonsense_is_answered_and_the_seat_is_kept(site, round_):
+    seat = Seat(site, site.browser("clinic"), round_)
+    seat.hear()
+    for nonsense in (
+        "{",
+        "[]",
+        '{"type":"dance"}',
+        '{"type":"view"}',
+        '{"type":"view","state":3}',
+        '{"type":"publish","sdp":"v=0"}',
+    ):
+        site.run(seat.socket.send_str(nonsense))
+        assert seat.hear()["type"] == "refused", nonsense
+    seat.say(type="watch", who="nobody", sdp="")
+    assert "send nothing" in seat.hear()["sentence"]
+    seat.leave()
+
+
+def test_a_flood_and_a_message_too_long_end_the_seat(site, round_):
+    flood = Seat(site, site.browser("clinic"), round_)
+    for _ in range(300):
+        site.run(flood.socket.send_json({"type": "point", "pointer": None}))
+    assert flood.close_code() == 1008
+    long = Seat(site, site.browser("clinic"), round_)
+    site.run(long.socket.send_str(json.dumps({"type": "view", "state": {"x": "y" * 100_000}})))
+    assert long.close_code() == 1009
+
+
+def test_signing_out_gives_the_seat_up(site, round_):
+    browser = site.browser("clinic")
+    seat = Seat(site, browser, round_)
+    seat.hear()
+    assert browser.request("DELETE", "/api/v1/session").status == 204
+    assert seat.close_code() == 4001
+
+
+def test_a_stranger_neither_sees_nor_joins_nor_hears(site, round_):
+    stranger = site.browser("stranger")
+    assert stranger.get("/api/v1/rounds").json()["items"] == []
+    assert stranger.get(f"/api/v1/rounds/{round_['id']}").status == 404
+    assert stranger.post(f"/api/v1/rounds/{round_['id']}/join", json={}).status == 404
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        Seat(site, stranger, round_)
+    assert refused.value.status == 404
+    with pytest.raises(aiohttp.WSServerHandshakeError) as foreign:
+        Seat(site, site.browser("clinic"), round_, Origin="https://elsewhere.example")
+    assert foreign.value.status == 403
+
+
+def test_the_end_is_told_to_all_and_nobody_comes_after(site, round_):
+    seat = Seat(site, site.browser("clinic"), round_)
+    seat.hear()
+    assert site.browser("clinic").post(f"/api/v1/rounds/{round_['id']}/close", json={}).status == 403
+    assert site.browser("coordinator").post(f"/api/v1/rounds/{round_['id']}/close", json={}).json()["status"] == "closed"
+    assert seat.hear_until("closed")
+    assert site.browser("clinic").post(f"/api/v1/rounds/{round_['id']}/join", json={}).status == 409
+    seat.leave()
+
+
+def test_the_calendar_entry_names_no_patient(site, round_):
+    answer = site.browser("clinic").get(f"/api/v1/rounds/{round_['id']}.ics")
+    text = answer.body.decode().replace("\r\n ", "")
+    assert answer.headers["Content-Type"].startswith("text/calendar")
+    assert "SUMMARY:疑难 CT\\, 会诊\\; 第一次" in text
+    assert "王小东" not in text
+    assert all(len(line) <= 75 for line in answer.body.split(b"\r\n"))
