@@ -1,4 +1,3 @@
-import threading
 import time
 
 import pytest
@@ -112,11 +111,11 @@ def test_a_query_that_is_cancelled_ends(node, many_studies):
 
 def test_a_peer_that_aborts_in_the_middle_leaves_no_thread_behind(node, many_studies):
     many_studies(2 * AT_ONCE)
-    before = threading.active_count()
     association, answers = ask_for_all(node)
     next(answers)
+    [_] = node._server.active_associations
     association.abort()
     deadline = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < deadline:
+    while node._server.active_associations and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert threading.active_count() <= before
+    assert node._server.active_associations == []
