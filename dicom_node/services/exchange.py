@@ -137,7 +137,7 @@ class Exchange:
     def _wait_for_reader(self) -> None:
         waiting = self.association.dul.to_provider_queue
         deadline = time.monotonic() + _SECONDS_WITHOUT_READING
-        while waiting.qsize() > _MOST_WAITING and self.association.is_established:
+        while waiting.qsize() > _MOST_WAITING and self.is_open:
             if time.monotonic() > deadline:
                 self._hang_up()
                 raise _NobodyReadsError

@@ -80,28 +80,46 @@ def test_a_service_that_took_longer_than_the_network_timeout_does_not_end_the_as
     server.shutdown()
 
 
-def test_a_peer_that_does_not_read_its_answers_is_waited_for_and_then_left(node, many_studies, monkeypatch):
-    """The answers of a query are not piled up in memory for it."""
-    monkeypatch.setattr(exchange, "_SECONDS_WITHOUT_READING", 1.0)
+@pytest.fixture
+def unread(node, many_studies):
+    """A query of a thousand studies whose answers nobody reads: the node's association, and the peer's socket."""
     many_studies(1000)
-    keys = {"PatientName", "PatientID", "StudyDescription", "ReferringPhysicianName", "StudyInstanceUID", "InstitutionName"}
     identifier = Dataset()
     identifier.QueryRetrieveLevel = "STUDY"
-    for keyword in keys:
+    for keyword in ("PatientName", "PatientID", "StudyDescription", "ReferringPhysicianName", "StudyInstanceUID"):
         setattr(identifier, keyword, "")
     association = AE("CT1").associate(*node.address, contexts=[build_context(STUDY_ROOT_FIND)], ae_title="TELEMED")
     [served] = node._server.active_associations
-    for end, buffer in ((association, socket.SO_RCVBUF), (served, socket.SO_SNDBUF)):
-        end.dul.socket.socket.setsockopt(socket.SOL_SOCKET, buffer, 4096)
+    connection = association.dul.socket.socket
+    for end, buffer in ((connection, socket.SO_RCVBUF), (served.dul.socket.socket, socket.SO_SNDBUF)):
+        end.setsockopt(socket.SOL_SOCKET, buffer, 4096)
     reading = threading.Event()
     association.dul.socket.recv = lambda _count: reading.wait(10) and b""
     answers = association.send_c_find(identifier, STUDY_ROOT_FIND)
+    yield served, connection
+    del answers
+    reading.set()
+
+
+def test_a_peer_that_does_not_read_its_answers_is_waited_for_and_then_left(unread, monkeypatch):
+    """The answers of a query are not piled up in memory for it."""
+    monkeypatch.setattr(exchange, "_SECONDS_WITHOUT_READING", 1.0)
+    served, _ = unread
     most = 0
     deadline = time.monotonic() + 15
     while served.is_established and time.monotonic() < deadline:
         most = max(most, served.dul.to_provider_queue.qsize())
         time.sleep(0.01)
-    del answers
-    reading.set()
     assert not served.is_established
     assert 0 < most <= exchange._MOST_WAITING + 3
+
+
+def test_a_peer_that_goes_while_it_is_waited_for_is_not_waited_for_any_longer(unread):
+    served, connection = unread
+    deadline = time.monotonic() + 5
+    while served.dul.to_provider_queue.qsize() <= exchange._MOST_WAITING and time.monotonic() < deadline:
+        time.sleep(0.01)
+    connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
+    served.join(5)
+    assert not served.is_alive()
