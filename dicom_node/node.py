@@ -18,16 +18,21 @@ from dicom_node.archive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_V
 from dicom_node.connections import GuardedHandler, GuardedSocket, NodeServer
 from dicom_node.services.storage import store
 from dicom_node.services.verification import VERIFICATION, echoed
+from dicom_node.upper_layer.processes import Limits, Processes
 from telemed.kernel.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
 MAXIMUM_PDU = 1 << 20
+_SEGMENTS = 8
 ACSE_TIMEOUT_S, DIMSE_TIMEOUT_S, NETWORK_TIMEOUT_S = 30, 60, 60
 
 
 class DicomNode:
     """A storage and verification SCP before *archive*; *access* says who may come and whose they are.
+
+    Plain storage is received by *processes* of their own (`upper_layer`), which hold at most *journal_bytes* each that
+    are durable and not yet in the archive; every other association is served here, by pynetdicom.
 
     Every storage SOP class is accepted, unknown and private ones too, in the first transfer syntax proposed for it: what
     we cannot decode we can still keep, and a modality's own syntax is the one that loses nothing.
@@ -43,6 +48,8 @@ class DicomNode:
         port: int = 11112,
         maximum_associations: int = 128,
         maximum_object_bytes: int = 4 << 30,
+        processes: int = 1,
+        journal_bytes: int = 512 << 20,
     ) -> None:
         self.aet = aet
         self._archive = archive
@@ -50,6 +57,15 @@ class DicomNode:
         self._asked_for = (host, port)
         self._maximum_associations = maximum_associations
         self._maximum_object_bytes = maximum_object_bytes
+        self._limits = Limits(
+            processes=processes,
+            associations=maximum_associations,
+            associations_per_address=max(1, maximum_associations * 3 // 4),
+            object_bytes=maximum_object_bytes,
+            segment_bytes=journal_bytes // _SEGMENTS,
+            segments=_SEGMENTS,
+        )
+        self._processes: Processes | None = None
         self._institutions: WeakKeyDictionary[Association, str] = WeakKeyDictionary()
         self._server: NodeServer | None = None
 
@@ -99,20 +115,32 @@ class DicomNode:
         server.maximum_object_bytes = self._maximum_object_bytes
         ae._servers.append(server)  # noqa: SLF001 - as AE.start_server does, which takes no request_handler
         self._server = server
-        threading.Thread(target=server.serve_forever, args=(0.1,), name="dicom-node", daemon=True).start()
+        journal = self._archive.blobs.folder / "journal"
+        self._processes = Processes(
+            self._archive, self._access, journal, limits=self._limits, maximum_pdu=MAXIMUM_PDU, hand_over=server.take
+        )
+        try:
+            self._processes.start(server.socket)
+        except BaseException:
+            server.close()
+            self._server = None
+            raise
 
     def stop(self, seconds: float = 10) -> None:
         """Accept no more, let the open associations end within *seconds*, then abort what is left."""
         server, self._server = self._server, None
-        if server is None:
+        if server is None or self._processes is None:
             return
         self._asked_for = server.server_address[:2]
-        server.shutdown()
         deadline = time.monotonic() + seconds
+        server.close()
+        ending = threading.Thread(target=self._processes.stop, args=(seconds,), name="dicom-node-stop", daemon=True)
+        ending.start()
         while (left := server.active_associations) and time.monotonic() < deadline:
             time.sleep(0.05)
         for association in left:
             association.abort()
+        ending.join()
 
     def _requested(self, event: Any) -> None:  # noqa: ANN401 - pynetdicom's Event, untyped
         """Answer an A-ASSOCIATE-RQ: remember whose it is, or turn it away."""

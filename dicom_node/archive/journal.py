@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import mmap
 import os
 import struct
@@ -18,8 +19,12 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from dicom_node.archive.header import Header
+from telemed.kernel.clock import rfc3339
 from telemed.kernel.errors import Unavailable
 
 BLOCK = 4096
@@ -64,6 +69,16 @@ def new_buffer(capacity: int) -> mmap.mmap:
     return mmap.mmap(-1, padded(capacity))
 
 
+def meta_of(
+    header: Header, *, institution: str, syntax: str, source: str, at: datetime, file: str = "", digest: str = "", size: int = 0
+) -> bytes:
+    """Return what the index must know of one object; *file*, *digest* and *size* only of one that has its own file."""
+    meta: dict[str, Any] = {"institution": institution, "syntax": syntax, "source": source, "at": rfc3339(at)}
+    if file:
+        meta |= {"file": file, "digest": digest, "size": size}
+    return json.dumps(meta | {"header": header.as_json()}, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
 class _Segment:
     """One file and what is written to it."""
 
@@ -97,7 +112,7 @@ class _Segment:
 class JournalWriter:
     """One process's side: it writes records into its own segments, at most *segments* of *segment_bytes* each.
 
-    *announce* is called with the place of each durable record before `write` returns; *announce_closed* with a
+    *announce* is called with place, digest and meta of each durable record before `write` returns; *announce_closed* with a
     segment's file name once nothing more will be announced of it. Both from the writing threads.
     """
 
@@ -106,7 +121,7 @@ class JournalWriter:
         folder: Path,
         name: str,
         *,
-        announce: Callable[[Place], None],
+        announce: Callable[[Place, str, bytes], None],
         announce_closed: Callable[[str], None],
         segment_bytes: int = 64 << 20,
         segments: int = 8,
@@ -143,9 +158,9 @@ class JournalWriter:
                 if os.pwritev(segment.descriptor, [record], offset) != total:
                     raise OSError(errno.EIO, "short write")
             written = True
-            self._announce(Place(segment.path.name, offset, content_bytes, len(meta)))
+            self._announce(Place(segment.path.name, offset, content_bytes, len(meta)), digest.hex(), meta)
         except OSError as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         finally:
             self._finish(segment, written=written)
 
@@ -181,7 +196,7 @@ class JournalWriter:
                 segment.pending += 1
                 return segment, offset
         except OSError as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         finally:
             for name in closed:
                 self._announce_closed(name)
@@ -226,13 +241,6 @@ class JournalReader:
         for descriptor in self._descriptors.values():
             os.close(descriptor)
         self._descriptors.clear()
-
-    def meta(self, place: Place) -> bytes:
-        """Return only the meta of a record."""
-        first = (place.offset + BLOCK + place.content_bytes) // BLOCK * BLOCK
-        last = padded(place.offset + BLOCK + place.content_bytes + place.meta_bytes)
-        begin = place.offset + BLOCK + place.content_bytes - first
-        return bytes(self._read(place.segment, first, last - first)[begin : begin + place.meta_bytes])
 
     def content(self, place: Place) -> memoryview:
         """Return the Part 10 bytes of a record, valid until the next call."""
@@ -339,7 +347,8 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _unavailable(error: OSError) -> Unavailable:
+def unavailable(error: OSError) -> Unavailable:
+    """Say to a sender what the disk said to us."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Unavailable("the disk of the archive is full: make room and send again", code="out-of-space")
     return Unavailable(f"the disk of the archive failed ({error.strerror}): send again", code="out-of-space")
