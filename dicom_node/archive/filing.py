@@ -71,7 +71,7 @@ class Filing:
     def __init__(self, archive: Archive, journal: JournalReader) -> None:
         self._archive = archive
         self._journal = journal
-        self._queue: queue.SimpleQueue[Filed | tuple[str, Callable[[], None], bool] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Filed | tuple[str, Callable[[], None], bool] | Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
 
@@ -102,6 +102,10 @@ class Filing:
         *refile* when its process died: the last records may be durable and were never announced.
         """
         self._queue.put((segment, freed, refile))
+
+    def fence(self, passed: Callable[[], None]) -> None:
+        """Call *passed* once everything announced so far is in the archive."""
+        self._queue.put(passed)
 
     def replay(self) -> int:
         """File everything a former run left in the journal and free it; return how many records there were.
@@ -140,13 +144,16 @@ class Filing:
             records = [item for item in items if isinstance(item, Filed)]
             if records and not self._persistently(partial(self._file_batch, records)):
                 return
-            if items[-1] is None:
+            last = items[-1]
+            if last is None:
                 return
-            if isinstance(items[-1], tuple):
-                segment, freed, refile = items[-1]
+            if isinstance(last, tuple):
+                segment, freed, refile = last
                 if not self._persistently(partial(self._free, segment, refile=refile)):
                     return
                 freed()
+            elif callable(last):
+                last()
 
     def _persistently(self, step: Callable[[], None]) -> bool:
         """Do *step* until the disk and the database let it; False when told to stop meanwhile."""

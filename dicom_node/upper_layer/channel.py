@@ -29,6 +29,9 @@ class Kind(Enum):
     CLOSED = b"Z"
     #: An association is over: number.
     ENDED = b"E"
+    #: Whether all that was announced so far is in the archive; answered by FILED with the same number.
+    FENCE = b"W"
+    FILED = b"w"
     #: A line for the log: level, from, message.
     LOGGED = b"L"
     #: Answers to ASKED: number, and what is to be sent; HANDED_OVER when somebody else serves the connection.

@@ -68,7 +68,7 @@ class Negotiation:
 
     def _negotiate(self, request: bytes) -> Proposal | None:
         pdu = A_ASSOCIATE_RQ()
-        pdu.decode(bytearray(request))
+        pdu.decode(request)
         primitive: Any = pdu.to_primitive()
         proposed = primitive.presentation_context_definition_list
         if not proposed or not all(context.abstract_syntax in _PLAIN for context in proposed):
@@ -76,7 +76,7 @@ class Negotiation:
         if not all(isinstance(item, _PLAIN_ITEMS) for item in primitive.user_information):
             return None  # roles, extended negotiation, user identity: pynetdicom knows them
         agreed, _ = negotiate_unrestricted(proposed, [build_context(VERIFICATION)], {})
-        contexts = {context.context_id: str(context.transfer_syntax[0]) for context in agreed if context.result == 0}
+        contexts = {int(context.context_id or 0): str(context.transfer_syntax[0]) for context in agreed if context.result == 0}
         answer = self._acceptance(primitive, agreed)
         return Proposal(str(primitive.calling_ae_title).strip(), str(primitive.called_ae_title).strip(), answer, contexts)
 
@@ -86,7 +86,9 @@ class Negotiation:
         answer.calling_ae_title, answer.called_ae_title = request.calling_ae_title, request.called_ae_title
         answer.result, answer.result_source = 0, 1
         answer.presentation_context_definition_results_list = agreed
-        length, class_uid, version = (kind() for kind in _PLAIN_ITEMS)
+        length, class_uid, version = (
+            MaximumLengthNotification(), ImplementationClassUIDNotification(), ImplementationVersionNameNotification(),
+        )  # fmt: skip
         length.maximum_length_received = self._maximum_pdu
         class_uid.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
         version.implementation_version_name = IMPLEMENTATION_VERSION_NAME

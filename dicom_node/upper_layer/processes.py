@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -176,12 +177,14 @@ class Processes:
             if kind is Kind.DURABLE:
                 self._filing.announce(Place(*head["at"]), head["digest"], body)
             elif kind is Kind.CLOSED:
-                self._filing.announce_closed(head["segment"], lambda segment=head["segment"]: self._freed(receiver, segment))  # type: ignore[misc] # bound now
+                self._filing.announce_closed(head["segment"], partial(self._freed, receiver, head["segment"]))
             elif kind is Kind.ASKED and connection is not None:
                 self._answering.submit(self._answer, receiver, head, body, connection)
             elif kind is Kind.ENDED:
                 with self._changing:
                     receiver.addresses.pop(head["number"], None)
+            elif kind is Kind.FENCE:
+                self._filing.fence(partial(self._tell_filed, receiver, head["number"]))
             elif kind is Kind.LOGGED:
                 logging.getLogger(head["from"]).log(head["level"], "%s: %s", receiver.name, head["message"])
             elif kind is Kind.READY:
@@ -206,6 +209,10 @@ class Processes:
             if not self._stopping.wait(_BEFORE_ANOTHER_S):
                 self._begin(receiver.name)
         receiver.ended.set()
+
+    def _tell_filed(self, receiver: _Receiver, number: int) -> None:
+        with suppress(OSError):
+            receiver.channel.send(Kind.FILED, {"number": number})
 
     def _freed(self, receiver: _Receiver, segment: str) -> None:
         with suppress(OSError):

@@ -55,13 +55,26 @@ Keep = Callable[[Parcel, Command, str], tuple[int, str]]
 
 
 class Receiving:
-    """Serves one accepted association to its end; *parcel* takes the bytes of each object, *keep* makes it durable."""
+    """Serves one accepted association to its end; *parcel* takes the bytes of each object, *keep* makes it durable.
 
-    def __init__(self, connection: socket.socket, accepted: Accepted, parcel: Parcel, keep: Keep, *, maximum_object_bytes: int):
+    *before_release* is called between the peer's release and our answer to it.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        accepted: Accepted,
+        parcel: Parcel,
+        keep: Keep,
+        before_release: Callable[[], None],
+        *,
+        maximum_object_bytes: int,
+    ) -> None:
         self._connection = connection
         self._accepted = accepted
         self._parcel = parcel
         self._keep = keep
+        self._before_release = before_release
         self._maximum = maximum_object_bytes
         #: The head of a PDU and that of an item in it; _ahead tells how many of these bytes have been read.
         self._head = memoryview(bytearray(_PDU_HEAD + _PDV_HEAD))
@@ -97,6 +110,7 @@ class Receiving:
         self._deadline = time.monotonic() + SECONDS_PER_PDU
         kind, length = self._head[0], int.from_bytes(self._head[2:6], "big")
         if kind == RELEASE_RQ:
+            self._before_release()
             self._send(RELEASE_RP)
             return False
         if kind == ABORT:

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 _STACK_BYTES = 512 << 10
 _SECONDS_TO_ANSWER = 30
+_SECONDS_TO_FILE = 1.0
 _LONGEST_LINE = 8000
 
 
@@ -59,6 +61,7 @@ class Reception:
         self._serving: dict[int, socket.socket] = {}
         self._changed = threading.Condition()
         self._parcels: list[Parcel] = []
+        self._fences: dict[int, threading.Event] = {}
 
     def run(self) -> None:
         """Serve until told to stop."""
@@ -74,6 +77,8 @@ class Reception:
             kind, head, body, _ = message
             if kind is Kind.FREED:
                 self._journal.freed(head["segment"])
+            elif kind is Kind.FILED:
+                self._filed(head["number"])
             elif kind is Kind.STOP:
                 threading.Thread(target=self._stop, args=(head["seconds"],), name="stop", daemon=True).start()
             else:
@@ -118,7 +123,8 @@ class Reception:
         try:
             connection.settimeout(_SECONDS_TO_ANSWER)
             connection.sendall(answer)
-            Receiving(connection, accepted, parcel, keep, maximum_object_bytes=self._maximum_object_bytes).run()
+            fence = partial(self._await_filing, number)
+            Receiving(connection, accepted, parcel, keep, fence, maximum_object_bytes=self._maximum_object_bytes).run()
         except Malformed as error:
             log.warning("the association of %s was aborted: %s", accepted.source, error)
         except OSError as error:
@@ -135,6 +141,21 @@ class Reception:
                 self._changed.notify_all()
             with suppress(OSError):
                 self._channel.send(Kind.ENDED, {"number": number})
+
+    def _await_filing(self, number: int) -> None:
+        """Wait a moment until what came can be found: who has released and then asks for it is not told that it is absent.
+
+        It is durable whatever comes; an archive that is busy or away keeps nobody longer than this.
+        """
+        passed = self._fences[number] = threading.Event()
+        self._channel.send(Kind.FENCE, {"number": number})
+        passed.wait(_SECONDS_TO_FILE)
+        self._fences.pop(number, None)
+
+    def _filed(self, number: int) -> None:
+        passed = self._fences.get(number)
+        if passed is not None:
+            passed.set()
 
     def _keep(self, parcel: Parcel, syntax: str, accepted: Accepted) -> tuple[int, str]:
         """Return status and comment of the C-STORE-RSP; success only of what is durable."""

@@ -88,6 +88,11 @@ class EventLog:
             self._latest = max(self._latest, position)
             self._news.notify_all()
 
+    @property
+    def newest_here(self) -> int:
+        """The newest position that this process has committed, 0 before the first."""
+        return self._latest
+
     def wait(self, position: int, seconds: float) -> None:
         """Sleep until this process has committed an event past *position*, or for *seconds*.
 
@@ -178,6 +183,7 @@ class Follower:
             try:
                 if position is None:
                     position = self._events.position_of(self.name)
+                looked_at = self._events.newest_here  # before looking: what comes meanwhile ends the wait at once
                 found = self._events.after(position, types=self._types, limit=100)
                 for event in found:
                     if self._stop.is_set():
@@ -185,7 +191,7 @@ class Follower:
                     self._answer(event)
                     position = event.position
                 if not found:
-                    self._events.wait(position, self.LOOK_AGAIN_S)
+                    self._events.wait(max(position, looked_at), self.LOOK_AGAIN_S)
             except Unavailable as error:
                 log.warning("follower %s waits: %s", self.name, error.sentence)
                 self._stop.wait(1)
