@@ -90,7 +90,8 @@ def house(config: Config, store: Kept) -> House:
     database, chronicle, archive = store.database, store.chronicle, store.archive
     confinement, passwords = Confinement(), Passwords()
     access = Access(_Institutions(database, everybody_is_the_clinic=config.demo), called_aet=config.aet)
-    node = DicomNode(archive, access, aet=config.aet, host=config.dicom.host, port=config.dicom.port)
+    processes = config.node_processes or len(os.sched_getaffinity(0))
+    node = DicomNode(archive, access, aet=config.aet, host=config.dicom.host, port=config.dicom.port, processes=processes)
     workers = (
         Settling(database, chronicle, quiet_s=config.quiet_s),
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),

@@ -125,7 +125,7 @@ class Blobs:
         try:
             if not anew and target.exists() and target.stat().st_size == size:
                 return
-            self._make_parent(target.parent)
+            target.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
             try:
                 write(descriptor)
@@ -146,7 +146,7 @@ class Blobs:
         """
         target = self.path(digest)
         try:
-            self._make_parent(target.parent)
+            target.parent.mkdir(parents=True, exist_ok=True)
             file.rename(target)
         except OSError as error:
             raise _unavailable(error) from error

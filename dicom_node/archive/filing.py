@@ -12,6 +12,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +28,9 @@ from telemed.kernel.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 64
+_AT_ONCE = 256
+#: Batches begin no faster than this: one transaction for many objects costs little more than for one.
+_PACE_S = 0.1
 _TRY_AGAIN_S = 0.5
 #: Where a record is put that the index refuses for a reason nobody foresaw: acknowledged, so never thrown away.
 ASIDE = "aside"
@@ -65,13 +68,26 @@ class Filed:
         return cls(place, received, file)
 
 
+@dataclass(frozen=True)
+class _Announced:
+    """A record as it was announced: read only by the thread that files it."""
+
+    place: Place
+    digest: str
+    meta: bytes
+
+
+#: A record; a segment to be freed, whom to tell, and whether to file it again first; whom to tell at once; the end.
+_Item = _Announced | tuple[str, Callable[[], None], bool] | Callable[[], None] | None
+
+
 class Filing:
     """The thread that files what the node's processes announce, and what a crash left in the journal."""
 
     def __init__(self, archive: Archive, journal: JournalReader) -> None:
         self._archive = archive
         self._journal = journal
-        self._queue: queue.SimpleQueue[Filed | tuple[str, Callable[[], None], bool] | Callable[[], None] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
 
@@ -94,7 +110,7 @@ class Filing:
 
     def announce(self, place: Place, digest: str, meta: bytes) -> None:
         """File the record at *place* soon."""
-        self._queue.put(Filed.of(place, digest, meta))
+        self._queue.put(_Announced(place, digest, meta))
 
     def announce_closed(self, segment: str, freed: Callable[[], None], *, refile: bool = False) -> None:
         """Free *segment* once all that was announced of it is filed, then call *freed*.
@@ -134,14 +150,12 @@ class Filing:
         return count
 
     def _run(self) -> None:
+        next_at = 0.0
         while True:
             items = [self._queue.get()]
-            while len(items) < _AT_ONCE and isinstance(items[-1], Filed):
-                try:
-                    items.append(self._queue.get_nowait())
-                except queue.Empty:
-                    break
-            records = [item for item in items if isinstance(item, Filed)]
+            self._take_more(items, next_at)
+            next_at = time.monotonic() + _PACE_S
+            records = [Filed.of(item.place, item.digest, item.meta) for item in items if isinstance(item, _Announced)]
             if records and not self._persistently(partial(self._file_batch, records)):
                 return
             last = items[-1]
@@ -154,6 +168,14 @@ class Filing:
                 freed()
             elif callable(last):
                 last()
+
+    def _take_more(self, items: list[_Item], until: float) -> None:
+        """Take what is announced too; wait for more only *until* then, and never when somebody waits for it."""
+        while len(items) < _AT_ONCE and isinstance(items[-1], _Announced):
+            try:
+                items.append(self._queue.get(timeout=max(until - time.monotonic(), 0)))
+            except queue.Empty:
+                return
 
     def _persistently(self, step: Callable[[], None]) -> bool:
         """Do *step* until the disk and the database let it; False when told to stop meanwhile."""

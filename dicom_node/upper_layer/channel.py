@@ -1,6 +1,6 @@
-"""What the main process and the receiving ones say to each other: a pair of sockets that keep messages whole.
+"""What the main process and the receiving ones say to each other, over a pair of sockets.
 
-A message is one byte that says its kind, and a body. When one end dies, however it dies, the other sees the end of file.
+A message is its kind, a head in JSON, and a body. When one end dies, however it dies, the other sees the end of file.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from enum import Enum
 from typing import Any
 
-#: Larger than the longest association request we read, and its answer.
-_LARGEST = 192 << 10
+_HEAD = struct.Struct("<c?II")
+_AT_ONCE = 256 << 10
+_DESCRIPTORS = 16
 
 
 class Kind(Enum):
@@ -44,40 +47,62 @@ class Kind(Enum):
     STOP = b"Q"
 
 
+Message = tuple[Kind, dict[str, Any], bytes, socket.socket | None]
+
+
 class Channel:
-    """One end; several threads may send, one receives."""
+    """One end; several threads may send, one receives.
+
+    It is a stream, read in large pieces: whoever sends must not wait until the other end's thread has its turn for each
+    message, which in a busy interpreter comes 5 ms apart. Descriptors arrive in the order of the messages that carry them.
+    """
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
         self._sending = threading.Lock()
+        self._received = bytearray()
+        self._connections: deque[socket.socket] = deque()
 
     def send(self, kind: Kind, head: Mapping[str, Any], body: bytes = b"", connection: socket.socket | None = None) -> None:
         """Send a message; OSError when the other end is gone."""
         plain = json.dumps(head).encode()
-        message = kind.value + struct.pack("<I", len(plain)) + plain + body
+        message = _HEAD.pack(kind.value, connection is not None, len(plain), len(body)) + plain + body
         with self._sending:
-            if connection is None:
-                self._end.sendall(message)
-            else:
-                socket.send_fds(self._end, [message], [connection.fileno()])
+            if connection is not None:
+                sent = socket.send_fds(self._end, [message], [connection.fileno()])
+                message = message[sent:]
+            self._end.sendall(message)
 
-    def receive(self) -> tuple[Kind, dict[str, Any], bytes, socket.socket | None] | None:
-        """Return the next message, or None when the other end is gone."""
-        try:
-            message, descriptors, _, _ = socket.recv_fds(self._end, _LARGEST, 1)
-        except OSError:
-            return None
-        connection = socket.socket(fileno=descriptors[0]) if descriptors else None
-        if not message:
-            return None
-        (length,) = struct.unpack_from("<I", message, 1)
-        return Kind(message[:1]), json.loads(message[5 : 5 + length]), message[5 + length :], connection
+    def receive(self) -> Iterator[Message]:
+        """Yield the messages until the other end is gone."""
+        while True:
+            try:
+                piece, descriptors, _, _ = socket.recv_fds(self._end, _AT_ONCE, _DESCRIPTORS)
+            except OSError:
+                return
+            if not piece:
+                return
+            self._connections.extend(socket.socket(fileno=descriptor) for descriptor in descriptors)
+            self._received += piece
+            yield from self._whole()
+
+    def _whole(self) -> Iterator[Message]:
+        """Yield the messages that are there in whole."""
+        begin = 0
+        while len(self._received) - begin >= _HEAD.size:
+            kind, carries, head_bytes, body_bytes = _HEAD.unpack_from(self._received, begin)
+            body_at = begin + _HEAD.size + head_bytes
+            if len(self._received) < body_at + body_bytes:
+                break
+            head = json.loads(self._received[begin + _HEAD.size : body_at])
+            body = bytes(self._received[body_at : body_at + body_bytes])
+            begin = body_at + body_bytes
+            yield Kind(kind), head, body, self._connections.popleft() if carries else None
+        del self._received[:begin]
 
     def close(self) -> None:
         """Let the other end know that nobody listens any more."""
         with self._sending:
-            try:
+            with suppress(OSError):
                 self._end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             self._end.close()

@@ -147,7 +147,7 @@ class Processes:
 
     def _begin(self, name: str) -> _Receiver:
         assert self._listener is not None
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         settings = {
@@ -172,8 +172,7 @@ class Processes:
         return receiver
 
     def _listen_to(self, receiver: _Receiver) -> None:
-        while (message := receiver.channel.receive()) is not None:
-            kind, head, body, connection = message
+        for kind, head, body, connection in receiver.channel.receive():
             if kind is Kind.DURABLE:
                 self._filing.announce(Place(*head["at"]), head["digest"], body)
             elif kind is Kind.CLOSED:

@@ -7,8 +7,10 @@ a whole object too, and silence between objects another.
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from dicom_node.upper_layer.messages import (
@@ -37,6 +39,8 @@ SECONDS_PER_PDU = 120.0
 #: 4 GiB in this time is 600 KB/s: slower lines send no such objects.
 SECONDS_PER_OBJECT = 2 * 3600.0
 SECONDS_IDLE = 60.0
+#: How often a thread that waits looks at its deadline.
+_LOOK_UP_S = 2
 
 _PDU_HEAD, _PDV_HEAD = 6, 6
 
@@ -94,6 +98,9 @@ class Receiving:
         OSError
             when the connection or the time ended.
         """
+        self._connection.setblocking(True)  # noqa: FBT003 - the socket's own signature
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _LOOK_UP_S, 0))
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(SECONDS_PER_PDU), 0))
         try:
             while self._pdu():
                 pass
@@ -176,11 +183,7 @@ class Receiving:
         while count:
             room = self._parcel.room(count)
             while room:
-                if reads_ahead and len(room) == count:
-                    done, _, _, _ = self._connection_in_time().recvmsg_into([room, self._head])
-                else:
-                    done = self._connection_in_time().recv_into(room)
-                self._quick_acknowledgement()
+                done = self._receive([room, self._head] if reads_ahead and len(room) == count else [room])
                 if not done:
                     raise ConnectionResetError("the peer left within an object")
                 taken = min(done, len(room))
@@ -196,8 +199,7 @@ class Receiving:
         No PDU that another may follow is shorter than the whole head.
         """
         while self._ahead < count:
-            done = self._connection_in_time().recv_into(self._head[self._ahead :])
-            self._quick_acknowledgement()
+            done = self._receive([self._head[self._ahead :]])
             if not done:
                 if self._ahead == 0 and self._storing is None:
                     return False
@@ -209,24 +211,25 @@ class Receiving:
         received = bytearray(count)
         view, begin = memoryview(received), 0
         while begin < count:
-            done = self._connection_in_time().recv_into(view[begin:])
-            self._quick_acknowledgement()
+            done = self._receive([view[begin:]])
             if not done:
                 raise ConnectionResetError("the peer left within a message")
             begin += done
         return bytes(received)
 
-    def _connection_in_time(self) -> socket.socket:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise Malformed("a PDU that did not arrive in time")
-        self._connection.settimeout(left)
-        return self._connection
+    def _receive(self, into: list[memoryview]) -> int:
+        """Read what there is, at least a byte, before the deadline; 0 when the peer has left.
 
-    def _quick_acknowledgement(self) -> None:
-        """Ask for it again: Linux forgets it after each, and a sender with Nagle on stalls 40 ms without."""
-        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        The socket blocks, and gives up after _LOOK_UP_S by itself: a timeout of Python's would cost two calls more each time.
+        """
+        while True:
+            if time.monotonic() > self._deadline:
+                raise Malformed("a PDU that did not arrive in time")
+            with suppress(BlockingIOError):
+                done = self._connection.recvmsg_into(into)[0]
+                # Asked for again each time: Linux forgets it, and a sender with Nagle on stalls 40 ms without.
+                self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+                return done
 
     def _send(self, pdu: bytes) -> None:
-        self._connection.settimeout(SECONDS_PER_PDU)
         self._connection.sendall(pdu)

@@ -73,8 +73,7 @@ class Reception:
 
     def _obey(self) -> None:
         """Do what the main process says; without it there is nothing left to do."""
-        while (message := self._channel.receive()) is not None:
-            kind, head, body, _ = message
+        for kind, head, body, _ in self._channel.receive():
             if kind is Kind.FREED:
                 self._journal.freed(head["segment"])
             elif kind is Kind.FILED:
