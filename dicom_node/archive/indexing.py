@@ -110,7 +110,9 @@ def is_referenced(db: Connection, digest: str) -> bool:
 def enter(db: Connection, objects: Sequence[Received]) -> list[Entered]:
     """Write what is new of *objects*, in their order; their blobs must be durable already, or in the ingest journal."""
     entered: dict[int, Entered] = {}
-    for institution in sorted({received.institution for received in objects}):  # in one order: two batches never wait for each other
+    for institution in sorted(
+        {received.institution for received in objects}
+    ):  # in one order: two batches never wait for each other
         serialise(db, _INDEX_LOCK | zlib.crc32(institution.encode()))
         mine = [(number, received) for number, received in enumerate(objects) if received.institution == institution]
         batch = _Batch(db, _kept(db, institution, {received.header.sop_instance_uid for _, received in mine}))
@@ -153,7 +155,12 @@ class _Batch:
         study["last_received_at"] = max(study["last_received_at"], received.at)
         study["grown"] = True
         return Entered(
-            received.digest, uid, new=True, conflicting=False, first_of_study=first_of_study, instance_count=study["instance_count"]
+            received.digest,
+            uid,
+            new=True,
+            conflicting=False,
+            first_of_study=first_of_study,
+            instance_count=study["instance_count"],
         )
 
     def _series_of(self, received: Received, study: dict[str, Any]) -> str:

@@ -156,7 +156,7 @@ class JournalWriter:
             buffer[: len(head) + _CHECK.size] = head + _CHECK.pack(zlib.crc32(head))
             with memoryview(buffer) as view, view[:total] as record:
                 if os.pwritev(segment.descriptor, [record], offset) != total:
-                    raise OSError(errno.EIO, "short write")
+                    raise OSError(errno.EIO, "short write")  # noqa: TRY301 - it joins the disk's own errors
             written = True
             self._announce(Place(segment.path.name, offset, content_bytes, len(meta)), digest.hex(), meta)
         except OSError as error:

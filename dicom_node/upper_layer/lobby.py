@@ -49,7 +49,7 @@ class Lobby:
 
     def run(self) -> None:
         """Serve until `stop`, or until the listener is closed."""
-        self._listener.setblocking(False)
+        self._listener.settimeout(0)
         self._selector.register(self._listener, selectors.EVENT_READ)
         while not self._stopping.is_set():
             for key, _ in self._selector.select(0.2):
@@ -87,7 +87,7 @@ class Lobby:
             self._hang_up(same[0])
         elif len(self._guests) >= MAX_WAITING:
             self._hang_up(next(iter(self._guests.values())))
-        connection.setblocking(False)
+        connection.settimeout(0)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._guests[connection.fileno()] = guest
@@ -111,7 +111,7 @@ class Lobby:
                 guest.connection.send(ABORTED)
             return self._hang_up(guest)
         self._forget(guest)
-        guest.connection.setblocking(True)
+        guest.connection.settimeout(None)
         return self._asked(guest.connection, guest.address, bytes(guest.request))
 
     def _send_away_the_late(self) -> None:

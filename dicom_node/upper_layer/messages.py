@@ -21,7 +21,7 @@ _MAX_COMMENT = 64  # VR LO of (0000,0902), default character repertoire
 _MAX_UID = 66
 
 
-class Malformed(Exception):  # noqa: N818 - it says what the peer's bytes are
+class Malformed(Exception):
     """The peer broke the protocol: the association is over."""
 
 

@@ -147,12 +147,15 @@ class _Spill:
         """Make the file durable behind its right preface; return its name, its sha256 as hex, and its header."""
         if self._failed is not None:
             raise unavailable(self._failed)
-        with mmap.mmap(self._descriptor, 0, prot=mmap.PROT_READ) as mapped, memoryview(mapped) as whole:
-            with whole[len(guessed) :] as data:
-                header = read_header(data, syntax)
-                right = preface(header.sop_class_uid, header.sop_instance_uid, syntax)
-                if right != guessed:
-                    return self._again(right, data, header)
+        with (
+            mmap.mmap(self._descriptor, 0, prot=mmap.PROT_READ) as mapped,
+            memoryview(mapped) as whole,
+            whole[len(guessed) :] as data,
+        ):
+            header = read_header(data, syntax)
+            right = preface(header.sop_class_uid, header.sop_instance_uid, syntax)
+            if right != guessed:
+                return self._again(right, data, header)
         return *self.durably(), header
 
     def _again(self, right: bytes, data: memoryview, header: Header) -> tuple[str, str, Header]:
@@ -190,4 +193,3 @@ class _Spill:
 
 def _text(uid: bytes) -> str:
     return uid.strip(b"\0 ").decode("ascii", "replace").encode("ascii", "replace").decode()
-

@@ -64,7 +64,9 @@ class _Receiver:
 class Processes:
     """The receiving processes before *archive*; *folder* holds the journal, on the file system of the archive's blobs."""
 
-    def __init__(self, archive: Archive, access: Access, folder: Path, *, limits: Limits, maximum_pdu: int, hand_over: HandOver):
+    def __init__(
+        self, archive: Archive, access: Access, folder: Path, *, limits: Limits, maximum_pdu: int, hand_over: HandOver
+    ) -> None:
         self._access = access
         self._folder = folder
         self._limits = limits
@@ -160,7 +162,7 @@ class Processes:
             "segments": self._limits.segments,
         }
         command = [sys.executable, "-m", "dicom_node.upper_layer.reception", json.dumps(settings)]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
         with theirs:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 command, pass_fds=(self._listener.fileno(), theirs.fileno()), stdin=subprocess.DEVNULL, env=environment

@@ -69,14 +69,15 @@ def test_storing_beside_the_peers(tmp_path):
     with ExitStack() as stack:
         tuned = {name: stack.enter_context(running(name, tmp_path / name)) for name in present}
         plain = {name: stack.enter_context(running(name, tmp_path / f"{name}-plain", nodelay=False)) for name in present}
-        print(f"\n{'scenario':24}" + "".join(f"{name + ' /s':>14}{'filed/s':>10}{'CPU s/1000':>12}" for name in present) + "   ratios")
+        print(
+            f"\n{'scenario':24}"
+            + "".join(f"{name + ' /s':>14}{'filed/s':>10}{'CPU s/1000':>12}" for name in present)
+            + "   ratios"
+        )
         for kind, associations, objects, nodelay in SCENARIOS:
             servers = tuned if nodelay else plain
             rounds = [
-                {
-                    name: measured(peer, corpus, kind, associations, objects, nodelay=nodelay)
-                    for name, peer in servers.items()
-                }
+                {name: measured(peer, corpus, kind, associations, objects, nodelay=nodelay) for name, peer in servers.items()}
                 for _ in range(ROUNDS)
             ]
             line = f"{kind} x{associations}{'' if nodelay else ' without TCP_NODELAY':20}"[:24].ljust(24)
