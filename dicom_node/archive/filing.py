@@ -84,8 +84,10 @@ _Item = _Announced | tuple[str, Callable[[], None], bool] | Callable[[], None] |
 class Filing:
     """The thread that files what the node's processes announce, and what a crash left in the journal."""
 
-    def __init__(self, archive: Archive, journal: JournalReader) -> None:
+    def __init__(self, archive: Archive, journal: JournalReader, *, stalled: Callable[[bool], None]) -> None:
+        """Call *stalled* with True when the disk or the database is away, with False when both are back."""
         self._archive = archive
+        self._stalled = stalled
         self._journal = journal
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -179,14 +181,20 @@ class Filing:
 
     def _persistently(self, step: Callable[[], None]) -> bool:
         """Do *step* until the disk and the database let it; False when told to stop meanwhile."""
+        waiting = False
         while True:
             try:
                 step()
             except (Unavailable, OSError) as error:
                 log.warning("filing waits: %s", error)
+                if not waiting:
+                    self._stalled(True)  # noqa: FBT003 - it is the news itself
+                waiting = True
                 if self._stopping.wait(_TRY_AGAIN_S):
                     return False
             else:
+                if waiting:
+                    self._stalled(False)  # noqa: FBT003 - it is the news itself
                 return True
 
     def _file_batch(self, records: Sequence[Filed]) -> None:

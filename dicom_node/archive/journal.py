@@ -135,6 +135,13 @@ class JournalWriter:
         self._opened: dict[Path, _Segment] = {}
         self._open: _Segment | None = None
         self._changed = threading.Condition()
+        self._stalled = False
+
+    def stall(self, *, stalled: bool) -> None:
+        """While *stalled*, nothing becomes free soon: a full journal refuses at once instead of waiting a moment."""
+        with self._changed:
+            self._stalled = stalled
+            self._changed.notify_all()
 
     def write(self, buffer: mmap.mmap, content_bytes: int, digest: bytes, meta: bytes) -> None:
         """Make a record durable; its content lies in *buffer* behind one free block, with room for *meta* behind.
@@ -185,7 +192,8 @@ class JournalWriter:
             with self._changed:
                 while (segment := self._open) is None or segment.end + total > segment.size:
                     closed += self._close_open()
-                    if not self._free and not self._changed.wait(deadline - time.monotonic()):
+                    in_vain = not self._free and (self._stalled or not self._changed.wait(deadline - time.monotonic()))
+                    if in_vain:
                         raise Unavailable(
                             "the archive cannot keep up or its database is away: send again later", code="out-of-space"
                         )

@@ -43,6 +43,8 @@ class Kind(Enum):
     HANDED_OVER = b"T"
     #: A segment may be used again.
     FREED = b"F"
+    #: Whether the archive is away: a full journal then stays full.
+    STALLED = b"S"
     #: Accept no more, and end within so many seconds.
     STOP = b"Q"
 

@@ -73,7 +73,7 @@ class Processes:
         self._hand_over = hand_over
         self._negotiation = Negotiation(maximum_pdu)
         self._journal = JournalReader(folder)
-        self._filing = Filing(archive, self._journal)
+        self._filing = Filing(archive, self._journal, stalled=self._tell_stalled)
         self._receivers: dict[str, _Receiver] = {}
         self._changing = threading.Lock()
         self._stopping = threading.Event()
@@ -210,6 +210,13 @@ class Processes:
             if not self._stopping.wait(_BEFORE_ANOTHER_S):
                 self._begin(receiver.name)
         receiver.ended.set()
+
+    def _tell_stalled(self, stalled: bool) -> None:  # noqa: FBT001 - it is the news itself
+        with self._changing:
+            receivers = list(self._receivers.values())
+        for receiver in receivers:
+            with suppress(OSError):
+                receiver.channel.send(Kind.STALLED, {"stalled": stalled})
 
     def _tell_filed(self, receiver: _Receiver, number: int) -> None:
         with suppress(OSError):

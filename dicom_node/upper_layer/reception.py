@@ -78,6 +78,8 @@ class Reception:
                 self._journal.freed(head["segment"])
             elif kind is Kind.FILED:
                 self._filed(head["number"])
+            elif kind is Kind.STALLED:
+                self._journal.stall(stalled=head["stalled"])
             elif kind is Kind.STOP:
                 threading.Thread(target=self._stop, args=(head["seconds"],), name="stop", daemon=True).start()
             else:

@@ -19,7 +19,7 @@ SCENARIOS = [
     ("ecg", 1, 150, True), ("ecg", 4, 100, True), ("ecg", 8, 60, True),
     ("ct", 1, 40, False),
 ]  # fmt: skip
-ROUNDS = 1
+ROUNDS = 3
 
 
 @dataclass
