@@ -30,9 +30,19 @@ class GuardedSocket(transport.AssociationSocket):
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - handed through to pynetdicom
         super().__init__(*arguments, **named)
         self._bytes_of_object = 0
+        self._unread = b""
         if self.socket is not None:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    @property
+    def ready(self) -> bool:
+        """Whether something can be read without waiting."""
+        return bool(self._unread) or bool(super().ready)
+
+    def unread(self, received: bytes) -> None:
+        """Let *received*, which somebody else read from the connection, be read here first."""
+        self._unread = received
 
     def message_ended(self) -> None:
         """Begin to count anew: a whole DIMSE message has been received."""
@@ -54,7 +64,9 @@ class GuardedSocket(transport.AssociationSocket):
             raise self._hung_up(f"an object of more than {self.maximum_object_bytes} bytes was sent")
         deadline = time.monotonic() + (SECONDS_PER_PDU if accepted else SECONDS_BEFORE_ACCEPTANCE)
         received = bytearray(nr_bytes)
-        view, count = memoryview(received), 0
+        before, self._unread = self._unread[:nr_bytes], self._unread[nr_bytes:]
+        received[: len(before)] = before
+        view, count = memoryview(received), len(before)
         while count < nr_bytes:
             count += (some := self._some(view[count:], deadline))
             if not some:
@@ -107,13 +119,36 @@ class GuardedHandler(transport.RequestHandler):
         guarded = GuardedSocket(created, client_socket=self.request)
         if isinstance(self.server, NodeServer):
             guarded.maximum_object_bytes = self.server.maximum_object_bytes
+            guarded.unread(self.server.requests.pop(self.request, b""))
         created.dul.socket = guarded
         return created
 
 
 class NodeServer(transport.ThreadedAssociationServer):
-    """The listening socket; a waiting line long enough for a county's devices after a power cut."""
+    """The listening socket; a waiting line long enough for a county's devices after a power cut.
+
+    It accepts nothing itself: the upper layer does, and hands over what is for pynetdicom.
+    """
 
     request_queue_size = 128
     daemon_threads = True
     maximum_object_bytes = GuardedSocket.maximum_object_bytes
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - handed through to pynetdicom
+        super().__init__(*arguments, **named)
+        self.requests: dict[socket.socket, bytes] = {}
+
+    def take(self, connection: socket.socket, _address: str, request: bytes) -> None:
+        """Serve *connection*, from which *request* has been read already."""
+        try:
+            address = connection.getpeername()
+        except OSError:  # the peer did not wait
+            connection.close()
+            return
+        self.requests[connection] = request
+        self.process_request(connection, address)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self.server_close()
+        self.ae._servers.remove(self)  # noqa: SLF001 - as its own shutdown does, which waits for a loop we never ran

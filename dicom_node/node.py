@@ -21,11 +21,13 @@ from dicom_node.services.exchange import SYNTAXES, Caller, Service, Services
 from dicom_node.services.storage import store
 from dicom_node.services.verification import VERIFICATION, echoed
 from dicom_node.tls import TlsNodeServer, TlsSettings, certified_names, context_of
+from dicom_node.upper_layer.processes import Limits, Processes
 from telemed.kernel.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
 MAXIMUM_PDU = 1 << 20
+_SEGMENTS = 8
 ACSE_TIMEOUT_S, DIMSE_TIMEOUT_S, NETWORK_TIMEOUT_S = 30, 60, 60
 
 
@@ -34,6 +36,9 @@ class DicomNode:
 
     *services* are the further service classes, each chosen by the SOP class of a request. *tls* adds a second listener, on
     which a caller's certificate must name its AE title.
+
+    Plain storage is received by *processes* of their own (`upper_layer`), which hold at most *journal_bytes* each that
+    are durable and not yet in the archive; every other association is served here, by pynetdicom.
 
     Every storage SOP class is accepted, unknown and private ones too, in the first transfer syntax proposed for it: what
     we cannot decode we can still keep, and a modality's own syntax is the one that loses nothing.
@@ -51,6 +56,8 @@ class DicomNode:
         maximum_object_bytes: int = 4 << 30,
         services: Iterable[Service] = (),
         tls: TlsSettings | None = None,
+        processes: int = 1,
+        journal_bytes: int = 512 << 20,
     ) -> None:
         self.aet = aet
         self._archive = archive
@@ -59,6 +66,15 @@ class DicomNode:
         self._maximum_associations = maximum_associations
         self._maximum_object_bytes = maximum_object_bytes
         self._services = Services(services)
+        self._limits = Limits(
+            processes=processes,
+            associations=maximum_associations,
+            associations_per_address=max(1, maximum_associations * 3 // 4),
+            object_bytes=maximum_object_bytes,
+            segment_bytes=journal_bytes // _SEGMENTS,
+            segments=_SEGMENTS,
+        )
+        self._processes: Processes | None = None
         self._institutions: WeakKeyDictionary[Association, str] = WeakKeyDictionary()
         self._tls = tls
         self._server: NodeServer | None = None
@@ -108,18 +124,25 @@ class DicomNode:
             (evt.EVT_C_ECHO, lambda _event: echoed()),
             (evt.EVT_C_STORE, self._store),
         ]
-        self._server = plain = self._listen(ae, self._asked_for, handlers, NodeServer)
-        if self._tls is not None and secured is not None:
-            try:
-                server = self._listen(ae, (self._tls.host, self._tls.port), handlers, TlsNodeServer)
-            except Unavailable:
-                plain.server_close()
-                self._server = None
-                raise
-            server.tls = secured
-            self._tls_server = server
-        for server in filter(None, (self._server, self._tls_server)):
-            threading.Thread(target=server.serve_forever, args=(0.1,), name="dicom-node", daemon=True).start()
+        plain = self._listen(ae, self._asked_for, handlers, NodeServer)
+        journal = self._archive.blobs.folder / "journal"
+        self._processes = Processes(
+            self._archive, self._access, journal, limits=self._limits, maximum_pdu=MAXIMUM_PDU, hand_over=plain.take
+        )
+        over_tls: Any = None
+        try:
+            if self._tls is not None:
+                over_tls = self._listen(ae, (self._tls.host, self._tls.port), handlers, TlsNodeServer)
+                over_tls.tls = secured
+            self._processes.start(plain.socket)
+        except BaseException:
+            plain.close()
+            if over_tls is not None:
+                over_tls.close()
+            raise
+        self._server, self._tls_server = plain, over_tls
+        if over_tls is not None:
+            threading.Thread(target=over_tls.serve_forever, args=(0.1,), name="dicom-node-tls", daemon=True).start()
 
     def _listen(self, ae: AE, address: tuple[str, int], handlers: Any, kind: type[NodeServer]) -> Any:  # noqa: ANN401 - pynetdicom's own types
         try:
@@ -135,17 +158,22 @@ class DicomNode:
 
     def stop(self, seconds: float = 10) -> None:
         """Accept no more, let the open associations end within *seconds*, then abort what is left."""
-        servers = [server for server in (self._server, self._tls_server) if server is not None]
-        if self._server is not None:
-            self._asked_for = self._server.server_address[:2]
-        self._server = self._tls_server = None
-        for server in servers:
-            server.shutdown()
+        server, secured, self._server, self._tls_server = self._server, self._tls_server, None, None
+        if server is None or self._processes is None:
+            return
+        self._asked_for = server.server_address[:2]
         deadline = time.monotonic() + seconds
-        while (left := [one for server in servers for one in server.active_associations]) and time.monotonic() < deadline:
+        server.close()
+        if secured is not None:
+            secured.shutdown()
+        ending = threading.Thread(target=self._processes.stop, args=(seconds,), name="dicom-node-stop", daemon=True)
+        ending.start()
+        servers = [one for one in (server, secured) if one is not None]
+        while (left := [one for each in servers for one in each.active_associations]) and time.monotonic() < deadline:
             time.sleep(0.05)
         for association in left:
             association.abort()
+        ending.join()
 
     def _requested(self, event: Any) -> None:  # noqa: ANN401 - pynetdicom's Event, untyped
         """Answer an A-ASSOCIATE-RQ: remember whose it is, or turn it away."""

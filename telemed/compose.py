@@ -113,6 +113,7 @@ def house(config: Config, store: Kept) -> House:
         port=config.dicom.port,
         services=_services(config, store, commitments),
         tls=_tls(config),
+        processes=config.node_processes or len(os.sched_getaffinity(0)),
     )
     workers = (
         Settling(database, chronicle, quiet_s=config.quiet_s),

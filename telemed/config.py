@@ -62,6 +62,8 @@ class Config:
     demo: bool = False
     #: How long nothing must arrive before a study counts as whole, in seconds.
     quiet_s: float = 3.0
+    #: How many processes receive DICOM objects; 0: one for each core.
+    node_processes: int = 0
     #: UDP ports and addresses offered for rounds come from the machine; nothing outside is asked.
     ice_servers: tuple[str, ...] = ()
 
@@ -140,5 +142,6 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "aet": _ae_title,
     "demo": _switch,
     "quiet_s": float,
+    "node_processes": int,
     "ice_servers": _words,
 }

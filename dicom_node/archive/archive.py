@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
 
 from dicom_node.archive import events, index
 from dicom_node.archive.blobs import Blob, Blobs
 from dicom_node.archive.header import Header, read_header
-from dicom_node.archive.indexing import Entered, Received, enter, is_referenced, known
+from dicom_node.archive.indexing import Entered, Received, enter, is_referenced, kept_digests, known
 from dicom_node.archive.part10 import preface, read_preface
 from telemed.kernel.audit import AuditRecord, Chronicle
 from telemed.kernel.database import Database
@@ -43,6 +47,11 @@ class Archive:
         self._chronicle = chronicle
         self._blobs = blobs
 
+    @property
+    def blobs(self) -> Blobs:
+        """Where the bytes lie."""
+        return self._blobs
+
     def recover(self) -> int:
         """Undo the stores that a crash interrupted; return how many. Call it once, before the first store."""
 
@@ -72,16 +81,17 @@ class Archive:
             code "out-of-space" or "database"; nothing is visible, the sender may try again.
         """
         whole = memoryview(data)
-        before = b""
         if transfer_syntax_uid is None:
             given = read_preface(whole)
             transfer_syntax_uid, bare = given.transfer_syntax_uid, whole[given.length :]
         else:
             bare = whole
         header = read_header(bare, transfer_syntax_uid)
-        if len(bare) == len(whole):
-            before = preface(header.sop_class_uid, header.sop_instance_uid, transfer_syntax_uid)
-        data_digest = hashlib.sha256(bare).hexdigest()
+        ours = preface(header.sop_class_uid, header.sop_instance_uid, transfer_syntax_uid)
+        before = ours if len(bare) == len(whole) else b""
+        canonical = hashlib.sha256(ours)
+        canonical.update(bare)
+        data_digest = canonical.hexdigest()
         try:
             with self._database.reading() as db:
                 entered = known(db, institution, header, data_digest)
@@ -104,37 +114,64 @@ class Archive:
         )
 
     def _enter(self, institution: str, header: Header, syntax: str, blob: Blob, *, data_digest: str, source: str) -> Entered:
-        """Write the row and tell the house, in one transaction."""
+        at = self._chronicle.clock.now()
+        received = Received(institution, header, syntax, blob.digest, data_digest, blob.size, source, at)
+        [entered] = self.enter([received])
+        return entered
+
+    def enter(self, objects: Sequence[Received]) -> list[Entered]:
+        """Write the rows of *objects* and tell the house, in one transaction; their bytes must be safe already."""
         with self._database.transaction() as db:
-            at = self._chronicle.clock.now()
-            entered = enter(db, Received(institution, header, syntax, blob.digest, data_digest, blob.size, source, at))
-            subject = entered.study_instance_uid
-            if not entered.new:
-                return entered
-            if entered.conflicting:
-                told = events.instance_conflict(institution, subject, sop_instance_uid=header.sop_instance_uid, source=source)
-                self._chronicle.enter(
-                    db, events.INSTANCE_CONFLICT, subject, told, actor=source[:128], institution=institution, entity="Study"
-                )
-                return entered
-            arrived = None
-            if entered.first_of_study:
-                arrived = events.study_arrived(institution, subject, modality=header.modality, source=source)
-                self._chronicle.events.append(db, events.STUDY_ARRIVED, subject, arrived)
-            stored = events.instance_stored(
-                institution,
-                subject,
-                series_instance_uid=header.series_instance_uid,
-                sop_instance_uid=header.sop_instance_uid,
-                sop_class_uid=header.sop_class_uid,
-                modality=header.modality,
-                instance_count=entered.instance_count,
-            )
-            self._chronicle.events.append(db, events.INSTANCE_STORED, subject, stored)
-            if arrived is not None:  # PS3.15 A.5.3.7, DICOM Instances Transferred, is told per study, not per image
-                record = AuditRecord(source[:128], events.STUDY_ARRIVED, "Study", subject, institution, detail=arrived)
-                self._chronicle.trail.append(db, record)
-            return entered
+            made = enter(db, objects)
+            told: list[tuple[str, str, dict[str, Any]]] = []
+            for received, entered in zip(objects, made, strict=True):
+                if entered.conflicting and entered.new:
+                    self._tell_conflict(db, received, entered)
+                elif entered.new:
+                    told += self._news(db, received, entered)
+            self._chronicle.events.append_all(db, told)
+        return made
+
+    def known(self, objects: Sequence[Received]) -> list[str | None]:
+        """Return for each object the digest of the file that keeps its very bytes; None when they never came before."""
+        with self._database.reading() as db:
+            return kept_digests(db, objects)
+
+    def _tell_conflict(self, db: Connection, received: Received, entered: Entered) -> None:
+        told = events.instance_conflict(
+            received.institution,
+            entered.study_instance_uid,
+            sop_instance_uid=received.header.sop_instance_uid,
+            source=received.source,
+        )
+        self._chronicle.enter(
+            db,
+            events.INSTANCE_CONFLICT,
+            entered.study_instance_uid,
+            told,
+            actor=received.source[:128],
+            institution=received.institution,
+            entity="Study",
+        )
+
+    def _news(self, db: Connection, received: Received, entered: Entered) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        institution, header, subject = received.institution, received.header, entered.study_instance_uid
+        if entered.first_of_study:
+            arrived = events.study_arrived(institution, subject, modality=header.modality, source=received.source)
+            yield events.STUDY_ARRIVED, subject, arrived
+            # PS3.15 A.5.3.7, DICOM Instances Transferred, is told per study, not per image
+            record = AuditRecord(received.source[:128], events.STUDY_ARRIVED, "Study", subject, institution, detail=arrived)
+            self._chronicle.trail.append(db, record)
+        stored = events.instance_stored(
+            institution,
+            subject,
+            series_instance_uid=header.series_instance_uid,
+            sop_instance_uid=header.sop_instance_uid,
+            sop_class_uid=header.sop_class_uid,
+            modality=header.modality,
+            instance_count=entered.instance_count,
+        )
+        yield events.INSTANCE_STORED, subject, stored
 
     def file(self, institution: str, sop_instance_uid: str) -> Path:
         """Return the Part 10 file of an instance (read it, never write it), or raise NotFound."""

@@ -6,6 +6,7 @@ so a file that exists is complete, and the same content is kept once.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import os
@@ -20,6 +21,8 @@ from typing import Protocol
 from telemed.kernel.database import new_id
 from telemed.kernel.errors import NotFound, Unavailable
 
+#: Python has no name for syncfs, which reports a failed write since Linux 5.8.
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -28,6 +31,7 @@ class Disk(Protocol):
 
     def write(self, descriptor: int, data: memoryview) -> int: ...  # noqa: D102 - os.write
     def fsync(self, descriptor: int) -> None: ...  # noqa: D102 - os.fsync
+    def sync_all(self, descriptor: int) -> None: ...  # noqa: D102 - syncfs
     def link(self, source: Path, target: Path) -> None: ...  # noqa: D102 - os.link
 
 
@@ -41,6 +45,11 @@ class SystemDisk:
     def fsync(self, descriptor: int) -> None:
         """Return once the file's content and size survive a power cut."""
         os.fsync(descriptor)
+
+    def sync_all(self, descriptor: int) -> None:
+        """Return once the whole file system of the descriptor survives a power cut: one commit for many new files."""
+        if _LIBC.syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
     def link(self, source: Path, target: Path) -> None:
         """Give the file its second name in one step; FileExistsError when the name is taken."""
@@ -70,6 +79,11 @@ class Blobs:
         self._making = threading.Lock()
         self._incoming.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def folder(self) -> Path:
+        """Where everything lies."""
+        return self._folder
+
     @contextmanager
     def keeping(self, chunks: Iterable[bytes | memoryview]) -> Iterator[Blob]:
         """Keep the bytes of *chunks*, in order; inside the block they survive a power cut.
@@ -92,11 +106,67 @@ class Blobs:
             self._sync_folder(target.parent)
         except OSError as error:
             mark.unlink(missing_ok=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise Unavailable("the disk of the archive is full: make room and send again", code="out-of-space") from error
-            raise Unavailable(f"the disk of the archive failed ({error.strerror}): send again", code="out-of-space") from error
+            raise _unavailable(error) from error
         yield blob
         mark.unlink(missing_ok=True)
+
+    def place(self, digest: str, size: int, write: Callable[[int], None], *, anew: bool = False) -> None:
+        """Give the blob *digest* its file, which *write* fills through a descriptor; only `sync` makes it durable.
+
+        A file already there is kept, or replaced when *anew*: its content is in doubt.
+
+        Raises
+        ------
+        Unavailable
+            code "out-of-space"; nothing is left behind.
+        """
+        target = self.path(digest)
+        mark = self._incoming / new_id()
+        try:
+            if not anew and target.exists() and target.stat().st_size == size:
+                return
+            target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+            try:
+                write(descriptor)
+            finally:
+                os.close(descriptor)
+            mark.rename(target)
+        except OSError as error:
+            mark.unlink(missing_ok=True)
+            raise _unavailable(error) from error
+
+    def adopt(self, file: Path, digest: str) -> None:
+        """Make *file*, whose content is durable, the blob *digest*; only `sync` makes its new name durable.
+
+        Raises
+        ------
+        Unavailable
+            code "out-of-space"; the file stays where it was.
+        """
+        target = self.path(digest)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.rename(target)
+        except OSError as error:
+            raise _unavailable(error) from error
+
+    def sync(self) -> None:
+        """Return once everything placed so far survives a power cut.
+
+        Raises
+        ------
+        Unavailable
+            when the disk failed: what was placed since the last time is in doubt, and must be placed anew.
+        """
+        try:
+            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                self._disk.sync_all(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _unavailable(error) from error
 
     def recover(self, is_referenced: Callable[[str], bool]) -> int:
         """Undo what a crash left half-done, before anything is stored; return how many stores that were.
@@ -175,3 +245,9 @@ class Blobs:
                 return hashlib.file_digest(file, "sha256").hexdigest() == digest
         except FileNotFoundError:
             raise NotFound("the object's file is missing from the archive", code="blob") from None
+
+
+def _unavailable(error: OSError) -> Unavailable:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Unavailable("the disk of the archive is full: make room and send again", code="out-of-space")
+    return Unavailable(f"the disk of the archive failed ({error.strerror}): send again", code="out-of-space")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dicom_node.archive.charset import PersonName, charsets_of, decode, person_name
+from dicom_node.archive.charset import Legibility, PersonName, charsets_of, decode, person_name
 from dicom_node.archive.scan import Scanned, scan
 from telemed.kernel.errors import Invalid
 
@@ -97,6 +97,20 @@ class Header:
     study_attributes: Mapping[str, Any]
     series_attributes: Mapping[str, Any]
     instance_attributes: Mapping[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain JSON, from which `from_json` makes it again."""
+        plain, name = dict(self.__dict__), self.patient_name
+        plain["patient_name"] = [name.alphabetic, name.ideographic, name.phonetic, name.legibility.value]
+        plain["patient_name_raw"] = self.patient_name_raw.hex()
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Header:
+        """Return the header that `as_json` was called on."""
+        alphabetic, ideographic, phonetic, legibility = plain["patient_name"]
+        name = PersonName(alphabetic, ideographic, phonetic, Legibility(legibility))
+        return cls(**{**plain, "patient_name": name, "patient_name_raw": bytes.fromhex(plain["patient_name_raw"])})
 
 
 def read_header(data: memoryview, transfer_syntax_uid: str) -> Header:

@@ -1,13 +1,13 @@
-"""Writing one object into the index: Patient, Study, Series, Instance, in the caller's transaction.
+"""Writing objects into the index: Patient, Study, Series, Instance, in the caller's transaction.
 
-One store at a time per institution passes here until its transaction ends: eight associations that bring one study then
+One batch at a time per institution passes here until its transaction ends: eight associations that bring one study then
 count it right, without a retry. The bytes are already safe by then, so nobody waits for a disk in the queue.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,11 @@ _INDEX_LOCK = 0x7E1E1000 << 32
 
 @dataclass(frozen=True)
 class Received:
-    """One object on its way into the index: its header, where its bytes lie, and whence it came."""
+    """One object on its way into the index: its header, where its bytes lie, and whence it came.
+
+    *digest* is the sha256 of the file that is kept. *data_digest* is that of the same data set behind our own preface: equal
+    for the same object, whatever preface it came with.
+    """
 
     institution: str
     header: Header
@@ -49,12 +53,45 @@ class Entered:
     instance_count: int = 0
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What is known of an instance that is kept already."""
+
+    id: str
+    series_id: str
+    digest: str
+    data_digest: str
+
+
 def known(db: Connection, institution: str, header: Header, data_digest: str) -> Entered | None:
     """Return what became of these very bytes when they came before; None when they never did."""
-    mine = (instance_table.c.institution == institution) & (instance_table.c.sop_instance_uid == header.sop_instance_uid)
-    kept = db.execute(select(instance_table).where(mine)).first()
-    if kept is None:
-        return None
+    kept = _kept(db, institution, [header.sop_instance_uid]).get(header.sop_instance_uid)
+    return None if kept is None else _again(db, kept, header, data_digest)
+
+
+def kept_digests(db: Connection, objects: Sequence[Received]) -> list[str | None]:
+    """Return for each object the digest of the file that keeps these very bytes; None when they never came before."""
+    found = {
+        institution: _kept(db, institution, {one.header.sop_instance_uid for one in objects if one.institution == institution})
+        for institution in {one.institution for one in objects}
+    }
+    digests: list[str | None] = []
+    for one in objects:
+        kept = found[one.institution].get(one.header.sop_instance_uid)
+        again = None if kept is None else _again(db, kept, one.header, one.data_digest)
+        digests.append(None if again is None else again.digest)
+    return digests
+
+
+def _kept(db: Connection, institution: str, sop_instance_uids: Iterable[str]) -> dict[str, _Kept]:
+    columns = instance_table.c
+    query = select(columns.sop_instance_uid, columns.id, columns.series_id, columns.digest, columns.data_digest).where(
+        columns.institution == institution, columns.sop_instance_uid.in_(list(sop_instance_uids))
+    )
+    return {uid: _Kept(*rest) for uid, *rest in db.execute(query)}
+
+
+def _again(db: Connection, kept: _Kept, header: Header, data_digest: str) -> Entered | None:
     if kept.data_digest == data_digest:
         return Entered(kept.digest, header.study_instance_uid, new=False, conflicting=False)
     beside = (conflict_table.c.instance_id == kept.id) & (conflict_table.c.data_digest == data_digest)
@@ -70,65 +107,110 @@ def is_referenced(db: Connection, digest: str) -> bool:
     )
 
 
-def enter(db: Connection, received: Received) -> Entered:
-    """Write what is new of *received*; its blob must be durable already."""
-    serialise(db, _INDEX_LOCK | zlib.crc32(received.institution.encode()))
+def enter(db: Connection, objects: Sequence[Received]) -> list[Entered]:
+    """Write what is new of *objects*, in their order; their blobs must be durable already, or in the ingest journal."""
+    entered: dict[int, Entered] = {}
+    for institution in sorted(
+        {received.institution for received in objects}
+    ):  # in one order: two batches never wait for each other
+        serialise(db, _INDEX_LOCK | zlib.crc32(institution.encode()))
+        mine = [(number, received) for number, received in enumerate(objects) if received.institution == institution]
+        batch = _Batch(db, _kept(db, institution, {received.header.sop_instance_uid for _, received in mine}))
+        entered.update((number, batch.enter(received)) for number, received in mine)
+        batch.write()
+    return [entered[number] for number in range(len(objects))]
+
+
+class _Batch:
+    """Objects of one institution: each study and series is looked up once and updated once, instances go in together."""
+
+    def __init__(self, db: Connection, kept: dict[str, _Kept]) -> None:
+        self._db = db
+        self._kept = kept
+        self._studies: dict[str, dict[str, Any]] = {}
+        self._series: dict[tuple[str, str], tuple[str, int]] = {}
+        self._instances: list[dict[str, Any]] = []
+
+    def enter(self, received: Received) -> Entered:
+        header = received.header
+        kept = self._kept.get(header.sop_instance_uid)
+        if kept is not None:
+            before = _again(self._db, kept, header, received.data_digest)
+            if before is not None:
+                return before
+            self.write()  # the first of the two may be of this very batch
+            return _enter_beside(self._db, received, kept.id, kept.series_id)
+        uid = header.study_instance_uid
+        first_of_study = False
+        if uid not in self._studies:
+            study, first_of_study = _study(self._db, received)
+            self._studies[uid] = dict(study)
+        study = self._studies[uid]
+        series_id = self._series_of(received, study)
+        row = _row_of(received, series_id, mismatch=_contradicts(study, header))
+        self._instances.append(row)
+        self._kept[header.sop_instance_uid] = _Kept(row["id"], series_id, received.digest, received.data_digest)
+        study["instance_count"] += 1
+        study["modalities"] = sorted({*study["modalities"], header.modality})
+        study["last_received_at"] = max(study["last_received_at"], received.at)
+        study["grown"] = True
+        return Entered(
+            received.digest,
+            uid,
+            new=True,
+            conflicting=False,
+            first_of_study=first_of_study,
+            instance_count=study["instance_count"],
+        )
+
+    def _series_of(self, received: Received, study: dict[str, Any]) -> str:
+        key = study["id"], received.header.series_instance_uid
+        if key not in self._series:
+            series_id, first_of_series = _series(self._db, received, study["id"])
+            study["series_count"] += first_of_series
+            self._series[key] = series_id, 0
+        series_id, grown = self._series[key]
+        self._series[key] = series_id, grown + 1
+        return series_id
+
+    def write(self) -> None:
+        """Write the instances entered since the last time, and the counts above them."""
+        if not self._instances:
+            return
+        self._db.execute(insert(instance_table), self._instances)
+        self._instances = []
+        for key, (series_id, grown) in self._series.items():
+            if grown:
+                counted = series_table.c.instance_count + grown
+                self._db.execute(update(series_table).where(series_table.c.id == series_id).values(instance_count=counted))
+                self._series[key] = series_id, 0
+        for study in self._studies.values():
+            if study.pop("grown", False):
+                changed = ("instance_count", "series_count", "modalities", "last_received_at")
+                values = {name: study[name] for name in changed} | {"settled_at": None}
+                self._db.execute(update(study_table).where(study_table.c.id == study["id"]).values(values))
+
+
+def _row_of(received: Received, series_id: str, *, mismatch: bool) -> dict[str, Any]:
     header = received.header
-    before = known(db, received.institution, header, received.data_digest)
-    if before is not None:
-        return before
-    mine = (instance_table.c.institution == received.institution) & (instance_table.c.sop_instance_uid == header.sop_instance_uid)
-    kept = db.execute(select(instance_table.c.id, instance_table.c.series_id).where(mine)).first()
-    if kept is not None:
-        return _enter_beside(db, received, kept.id, kept.series_id)
-    study, first_of_study = _study(db, received)
-    series_id, first_of_series = _series(db, received, study["id"])
-    attributes = dict(header.instance_attributes)
-    if _contradicts(study, header):
-        attributes["PatientMismatch"] = True
-    db.execute(
-        insert(instance_table).values(
-            id=new_id(),
-            institution=received.institution,
-            series_id=series_id,
-            sop_instance_uid=header.sop_instance_uid,
-            sop_class_uid=header.sop_class_uid,
-            transfer_syntax_uid=received.transfer_syntax_uid,
-            number=header.instance_number,
-            rows=header.rows,
-            columns=header.columns,
-            frames=header.frames,
-            attributes=attributes,
-            digest=received.digest,
-            data_digest=received.data_digest,
-            size=received.size,
-            source=received.source[:128],
-            received_at=received.at,
-        )
-    )
-    db.execute(
-        update(series_table).where(series_table.c.id == series_id).values(instance_count=series_table.c.instance_count + 1)
-    )
-    count = study["instance_count"] + 1
-    db.execute(
-        update(study_table)
-        .where(study_table.c.id == study["id"])
-        .values(
-            instance_count=count,
-            series_count=study["series_count"] + first_of_series,
-            modalities=sorted({*study["modalities"], header.modality}),
-            last_received_at=received.at,
-            settled_at=None,
-        )
-    )
-    return Entered(
-        received.digest,
-        header.study_instance_uid,
-        new=True,
-        conflicting=False,
-        first_of_study=first_of_study,
-        instance_count=count,
-    )
+    return {
+        "id": new_id(),
+        "institution": received.institution,
+        "series_id": series_id,
+        "sop_instance_uid": header.sop_instance_uid,
+        "sop_class_uid": header.sop_class_uid,
+        "transfer_syntax_uid": received.transfer_syntax_uid,
+        "number": header.instance_number,
+        "rows": header.rows,
+        "columns": header.columns,
+        "frames": header.frames,
+        "attributes": {**header.instance_attributes, **({"PatientMismatch": True} if mismatch else {})},
+        "digest": received.digest,
+        "data_digest": received.data_digest,
+        "size": received.size,
+        "source": received.source[:128],
+        "received_at": received.at,
+    }
 
 
 def _enter_beside(db: Connection, received: Received, instance_id: str, series_id: str) -> Entered:

@@ -31,6 +31,7 @@ _FED_AT_ONCE = 64 << 10
 _VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 #: PS3.5 7.1.2: these have a 16-bit length, every other VR, known or to come, a 32-bit one after two reserved bytes.
 _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+_LONG_VRS = _VRS - _SHORT_VRS
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class _Walk:
         self._tag = struct.Struct("<HHI" if little_endian else ">HHI")
         self._short = struct.Struct("<H" if little_endian else ">H")
         self._long = struct.Struct("<I" if little_endian else ">I")
+        self._explicit_head = struct.Struct("<HH2sH" if little_endian else ">HH2sH")
         self._wanted = wanted
         self._values: dict[int, bytes] = {}
         self._present: set[int] = set()
@@ -77,15 +79,44 @@ class _Walk:
         self._explicit = bytes(data[4:6]) in _VRS
 
     def run(self) -> Scanned:
-        position, steps = 0, 0
+        position, steps = self._plainly(0)
         while position < self._end and not self._is_padding(position):
             position = self._step(position)
             steps += 1
+            if self._explicit and not self._enclosing:
+                position, more = self._plainly(position)
+                steps += more
             if steps > MAX_STEPS:
                 raise Invalid(f"the data set has more than {MAX_STEPS} elements", code="unreadable")
         if self._enclosing:
             raise _truncated(self._end)
         return Scanned(self._values, self._present, self._little_endian)
+
+    def _plainly(self, position: int) -> tuple[int, int]:
+        """Step over elements outside any sequence while each has a known VR and a length that fits: most do.
+
+        Return where the first other one begins, which is `_step`'s to judge, and how many these were.
+        """
+        data, end, wanted, values, present = self._data, self._end, self._wanted, self._values, self._present
+        head, long, steps = self._explicit_head.unpack_from, self._long.unpack_from, 0
+        last = min(end, len(data)) - 12
+        while self._explicit and position <= last and steps < MAX_STEPS:
+            group, element, vr, length = head(data, position)
+            if vr in _SHORT_VRS:
+                begin = position + 8
+            elif vr in _LONG_VRS:
+                length, begin = long(data, position + 8)[0], position + 12
+            else:
+                break
+            if group == 0xFFFE or length == _UNDEFINED or length > end - begin:
+                break
+            tag = group << 16 | element
+            present.add(tag)
+            if tag in wanted and tag not in values:
+                values[tag] = self._value(begin, min(length, MAX_VALUE))
+            position = begin + length
+            steps += 1
+        return position, steps
 
     def _is_padding(self, position: int) -> bool:
         """Tell whether only a few zeros follow, which some writers leave behind the last element."""

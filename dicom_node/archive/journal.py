@@ -1,0 +1,362 @@
+"""The ingest journal: an object and its index record in one durable write, before its sender hears of success.
+
+A segment is a preallocated file, written by one process and read by the main one. Its first block holds a nonce that
+every record of this use of the segment repeats: neither a record of an earlier use nor bytes that somebody sends on
+purpose can be taken for one of ours. A record is a head of one block, the Part 10 bytes, and what the index must know, as JSON;
+it begins at a multiple of BLOCK. Writes are direct and synchronous where the file system can (O_DIRECT, O_DSYNC).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import mmap
+import os
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dicom_node.archive.header import Header
+from telemed.kernel.clock import rfc3339
+from telemed.kernel.errors import Unavailable
+
+BLOCK = 4096
+#: An object longer than this is written to a file of its own as it arrives; its record only names that file.
+LARGEST_RECORD = 4 << 20
+#: What the index must know of one object is bounded by the header's own limits, far below this.
+LARGEST_META = 128 << 10
+
+_SEGMENT_MARK, _RECORD_MARK = b"TLMSEG_1", b"TLMREC_1"
+_SEGMENT_HEAD = struct.Struct("<8s16s")
+_RECORD_HEAD = struct.Struct("<8s16sQI32s")
+_CHECK = struct.Struct("<I")
+_NONCE_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a record lies: the segment's file name, its first byte there, and how long content and meta are."""
+
+    segment: str
+    offset: int
+    content_bytes: int
+    meta_bytes: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record as read back: *meta* is the JSON of the index, *digest* the sha256 of *content* as hex."""
+
+    meta: bytes
+    content: memoryview
+    digest: str
+
+
+def padded(count: int) -> int:
+    """Round *count* bytes up to whole blocks."""
+    return -(-count // BLOCK) * BLOCK
+
+
+def new_buffer(capacity: int) -> mmap.mmap:
+    """Return memory that a direct write can start from: whole pages, not yet touched."""
+    return mmap.mmap(-1, padded(capacity))
+
+
+def meta_of(
+    header: Header, *, institution: str, syntax: str, source: str, at: datetime, file: str = "", digest: str = "", size: int = 0
+) -> bytes:
+    """Return what the index must know of one object; *file*, *digest* and *size* only of one that has its own file."""
+    meta: dict[str, Any] = {"institution": institution, "syntax": syntax, "source": source, "at": rfc3339(at)}
+    if file:
+        meta |= {"file": file, "digest": digest, "size": size}
+    return json.dumps(meta | {"header": header.as_json()}, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+class _Segment:
+    """One file and what is written to it."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self.path = path
+        self.size = size
+        self.nonce = b""
+        self.end = 0
+        self.pending = 0
+        self.closed = False
+        existed = path.exists()
+        self.descriptor = _open(path, os.O_RDWR | os.O_CREAT | os.O_DSYNC)
+        try:
+            os.posix_fallocate(self.descriptor, 0, size)
+            os.fsync(self.descriptor)
+            sync_folder(path.parent)
+        except OSError:
+            os.close(self.descriptor)
+            if not existed:
+                path.unlink(missing_ok=True)
+            raise
+
+    def begin(self) -> None:
+        """Use it from its start, under a new nonce."""
+        self.nonce = os.urandom(_NONCE_BYTES)
+        head = _SEGMENT_HEAD.pack(_SEGMENT_MARK, self.nonce)
+        _write_block(self.descriptor, head + _CHECK.pack(zlib.crc32(head)))
+        self.end, self.pending, self.closed = BLOCK, 0, False
+
+
+class JournalWriter:
+    """One process's side: it writes records into its own segments, at most *segments* of *segment_bytes* each.
+
+    *announce* is called with place, digest and meta of each durable record before `write` returns; *announce_closed* with a
+    segment's file name once nothing more will be announced of it. Both from the writing threads.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        announce: Callable[[Place, str, bytes], None],
+        announce_closed: Callable[[str], None],
+        segment_bytes: int = 64 << 20,
+        segments: int = 8,
+        wait_s: float = 5,
+    ) -> None:
+        self._announce, self._announce_closed = announce, announce_closed
+        self._size, self._wait_s = padded(max(segment_bytes, 1 << 20)), wait_s
+        #: The longest content that `write` takes.
+        self.largest_content = min(LARGEST_RECORD, self._size - LARGEST_META - 3 * BLOCK)
+        self._free = {folder / f"{name}.{number}.segment": None for number in range(segments)}
+        self._opened: dict[Path, _Segment] = {}
+        self._open: _Segment | None = None
+        self._changed = threading.Condition()
+        self._stalled = False
+
+    def stall(self, *, stalled: bool) -> None:
+        """While *stalled*, nothing becomes free soon: a full journal refuses at once instead of waiting a moment."""
+        with self._changed:
+            self._stalled = stalled
+            self._changed.notify_all()
+
+    def write(self, buffer: mmap.mmap, content_bytes: int, digest: bytes, meta: bytes) -> None:
+        """Make a record durable; its content lies in *buffer* behind one free block, with room for *meta* behind.
+
+        Raises
+        ------
+        Unavailable
+            code "out-of-space": the disk is full or fails, or the journal stayed full; nothing is kept.
+        """
+        used = BLOCK + content_bytes + len(meta)
+        total = padded(used)
+        buffer[BLOCK + content_bytes : used] = meta
+        buffer[used:total] = bytes(total - used)
+        segment, offset = self._reserve(total)
+        written = False
+        try:
+            head = _RECORD_HEAD.pack(_RECORD_MARK, segment.nonce, content_bytes, len(meta), digest)
+            head += _CHECK.pack(zlib.crc32(meta))
+            buffer[: len(head) + _CHECK.size] = head + _CHECK.pack(zlib.crc32(head))
+            with memoryview(buffer) as view, view[:total] as record:
+                if os.pwritev(segment.descriptor, [record], offset) != total:
+                    raise OSError(errno.EIO, "short write")  # noqa: TRY301 - it joins the disk's own errors
+            written = True
+            self._announce(Place(segment.path.name, offset, content_bytes, len(meta)), digest.hex(), meta)
+        except OSError as error:
+            raise unavailable(error) from error
+        finally:
+            self._finish(segment, written=written)
+
+    def freed(self, name: str) -> None:
+        """Use the segment *name* again: all of it is in the archive."""
+        with self._changed:
+            path = next(path for path in self._opened if path.name == name)
+            self._free[path] = None
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Write no more; announce the segment in use as closed."""
+        with self._changed:
+            closed = self._close_open()
+        for name in closed:
+            self._announce_closed(name)
+
+    def _reserve(self, total: int) -> tuple[_Segment, int]:
+        deadline = time.monotonic() + self._wait_s
+        closed: list[str] = []
+        try:
+            with self._changed:
+                while (segment := self._open) is None or segment.end + total > segment.size:
+                    closed += self._close_open()
+                    in_vain = not self._free and (self._stalled or not self._changed.wait(deadline - time.monotonic()))
+                    if in_vain:
+                        raise Unavailable(
+                            "the archive cannot keep up or its database is away: send again later", code="out-of-space"
+                        )
+                    if self._free and self._open is None:
+                        self._open = self._next()
+                offset = segment.end
+                segment.end += total
+                segment.pending += 1
+                return segment, offset
+        except OSError as error:
+            raise unavailable(error) from error
+        finally:
+            for name in closed:
+                self._announce_closed(name)
+
+    def _next(self) -> _Segment:
+        path = next(iter(self._free))
+        segment = self._opened.get(path) or _Segment(path, self._size)
+        segment.begin()
+        self._opened[path] = segment
+        del self._free[path]
+        return segment
+
+    def _close_open(self) -> list[str]:
+        """Take the segment in use out of use; return its name if all its writes have ended."""
+        segment, self._open = self._open, None
+        if segment is None:
+            return []
+        segment.closed = True
+        return [] if segment.pending else [segment.path.name]
+
+    def _finish(self, segment: _Segment, *, written: bool) -> None:
+        with self._changed:
+            segment.pending -= 1
+            if not written and segment is self._open:  # a disk that failed here is asked for another place
+                self._open, segment.closed = None, True
+            closed = segment.closed and segment.pending == 0
+        if closed:
+            self._announce_closed(segment.path.name)
+
+
+class JournalReader:
+    """The main process's side: it reads single records, whole segments after a crash, and frees them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._descriptors: dict[str, int] = {}
+        self._buffer = new_buffer(BLOCK + LARGEST_RECORD + LARGEST_META + BLOCK)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+        self._descriptors.clear()
+
+    def content(self, place: Place) -> memoryview:
+        """Return the Part 10 bytes of a record, valid until the next call."""
+        return self._read(place.segment, place.offset, padded(BLOCK + place.content_bytes))[BLOCK : BLOCK + place.content_bytes]
+
+    def segments(self) -> list[str]:
+        """Name the segments that are there."""
+        return sorted(path.name for path in self.folder.glob("*.segment"))
+
+    def records(self, segment: str) -> Iterator[tuple[Place, Record]]:
+        """Yield every whole record of *segment*; torn ones and those of earlier uses are stepped over.
+
+        The content is valid until the next one is asked for.
+        """
+        size = (self.folder / segment).stat().st_size // BLOCK * BLOCK
+        head = bytes(self._read(segment, 0, BLOCK)) if size else b""
+        mark, nonce = _SEGMENT_HEAD.unpack_from(head) if head else (b"", b"")
+        if mark != _SEGMENT_MARK or not _is_checked(head, _SEGMENT_HEAD.size):
+            return
+        offset = BLOCK
+        while offset < size:
+            place, record = self._record(segment, offset, nonce, size)
+            if record is None or place is None:
+                offset += BLOCK
+            else:
+                yield place, record
+                offset += padded(BLOCK + place.content_bytes + place.meta_bytes)
+
+    def _record(self, segment: str, offset: int, nonce: bytes, size: int) -> tuple[Place | None, Record | None]:
+        head = bytes(self._read(segment, offset, BLOCK)[: _RECORD_HEAD.size + 2 * _CHECK.size])
+        mark, theirs, content_bytes, meta_bytes, digest = _RECORD_HEAD.unpack_from(head)
+        if mark != _RECORD_MARK or theirs != nonce or not _is_checked(head, _RECORD_HEAD.size + _CHECK.size):
+            return None, None
+        place = Place(segment, offset, content_bytes, meta_bytes)
+        if content_bytes > LARGEST_RECORD or meta_bytes > LARGEST_META:
+            return None, None
+        total = padded(BLOCK + content_bytes + meta_bytes)
+        if offset + total > size:
+            return None, None
+        whole = self._read(segment, offset, total)
+        content = whole[BLOCK : BLOCK + content_bytes]
+        meta = bytes(whole[BLOCK + content_bytes : BLOCK + content_bytes + meta_bytes])
+        if _CHECK.unpack_from(head, _RECORD_HEAD.size)[0] != zlib.crc32(meta) or hashlib.sha256(content).digest() != digest:
+            return None, None
+        return place, Record(meta, content, digest.hex())
+
+    def free(self, segment: str) -> None:
+        """Forget what is in *segment*, durably: its records are in the archive."""
+        descriptor = _open(self.folder / segment, os.O_RDWR | os.O_DSYNC)
+        try:
+            _write_block(descriptor, b"")
+        finally:
+            os.close(descriptor)
+
+    def remove(self, segment: str) -> None:
+        """Delete a freed segment whose process has ended."""
+        descriptor = self._descriptors.pop(segment, None)
+        if descriptor is not None:
+            os.close(descriptor)
+        (self.folder / segment).unlink(missing_ok=True)
+
+    def _read(self, segment: str, offset: int, count: int) -> memoryview:
+        descriptor = self._descriptors.get(segment)
+        if descriptor is None:
+            descriptor = self._descriptors[segment] = _open(self.folder / segment, os.O_RDONLY)
+        view = memoryview(self._buffer)[:count]
+        done = 0
+        while done < count:
+            some = os.preadv(descriptor, [view[done:]], offset + done)
+            if some == 0:
+                raise OSError(errno.EIO, "the journal's segment is shorter than it was")
+            done += some
+        return view
+
+
+def _is_checked(head: bytes, count: int) -> bool:
+    return bool(_CHECK.unpack_from(head, count)[0] == zlib.crc32(head[:count]))
+
+
+def _open(path: Path, flags: int) -> int:
+    """Open without the page cache where the file system can do that; tmpfs, for one, cannot."""
+    try:
+        return os.open(path, flags | os.O_CLOEXEC | os.O_DIRECT, 0o640)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return os.open(path, flags | os.O_CLOEXEC, 0o640)
+
+
+def _write_block(descriptor: int, content: bytes) -> None:
+    with new_buffer(BLOCK) as block:
+        block[: len(content)] = content
+        with memoryview(block) as view:
+            if os.pwritev(descriptor, [view], 0) != BLOCK:
+                raise OSError(errno.EIO, "short write")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in *folder* durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def unavailable(error: OSError) -> Unavailable:
+    """Say to a sender what the disk said to us."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Unavailable("the disk of the archive is full: make room and send again", code="out-of-space")
+    return Unavailable(f"the disk of the archive failed ({error.strerror}): send again", code="out-of-space")

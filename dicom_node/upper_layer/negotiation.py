@@ -1,0 +1,107 @@
+"""The answer to an A-ASSOCIATE-RQ, made by pynetdicom's own PDUs and rules; the answer to the same bytes is made once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from pydicom.uid import UID
+from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    ImplementationClassUIDNotification,
+    ImplementationVersionNameNotification,
+    MaximumLengthNotification,
+)
+from pynetdicom.presentation import build_context, negotiate_unrestricted
+from pynetdicom.sop_class import _STORAGE_CLASSES
+
+from dicom_node.access import Reject
+from dicom_node.archive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_node.services.verification import VERIFICATION
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED = 256
+#: What the hot path serves; whoever proposes anything else beside it is served by pynetdicom altogether.
+_PLAIN = frozenset({VERIFICATION, *_STORAGE_CLASSES.values()})
+_PLAIN_ITEMS = (MaximumLengthNotification, ImplementationClassUIDNotification, ImplementationVersionNameNotification)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A request that the hot path can serve: who calls whom, the A-ASSOCIATE-AC for it, and its contexts' syntaxes."""
+
+    calling_aet: str
+    called_aet: str
+    acceptance: bytes
+    contexts: dict[int, str]
+
+
+class Negotiation:
+    """Reads requests; *maximum_pdu* is what we tell the peer to send at most."""
+
+    def __init__(self, maximum_pdu: int) -> None:
+        self._maximum_pdu = maximum_pdu
+        self._remembered: OrderedDict[bytes, Proposal | None] = OrderedDict()
+        self._changing = threading.Lock()
+
+    def read(self, request: bytes) -> Proposal | None:
+        """Return what the hot path would answer to *request*; None when it is for pynetdicom, well-formed or not."""
+        with self._changing:
+            if request in self._remembered:
+                self._remembered.move_to_end(request)
+                return self._remembered[request]
+        try:
+            proposal = self._negotiate(request)
+        except Exception as error:  # noqa: BLE001 - pynetdicom raises whatever a stranger's bytes provoke; it will say so itself
+            log.info("an association request was not understood: %s", error)
+            proposal = None
+        with self._changing:
+            self._remembered[request] = proposal
+            if len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        return proposal
+
+    def _negotiate(self, request: bytes) -> Proposal | None:
+        pdu = A_ASSOCIATE_RQ()
+        pdu.decode(request)
+        primitive: Any = pdu.to_primitive()
+        proposed = primitive.presentation_context_definition_list
+        if not proposed or not all(context.abstract_syntax in _PLAIN for context in proposed):
+            return None
+        if not all(isinstance(item, _PLAIN_ITEMS) for item in primitive.user_information):
+            return None  # roles, extended negotiation, user identity: pynetdicom knows them
+        agreed, _ = negotiate_unrestricted(proposed, [build_context(VERIFICATION)], {})
+        contexts = {int(context.context_id or 0): str(context.transfer_syntax[0]) for context in agreed if context.result == 0}
+        answer = self._acceptance(primitive, agreed)
+        return Proposal(str(primitive.calling_ae_title).strip(), str(primitive.called_ae_title).strip(), answer, contexts)
+
+    def _acceptance(self, request: Any, agreed: list[Any]) -> bytes:  # noqa: ANN401 - pynetdicom's, untyped
+        answer: Any = A_ASSOCIATE()
+        answer.application_context_name = "1.2.840.10008.3.1.1.1"
+        answer.calling_ae_title, answer.called_ae_title = request.calling_ae_title, request.called_ae_title
+        answer.result, answer.result_source = 0, 1
+        answer.presentation_context_definition_results_list = agreed
+        length, class_uid, version = (
+            MaximumLengthNotification(), ImplementationClassUIDNotification(), ImplementationVersionNameNotification(),
+        )  # fmt: skip
+        length.maximum_length_received = self._maximum_pdu
+        class_uid.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+        version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+        answer.user_information = [length, class_uid, version]
+        pdu: Any = A_ASSOCIATE_AC()
+        pdu.from_primitive(answer)
+        return bytes(pdu.encode())
+
+
+def rejection(reject: Reject) -> bytes:
+    """Return the A-ASSOCIATE-RJ that says *reject*."""
+    primitive: Any = A_ASSOCIATE()
+    primitive.result, primitive.result_source, primitive.diagnostic = reject.value
+    pdu: Any = A_ASSOCIATE_RJ()
+    pdu.from_primitive(primitive)
+    return bytes(pdu.encode())

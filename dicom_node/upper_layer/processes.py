@@ -1,0 +1,283 @@
+"""The main process's side of the hot path: it starts the receiving processes, answers them, and files what they keep."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dicom_node.access import Access, Reject
+from dicom_node.archive.archive import Archive
+from dicom_node.archive.filing import Filing
+from dicom_node.archive.journal import JournalReader, Place
+from dicom_node.upper_layer.channel import Channel, Kind
+from dicom_node.upper_layer.negotiation import Negotiation, rejection
+from telemed.kernel.errors import TelemedError, Unavailable
+
+log = logging.getLogger(__name__)
+
+_SECONDS_TO_BEGIN = 30
+_SECONDS_FOR_THE_FORMER = 15
+_BEFORE_ANOTHER_S = 1.0
+
+#: Takes a connection, its peer's address, and the request that was read from it already.
+HandOver = Callable[[socket.socket, str, bytes], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much the hot path takes: processes, associations in all and of one address, bytes of an object and of the journal."""
+
+    processes: int = 1
+    associations: int = 128
+    associations_per_address: int = 96
+    object_bytes: int = 4 << 30
+    segment_bytes: int = 64 << 20
+    segments: int = 8
+
+
+@dataclass
+class _Receiver:
+    name: str
+    process: subprocess.Popen[bytes]
+    channel: Channel
+    ready: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+    #: The addresses of its associations, by number.
+    addresses: dict[int, str] = field(default_factory=dict)
+
+
+class Processes:
+    """The receiving processes before *archive*; *folder* holds the journal, on the file system of the archive's blobs."""
+
+    def __init__(
+        self, archive: Archive, access: Access, folder: Path, *, limits: Limits, maximum_pdu: int, hand_over: HandOver
+    ) -> None:
+        self._access = access
+        self._folder = folder
+        self._limits = limits
+        self._hand_over = hand_over
+        self._negotiation = Negotiation(maximum_pdu)
+        self._journal = JournalReader(folder)
+        self._filing = Filing(archive, self._journal, stalled=self._tell_stalled)
+        self._receivers: dict[str, _Receiver] = {}
+        self._changing = threading.Lock()
+        self._stopping = threading.Event()
+        self._listener: socket.socket | None = None
+        self._admitted: dict[tuple[str, str, str], str] = {}
+
+    def start(self, listener: socket.socket) -> None:
+        """File what a former run left in the journal, then begin to accept from *listener*.
+
+        Raises
+        ------
+        Unavailable
+            when the journal of a former run cannot be filed now, or the processes do not start.
+        """
+        self._stopping.clear()
+        self._listener = listener
+        self._await_the_former()
+        count = self._filing.replay()
+        if count:
+            log.info("filed from the journal: %d objects that were acknowledged before the last end", count)
+        self._filing.start()
+        self._answering = ThreadPoolExecutor(4, thread_name_prefix="negotiation")
+        begun = [self._begin(f"receiver-{number}") for number in range(self._limits.processes)]
+        deadline = time.monotonic() + _SECONDS_TO_BEGIN
+        for receiver in begun:
+            if not receiver.ready.wait(max(deadline - time.monotonic(), 0)):
+                self.stop(0)
+                raise Unavailable("the processes that receive DICOM objects did not start", code="port")
+
+    def stop(self, seconds: float) -> None:
+        """Accept no more, let associations end within *seconds*, and file what they brought."""
+        self._stopping.set()
+        with self._changing:
+            receivers = list(self._receivers.values())
+        for receiver in receivers:
+            with suppress(OSError):
+                receiver.channel.send(Kind.STOP, {"seconds": seconds})
+        deadline = time.monotonic() + seconds + 5
+        for receiver in receivers:
+            if not receiver.ended.wait(max(deadline - time.monotonic(), 0)):
+                receiver.process.kill()
+                receiver.ended.wait(5)
+        self._answering.shutdown(wait=False, cancel_futures=True)
+        if self._filing.stop():
+            for segment in self._journal.segments():
+                self._journal.remove(segment)
+        self._journal.close()
+
+    @property
+    def associations(self) -> int:
+        """How many associations the receiving processes serve."""
+        with self._changing:
+            return sum(len(receiver.addresses) for receiver in self._receivers.values())
+
+    def _await_the_former(self) -> None:
+        """Wait until no process of a former run can write to the journal any more."""
+        deadline = time.monotonic() + _SECONDS_FOR_THE_FORMER
+        lock = os.open(self._folder / "lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    if time.monotonic() > deadline:
+                        raise Unavailable(
+                            "processes of a former run still write to the journal: end them first", code="journal"
+                        ) from None
+                    time.sleep(0.05)
+                else:
+                    return
+        finally:
+            os.close(lock)
+
+    def _begin(self, name: str) -> _Receiver:
+        assert self._listener is not None
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        settings = {
+            "folder": str(self._folder.absolute()),
+            "name": name,
+            "listener": self._listener.fileno(),
+            "channel": theirs.fileno(),
+            "maximum_object_bytes": self._limits.object_bytes,
+            "segment_bytes": self._limits.segment_bytes,
+            "segments": self._limits.segments,
+        }
+        command = [sys.executable, "-m", "dicom_node.upper_layer.reception", json.dumps(settings)]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                command, pass_fds=(self._listener.fileno(), theirs.fileno()), stdin=subprocess.DEVNULL, env=environment
+            )
+        receiver = _Receiver(name, process, Channel(ours))
+        with self._changing:
+            self._receivers[name] = receiver
+        threading.Thread(target=self._listen_to, args=(receiver,), name=name, daemon=True).start()
+        return receiver
+
+    def _listen_to(self, receiver: _Receiver) -> None:
+        for kind, head, body, connection in receiver.channel.receive():
+            if kind is Kind.DURABLE:
+                self._filing.announce(Place(*head["at"]), head["digest"], body)
+            elif kind is Kind.CLOSED:
+                self._filing.announce_closed(head["segment"], partial(self._freed, receiver, head["segment"]))
+            elif kind is Kind.ASKED and connection is not None:
+                self._answering.submit(self._answer, receiver, head, body, connection)
+            elif kind is Kind.ENDED:
+                with self._changing:
+                    receiver.addresses.pop(head["number"], None)
+            elif kind is Kind.FENCE:
+                self._filing.fence(partial(self._tell_filed, receiver, head["number"]))
+            elif kind is Kind.LOGGED:
+                logging.getLogger(head["from"]).log(head["level"], "%s: %s", receiver.name, head["message"])
+            elif kind is Kind.READY:
+                receiver.ready.set()
+        self._ended(receiver)
+
+    def _ended(self, receiver: _Receiver) -> None:
+        """Begin another in place of one that died: what it had made durable and not announced is filed first."""
+        receiver.process.wait()
+        receiver.channel.close()
+        with self._changing:
+            self._receivers.pop(receiver.name, None)
+        if not self._stopping.is_set():
+            log.error("%s ended (%s); its journal is filed and another begins", receiver.name, receiver.process.returncode)
+            left = [segment for segment in self._journal.segments() if segment.startswith(f"{receiver.name}.")]
+            freed = [threading.Event() for _ in left]
+            for segment, event in zip(left, freed, strict=True):
+                self._filing.announce_closed(segment, event.set, refile=True)
+            for event in freed:
+                while not event.wait(_BEFORE_ANOTHER_S) and not self._stopping.is_set():
+                    pass
+            if not self._stopping.wait(_BEFORE_ANOTHER_S):
+                self._begin(receiver.name)
+        receiver.ended.set()
+
+    def _tell_stalled(self, stalled: bool) -> None:  # noqa: FBT001 - it is the news itself
+        with self._changing:
+            receivers = list(self._receivers.values())
+        for receiver in receivers:
+            with suppress(OSError):
+                receiver.channel.send(Kind.STALLED, {"stalled": stalled})
+
+    def _tell_filed(self, receiver: _Receiver, number: int) -> None:
+        with suppress(OSError):
+            receiver.channel.send(Kind.FILED, {"number": number})
+
+    def _freed(self, receiver: _Receiver, segment: str) -> None:
+        with suppress(OSError):
+            receiver.channel.send(Kind.FREED, {"segment": segment})
+
+    def _answer(self, receiver: _Receiver, head: dict[str, Any], request: bytes, connection: socket.socket) -> None:
+        try:
+            self._decide(receiver, head["number"], head["address"], request, connection)
+        except OSError:
+            log.info("%s ended while it asked", receiver.name)
+        except Exception:
+            log.exception("an association request could not be answered")
+            with suppress(OSError):
+                answer = rejection(Reject.TEMPORARILY_CONGESTED)
+                receiver.channel.send(Kind.REJECTED, {"number": head["number"]}, answer)
+
+    def _decide(self, receiver: _Receiver, number: int, address: str, request: bytes, connection: socket.socket) -> None:
+        proposal = self._negotiation.read(request)
+        if proposal is None:
+            receiver.channel.send(Kind.HANDED_OVER, {"number": number})
+            self._hand_over(connection, address, request)
+            return
+        connection.close()
+        admitted = self._admit(proposal.calling_aet, proposal.called_aet, address)
+        if not isinstance(admitted, Reject) and not self._enter(receiver, number, address):
+            admitted = Reject.TEMPORARILY_CONGESTED
+        if isinstance(admitted, Reject):
+            log.warning(
+                "an association of %r to %r from %s was rejected: %s",
+                proposal.calling_aet, proposal.called_aet, address, admitted.name,
+            )  # fmt: skip
+            receiver.channel.send(Kind.REJECTED, {"number": number}, rejection(admitted))
+            return
+        head = {
+            "number": number, "institution": admitted, "source": proposal.calling_aet, "contexts": proposal.contexts,
+        }  # fmt: skip
+        receiver.channel.send(Kind.ACCEPTED, head, proposal.acceptance)
+
+    def _admit(self, calling: str, called: str, address: str) -> str | Reject:
+        """Ask who calls; while the database is away, what it said last still holds."""
+        key = calling, called, address
+        try:
+            admitted = self._access.admit(calling, called, address)
+        except TelemedError as error:
+            log.warning("who calls cannot be looked up: %s", error.sentence)
+            return self._admitted.get(key, Reject.TEMPORARILY_CONGESTED)
+        if isinstance(admitted, Reject):
+            self._admitted.pop(key, None)
+        else:
+            self._admitted[key] = admitted
+        return admitted
+
+    def _enter(self, receiver: _Receiver, number: int, address: str) -> bool:
+        """Count an association, unless there are too many already."""
+        with self._changing:
+            counts = Counter(where for one in self._receivers.values() for where in one.addresses.values())
+            if counts.total() >= self._limits.associations or counts[address] >= self._limits.associations_per_address:
+                return False
+            receiver.addresses[number] = address
+            return True
