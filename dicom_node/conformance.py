@@ -36,7 +36,7 @@ DICOM Conformance Statement
 
 3 Storage
   Level 2 (full): all attributes are kept, private ones included.
-  Success is answered when file, directory entry and index row are on stable storage.
+  Success is answered when the object and its index record are on stable storage (the ingest journal).
   The same object again is answered with success and changes nothing. Other content under a SOP Instance UID already
   kept is answered with success, kept beside the first, and reported to the institution.
   Statuses: {statuses}

@@ -89,8 +89,8 @@ class EventLog:
             self._news.notify_all()
 
     @property
-    def newest_here(self) -> int:
-        """The newest position that this process has committed, 0 before the first."""
+    def announced(self) -> int:
+        """The newest position this process has committed, 0 when it has committed none."""
         return self._latest
 
     def wait(self, position: int, seconds: float) -> None:
@@ -183,7 +183,7 @@ class Follower:
             try:
                 if position is None:
                     position = self._events.position_of(self.name)
-                looked_at = self._events.newest_here  # before looking: what comes meanwhile ends the wait at once
+                announced = self._events.announced  # read first: what is committed meanwhile wakes us at once
                 found = self._events.after(position, types=self._types, limit=100)
                 for event in found:
                     if self._stop.is_set():
@@ -191,7 +191,8 @@ class Follower:
                     self._answer(event)
                     position = event.position
                 if not found:
-                    self._events.wait(max(position, looked_at), self.LOOK_AGAIN_S)
+                    # Past news of other types, too: they would end the wait at once, for ever.
+                    self._events.wait(max(position, announced), self.LOOK_AGAIN_S)
             except Unavailable as error:
                 log.warning("follower %s waits: %s", self.name, error.sentence)
                 self._stop.wait(1)
