@@ -43,11 +43,13 @@ def backup(config: Config, out: Path) -> str:
     Raises
     ------
     Refused
-        when *out* exists already.
+        when *out* exists already, or a crash left something that only a start of the server files.
     """
     if out.exists():
         raise Refused(f"{out} exists already; name a new file")
     partial = out.with_name(out.name + ".part")
+    if compose.is_interrupted(config):
+        raise Refused("a crash left objects that are acknowledged and not yet filed: start the server once, then back up")
     with compose.kept(config) as store, partial.open("wb") as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
             with store.database.reading() as db:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
 import os
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from consult.requests.views import scheduled
 from dicom_node.access import Access
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
+from dicom_node.archive.journal import JournalReader
 from dicom_node.archive.settling import Settling
 from dicom_node.archive.tables import instance_table
 from dicom_node.archive.verification import differences as archive_differences
@@ -41,7 +43,7 @@ from telemed.kernel.audit import AuditTrail, Chronicle, broken_seals
 from telemed.kernel.clock import Clock, SystemClock
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
-from telemed.kernel.errors import Invalid
+from telemed.kernel.errors import Invalid, Refused
 from telemed.kernel.events import EventLog
 from web.accounts.passwords import Passwords
 from web.application import make_application
@@ -175,6 +177,38 @@ def differences(config: Config) -> Iterator[str]:
         yield from archive_differences(store.database, store.blobs)
         with store.database.reading() as db:
             yield from broken_seals(db)
+
+
+@contextmanager
+def alone(data: Path) -> Iterator[None]:
+    """Hold the data folder; the lock goes with the process, however it ends.
+
+    Raises
+    ------
+    Refused
+        when another server runs on it.
+    """
+    with (data / "telemed.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Refused(f"another telemed is running on {data}; stop it first, or choose another folder with --data") from None
+        yield
+
+
+def is_interrupted(config: Config) -> bool:
+    """Tell whether no server runs here and the last one ended before it had filed what its journal holds."""
+    if not config.data.is_dir():
+        return False
+    try:
+        with alone(config.data):
+            reader = JournalReader(config.data / "blobs" / "journal")
+            try:
+                return any(True for segment in reader.segments() for _ in reader.records(segment))
+            finally:
+                reader.close()
+    except Refused:
+        return False
 
 
 def has_instances(db: Connection) -> bool:

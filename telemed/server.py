@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import logging
 import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import TextIO
 
 import aiohttp.web
 
 from telemed import compose, seeding
 from telemed.config import Address, Config
-from telemed.kernel.errors import Refused, Unavailable
+from telemed.kernel.errors import Unavailable
 from web import keys
 from web.application import runner_of
 
@@ -44,7 +41,7 @@ def serve(config: Config, beside: Beside | None = None) -> int:
     """
     _log_to_stderr()
     config.data.mkdir(parents=True, exist_ok=True)
-    with _alone(config.data), compose.kept(config) as store:
+    with compose.alone(config.data), compose.kept(config) as store:
         if config.demo:
             seeding.seed(store.database, store.chronicle)
         interrupted = store.archive.recover()
@@ -104,17 +101,6 @@ async def _listen(runner: aiohttp.web.AppRunner, wanted: Address) -> Address:
         raise Unavailable(f"the web's address {wanted} cannot be used ({error.strerror}); choose another with --http") from error
     host, port = runner.addresses[0][:2]
     return Address(host, port)
-
-
-@contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    """Hold the data folder for this server; the lock goes with the process, however it ends."""
-    with (data / "telemed.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Refused(f"another telemed is running on {data}; stop it first, or choose another folder with --data") from None
-        yield
 
 
 class _Lines(logging.Formatter):

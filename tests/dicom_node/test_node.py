@@ -215,3 +215,22 @@ def test_a_study_can_be_read_back_while_it_arrives(node, database):
     [found] = kept(database)
     with database.reading() as db:
         assert index.study(db, "lianhua", found.study.study_instance_uid).settled_at is None
+
+
+def test_plain_storage_is_received_beside_the_main_process(tmp_path, database, chronicle):
+    class Unused(Archive):
+        def store(self, *_arguments, **_keywords):
+            raise AssertionError("the main process was asked to store it")
+
+    archive = Unused(database, chronicle, Blobs(tmp_path / "blobs"))
+    node = DicomNode(archive, Access(KNOWN, "TELEMED"), aet="TELEMED", host="127.0.0.1", port=0, processes=2)
+    node.start()
+    try:
+        file = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
+        command = [STORESCU, "-v", "-aec", "TELEMED", "-aet", "CT1", "127.0.0.1", str(node.address[1]), str(file)]
+        said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        assert "Received Store Response (Success)" in said.stdout + said.stderr
+        uid = str(pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID)
+        assert read_preface(memoryview(archive.read("lianhua", uid))).transfer_syntax_uid
+    finally:
+        node.stop()

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from pydicom.data import get_testdata_file
 from sqlalchemy import func, select
+from support import dcmtk
+from support.server import Server
 
 from telemed import backup, compose, schema, seeding
 from telemed.config import Config
@@ -98,3 +100,21 @@ def test_another_schema_is_refused_by_its_number(saved, tmp_path, monkeypatch):
     monkeypatch.setattr(schema, "newest_version", lambda: "9999")
     with pytest.raises(Refused, match="9999"):
         backup.restore(Config(data=tmp_path / "d", database=f"sqlite:///{tmp_path}/d.sqlite"), saved)
+
+
+def test_what_a_crash_left_unfiled_is_not_left_out_in_silence(tmp_path):
+    """kill -9 right after the acknowledgements: either all of it is filed, or the backup says to start the server first."""
+    server = Server(tmp_path / "data").start()
+    file = get_testdata_file("CT_small.dcm", download=False)
+    sent = dcmtk.storescu(server.dicom_port, file)
+    server.kill()
+    acknowledged = dcmtk.acknowledged(sent.stdout + sent.stderr)
+    assert acknowledged == 1
+    config = Config(data=tmp_path / "data")
+    interrupted = compose.is_interrupted(config)
+    if interrupted:
+        with pytest.raises(Refused, match="start the server once"):
+            backup.backup(config, tmp_path / "out.tar")
+        Server(tmp_path / "data").start().stop()
+    assert not compose.is_interrupted(config)
+    assert "1 objects" in backup.backup(config, tmp_path / "out.tar")
