@@ -25,7 +25,7 @@ def read(files: Mapping[str, bytes], declared: Declared) -> Recording:
     return Recording(
         format="scp-ecg",
         leads=unique_names([_lead(lead.code) for lead in leads]),
-        sampling_frequency_hz=round(1e6 / interval_us, 6),
+        sampling_frequency_hz=_rate(interval_us),
         millivolts=_on_one_axis(leads, rows, step_mv),
         resolution_mv=(step_mv,) * len(leads),
         started_at=said.started_at,
@@ -34,6 +34,12 @@ def read(files: Mapping[str, bytes], declared: Declared) -> Recording:
         device=MappingProxyType(measurements.measured_per_lead(sections.get(10, b"")) | device),
         device_statements=measurements.statements(sections.get(8, b""), said.codec),
     )
+
+
+def _rate(interval_us: float) -> float:
+    """Return the rate, whole where the interval is that of a whole rate rounded to microseconds (1667 us are 600 Hz)."""
+    whole = max(round(1e6 / interval_us), 1)
+    return float(whole) if abs(1e6 / whole - interval_us) < 0.5 else round(1e6 / interval_us, 6)
 
 
 def _lead(code: int) -> Lead:

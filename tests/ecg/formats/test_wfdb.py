@@ -3,7 +3,7 @@ import pytest
 
 from ecg import EcgError
 from ecg.formats import Declared, read
-from ecg.formats.wfdb import decode
+from ecg.formats.wfdb.signals import FORMATS
 
 
 def record(line: str, stored: bytes, *, head: str = "r 1 500 4") -> dict[str, bytes]:
@@ -55,7 +55,7 @@ def test_a_signal_that_is_no_voltage_is_left_out_with_a_note():
     ],
 )
 def test_every_signal_format_is_decoded(kind: str, stored: bytes, numbers: list[int]):
-    assert decode(kind, stored, len(numbers)).tolist() == numbers
+    assert FORMATS[kind].decode(stored, len(numbers)).tolist() == numbers
 
 
 def test_first_differences_are_summed_from_the_initial_value():
