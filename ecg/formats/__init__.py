@@ -119,9 +119,8 @@ def read(files: Mapping[str, bytes], *, declared: Declared | None = None) -> Rec
     except EcgError:
         raise
     except (*_DAMAGE, struct.error) as error:
-        raise EcgError(
-            f"{_named(files)} is damaged: it is not readable as {reader.format} ({type(error).__name__}: {str(error)[:120]}); export it again."
-        ) from error
+        why = f"{type(error).__name__}: {str(error)[:120]}"
+        raise EcgError(f"{_named(files)} is damaged: it is not readable as {reader.format} ({why}); export it again.") from error
 
 
 def _named(files: Mapping[str, bytes]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from types import MappingProxyType
-from xml.etree.ElementTree import Element  # noqa: S405 - the type; `markup` parses
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
@@ -61,7 +61,8 @@ class _Set:
     def __init__(self, name: str, element: Element, declared: Declared) -> None:
         self.rows: dict[str, Millivolts] = {}
         self.steps: dict[str, float] = {}
-        self.rate, self.head, self.start_s = declared.sampling_frequency_hz or 0.0, None, 0.0
+        self.rate, self.start_s = declared.sampling_frequency_hz or 0.0, 0.0
+        self.head: datetime | None = None
         for sequence in element.iterfind("component/sequence"):
             code, value = _code(sequence), sequence.find("value")
             if value is None:
@@ -171,7 +172,7 @@ def _statements(root: Element) -> Iterator[str]:
 def _moment(text: str) -> datetime | None:
     """Return an HL7 TS (YYYYMMDDHHMMSS.sss+ZZZZ); without a zone it is taken as UTC."""
     plain, zone = text[:14].ljust(14, "0"), text[-5:] if text[-5:-4] in {"+", "-"} else "+0000"
-    fraction = text[14:].split("+")[0].split("-")[0].strip(".")[:6].ljust(6, "0")
+    fraction = text[14:].split("+", maxsplit=1)[0].split("-", maxsplit=1)[0].strip(".")[:6].ljust(6, "0")
     try:
         return datetime.strptime(f"{plain}.{fraction}{zone}", "%Y%m%d%H%M%S.%f%z").astimezone(UTC)
     except ValueError:

@@ -16,8 +16,7 @@ from ecg.recording import MAX_LEADS, MAX_SAMPLES, Filters, Millivolts, PatientTa
 UNITS_MV = {"uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "mv": 1.0, "v": 1e3, "nv": 1e-6}
 MAX_SIGNALS = 256
 _HEAD = 256
-_FIELDS = (("label", 16), ("transducer", 80), ("unit", 8), ("low", 8), ("high", 8), ("lowest", 8), ("highest", 8))
-_FIELDS += (("filters", 80), ("samples", 8), ("reserved", 32))
+_FIELDS = {"label": 16, "transducer": 80, "unit": 8, "low": 8, "high": 8, "lowest": 8, "highest": 8, "filters": 80, "samples": 8}
 _FREQUENCY = re.compile(r"(HP|LP|N):?\s*(\d+(?:\.\d+)?)\s*(m?)Hz", re.IGNORECASE)
 _OTHERS = re.compile(r"(EEG|EOG|EMG|ERG|EP|MEG|MCG|Resp|Temp|SaO2|Light|Sound|Status|Trigger)\b", re.IGNORECASE)
 _UNKNOWN = ("X", "dd-MMM-yyyy")
@@ -44,7 +43,7 @@ class Signal:
         return self.label in {"EDF Annotations", "BDF Annotations"}
 
 
-def read(files: Mapping[str, bytes], declared: Declared) -> Recording:
+def read(files: Mapping[str, bytes], _declared: Declared) -> Recording:
     """Return the voltages of the fastest rate that is there; other signals are left out with a note.
 
     `EcgError` when the header cannot be, the file is shorter than announced, or a signal's ranges give no gain.
@@ -105,7 +104,7 @@ def _signals(name: str, data: bytes, count: int) -> list[Signal]:
         raise EcgError(f"{name} announces {count} signals and its header does not hold them; from 1 to {MAX_SIGNALS} are read.")
     columns: dict[str, list[str]] = {}
     at = _HEAD
-    for field, width in _FIELDS:
+    for field, width in _FIELDS.items():
         columns[field] = [data[at + width * n : at + width * (n + 1)].decode("latin-1").strip() for n in range(count)]
         at += width * count
     signals: list[Signal] = []
@@ -114,9 +113,11 @@ def _signals(name: str, data: bytes, count: int) -> list[Signal]:
         samples = _integer(name, own["samples"], f"samples in a record of {own['label']}")
         if not 1 <= samples <= MAX_SAMPLES:
             raise EcgError(f"{name} announces {samples} samples in a record of {own['label']}; export it again.")
-        ranges = (_decimal(name, own[field], f"range of {own['label']}") for field in ("low", "high", "lowest", "highest"))
+        low, high, lowest, highest = (
+            _decimal(name, own[field], f"range of {own['label']}") for field in ("low", "high", "lowest", "highest")
+        )
         place = signals[-1].at + signals[-1].samples if signals else 0
-        signals.append(Signal(own["label"], own["unit"], *ranges, own["filters"], samples, place))
+        signals.append(Signal(own["label"], own["unit"], low, high, lowest, highest, own["filters"], samples, place))
     return signals
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,29 +93,34 @@ def _frame(name: str, data: bytes) -> _Frame:
     """Return the first frame: what stands before the first samples, and those."""
     frame = _Frame()
     for tag, channel, value in _tags(name, data):
-        if tag == _CHANNEL:
-            if channel >= len(frame.channels):
-                raise EcgError(f"{name} describes its channel {channel} and announces {len(frame.channels)}; export it again.")
-            frame.channels[channel] |= {inner: content for inner, _, content in _tags(name, value)}
-        elif tag == _BYTE_ORDER:
-            frame.order = "<" if value[:1] == b"\1" else ">"
-        elif tag == _CHARACTERS:
-            frame.codec = CODECS.get(value.decode("ascii", "replace").strip("\0 ").upper(), "latin-1")
-        elif tag == _CHANNELS:
-            count = frame.integer(value)
-            if not 1 <= count <= MAX_CHANNELS:
-                raise EcgError(f"{name} announces {count} channels; from 1 to {MAX_CHANNELS} are read.")
-            frame.channels = [{} for _ in range(count)]
-        elif tag in {_NAME, _PATIENT_ID}:
-            frame.texts[tag] = value.decode(frame.codec, "replace").partition("\0")[0].strip()
-        elif tag == _DATA:
+        if tag == _DATA:
             frame.data = value
             break
-        else:
-            frame.root[tag] = value
+        _note(name, frame, tag, channel, value)
     if not frame.data or not frame.channels:
         raise EcgError(f"{name} holds no samples; export it again.")
     return frame
+
+
+def _note(name: str, frame: _Frame, tag: int, channel: int, value: bytes) -> None:
+    """Keep what one tag says."""
+    if tag == _CHANNEL:
+        if channel >= len(frame.channels):
+            raise EcgError(f"{name} describes its channel {channel} and announces {len(frame.channels)}; export it again.")
+        frame.channels[channel] |= {inner: content for inner, _, content in _tags(name, value)}
+    elif tag == _BYTE_ORDER:
+        frame.order = "<" if value[:1] == b"\1" else ">"
+    elif tag == _CHARACTERS:
+        frame.codec = CODECS.get(value.decode("ascii", "replace").strip("\0 ").upper(), "latin-1")
+    elif tag == _CHANNELS:
+        count = frame.integer(value)
+        if not 1 <= count <= MAX_CHANNELS:
+            raise EcgError(f"{name} announces {count} channels; from 1 to {MAX_CHANNELS} are read.")
+        frame.channels = [{} for _ in range(count)]
+    elif tag in {_NAME, _PATIENT_ID}:
+        frame.texts[tag] = value.decode(frame.codec, "replace").partition("\0")[0].strip()
+    else:
+        frame.root[tag] = value
 
 
 def _tags(name: str, data: bytes) -> Iterator[tuple[int, int, bytes]]:
@@ -138,7 +143,7 @@ def _tags(name: str, data: bytes) -> Iterator[tuple[int, int, bytes]]:
         at += length
 
 
-def _channel(name: str, frame: _Frame, number: int, own: Mapping[int, bytes], declared: Declared) -> Channel:
+def _channel(name: str, frame: _Frame, number: int, own: dict[int, bytes], declared: Declared) -> Channel:
     tags = frame.root | own
     kind = frame.integer(tags.get(_TYPE, b""))
     if kind not in CELLS or frame.integer(tags.get(_COMPRESSION, b"")[:2]):
@@ -203,8 +208,9 @@ def _started_at(frame: _Frame) -> datetime | None:
     """Return the time of measurement; MFER keeps no zone, so it is taken as UTC."""
     value = frame.root.get(_TIME, b"")
     try:
-        return datetime(frame.integer(value[:2]), *value[2:7], tzinfo=UTC) if len(value) >= 7 else None
-    except (ValueError, TypeError):
+        day = date(frame.integer(value[:2]), value[2], value[3])
+        return datetime.combine(day, time(value[4], value[5], value[6]), UTC)
+    except (IndexError, ValueError):
         return None
 
 

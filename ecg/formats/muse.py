@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from types import MappingProxyType
-from xml.etree.ElementTree import Element  # noqa: S405 - the type; `markup` parses
+from xml.etree.ElementTree import Element
 
 import numpy as np
 

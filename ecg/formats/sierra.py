@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from types import MappingProxyType
-from xml.etree.ElementTree import Element  # noqa: S405 - the type; `markup` parses
+from xml.etree.ElementTree import Element
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +71,7 @@ def read(files: Mapping[str, bytes], declared: Declared) -> Recording:
         format="sierra",
         leads=unique_names([lead_named(label) for label in labels]),
         sampling_frequency_hz=rate,
-        millivolts=(stored - offset) * step,
+        millivolts=np.asarray((stored - offset) * step, np.float64),
         resolution_mv=(step,) * len(labels),
         started_at=_started_at(root.find("dataacquisition")),
         patient=_patient(root),

@@ -3,12 +3,20 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
 from ecg.recording import Filters, PatientTags
 
 #: Tag 14, byte 17 (language support) -> codec, EN 1064 table 6.
-CODECS = {0x03: "iso8859_2", 0x13: "iso8859_5", 0x07: "utf-16-le", 0x0F: "shift_jis", 0x27: "gb18030", 0x2F: "cp949", 0x37: "utf-8"}
+CODECS = {
+    0x03: "iso8859_2",
+    0x13: "iso8859_5",
+    0x07: "utf-16-le",
+    0x0F: "shift_jis",
+    0x27: "gb18030",
+    0x2F: "cp949",
+    0x37: "utf-8",
+}
 YEARS = {1: 1.0, 2: 1 / 12, 3: 7 / 365.25, 4: 1 / 365.25, 5: 1 / 8766}
 _LAST, _FIRST, _ID, _AGE, _BORN, _SEX, _MACHINE, _DAY, _TIME = 0, 1, 2, 4, 5, 8, 14, 25, 26
 _HIGH_PASS, _LOW_PASS, _OTHER_FILTERS, _ZONE, _END = 27, 28, 29, 34, 255
@@ -81,10 +89,10 @@ def _day(value: bytes) -> date | None:
 
 def _moment(tags: dict[int, bytes]) -> datetime | None:
     """Return the acquisition time; where the record states no zone it is taken as UTC."""
-    day, time, zone = _day(tags.get(_DAY, b"")), tags.get(_TIME, b""), tags.get(_ZONE, b"")
+    day, clock, zone = _day(tags.get(_DAY, b"")), tags.get(_TIME, b""), tags.get(_ZONE, b"")
     minutes = int.from_bytes(zone[:2], "little", signed=True) if len(zone) >= 2 else _NO_ZONE
     offset = timezone(timedelta(minutes=minutes)) if abs(minutes) <= 14 * 60 else UTC
     try:
-        return datetime(day.year, day.month, day.day, *time[:3], tzinfo=offset).astimezone(UTC) if day and len(time) >= 3 else None
-    except (ValueError, OverflowError):
+        return datetime.combine(day, time(clock[0], clock[1], clock[2]), offset).astimezone(UTC) if day else None
+    except (IndexError, ValueError, OverflowError):
         return None

@@ -87,7 +87,8 @@ def _code(name: str, section: bytes, at: int) -> Code:
 def decode(name: str, data: bytes, count: int, tables: tuple[Table, ...]) -> Counts:
     """Return the first *count* numbers of the stream, most significant bit first; `EcgError` when it ends before."""
     streams: dict[int, list[int]] = {}
-    places, codes = [], []
+    places: list[int] = []
+    codes: list[Code] = []
     table = at = 0
     end = len(data) * 8
     while len(places) < count:
@@ -111,7 +112,9 @@ def decode(name: str, data: bytes, count: int, tables: tuple[Table, ...]) -> Cou
 def _indices(data: bytes, table: Table) -> list[int]:
     """Return the index of the code that would begin at each bit."""
     shifts = 32 - table.window_bits - np.arange(8)
-    return table.lookup[(_words(data)[:, None] >> shifts) & ((1 << table.window_bits) - 1)].reshape(-1).tolist()
+    windows = (_words(data)[:, None] >> shifts) & ((1 << table.window_bits) - 1)
+    indices: list[int] = table.lookup[windows].reshape(-1).tolist()
+    return indices
 
 
 def _words(data: bytes) -> Counts:

@@ -9,6 +9,7 @@ import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ class Beats:
 
 @dataclass(frozen=True)
 class Block:
-    """Section 5 or 6: one number's nanovolts, the sampling interval, the kind of differences, bimodal or not, the leads' bytes."""
+    """Section 5 or 6: one number's nanovolts, the interval, the order of the differences, bimodal or not, the leads' bytes."""
 
     step_nv: int
     interval_us: int
@@ -94,7 +95,7 @@ def rhythm(name: str, sections: Mapping[int, bytes]) -> tuple[float, float, list
     if subtracted:
         if reference is None or not beats.subtracted:
             raise EcgError(f"{name} subtracts a reference beat it does not hold (sections 4 and 5); export it again.")
-        step = _add_reference(name, block, reference, beats, leads, rows, tables)
+        step = _add_reference(name, block=block, reference=reference, beats=beats, leads=leads, rows=rows, tables=tables)
     return float(step), block.interval_us / factor, leads, rows
 
 
@@ -130,8 +131,10 @@ def _block(name: str, number: int, section: bytes, leads: int) -> Block:
     step_nv, interval_us, differences, bimodal, *sizes = struct.unpack_from(f"<HHBB{leads}H", section)
     ends = np.cumsum([6 + 2 * leads, *sizes])
     if not interval_us or differences > 2 or ends[-1] > len(section):
-        raise EcgError(f"{name} says of its section {number} what cannot be ({interval_us} us, {ends[-1]} bytes); export it again.")
-    streams = tuple(section[begin:end] for begin, end in zip(ends[:-1], ends[1:], strict=True))
+        raise EcgError(
+            f"{name} says of its section {number} what cannot be ({interval_us} us, {ends[-1]} bytes); export it again."
+        )
+    streams = tuple(section[begin:end] for begin, end in pairwise(ends))
     return Block(step_nv, interval_us, differences, bool(bimodal), streams)
 
 
@@ -166,6 +169,7 @@ def _thickened(stored: Counts, runs: Sequence[tuple[int, bool]], factor: int) ->
 
 def _add_reference(
     name: str,
+    *,
     block: Block,
     reference: Block,
     beats: Beats,

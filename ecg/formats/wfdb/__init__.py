@@ -103,9 +103,7 @@ def _joined(name: str, headers: Mapping[str, Header], files: Mapping[str, bytes]
     return _Piece(leads, tuple(millivolts), tuple(steps.values()), per_frame, notes)
 
 
-def _piece(
-    name: str, header: Header, files: Mapping[str, bytes], declared: Declared, *, frames: int | None = None
-) -> _Piece:
+def _piece(name: str, header: Header, files: Mapping[str, bytes], declared: Declared, *, frames: int | None = None) -> _Piece:
     stored = _signals(name, header, files, frames or header.samples)
     voltages = [signal for signal in header.signals if signal.unit.lower() in UNITS_MV and signal.file != NO_SEGMENT]
     per_frame = max((signal.per_frame for signal in voltages), default=1)
@@ -115,7 +113,7 @@ def _piece(
             notes.append(f"Signal {signal.description} ({signal.unit}) is no voltage of the highest rate and was left out.")
             continue
         step = _step_mv(name, signal, UNITS_MV[signal.unit.lower()], declared)
-        row = (numbers - signal.baseline) * step
+        row: Millivolts = np.asarray((numbers - signal.baseline) * step, np.float64)
         missing = FORMATS[signal.format].missing
         if missing is not None:
             row[numbers == missing] = np.nan
