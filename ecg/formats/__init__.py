@@ -19,7 +19,7 @@ from ecg.formats import markup
 from ecg.recording import Recording
 
 MAX_BYTES = 512 * 1024 * 1024  # of all files of one recording together
-MAX_FILES = 64
+MAX_FILES = 1000  # a WFDB record of many segments
 _DICOM_PREAMBLE = 128
 
 
@@ -119,8 +119,9 @@ def read(files: Mapping[str, bytes], *, declared: Declared | None = None) -> Rec
     except EcgError:
         raise
     except (*_DAMAGE, struct.error) as error:
-        why = f"{type(error).__name__}: {str(error)[:120]}"
-        raise EcgError(f"{_named(files)} is damaged: it is not readable as {reader.format} ({why}); export it again.") from error
+        raise EcgError(
+            f"{_named(files)} is damaged: it is not readable as {reader.format} ({type(error).__name__}); export it again."
+        ) from error
 
 
 def _named(files: Mapping[str, bytes]) -> str:

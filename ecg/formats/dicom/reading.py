@@ -10,6 +10,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID
 
 from ecg.device import DEVICE_MEASURES
@@ -47,7 +48,13 @@ def read(files: Mapping[str, bytes], declared: Declared) -> Recording:
     are undone. `EcgError` when there is no waveform, no sensitivity, or fewer samples than announced.
     """
     name, data = next((item for item in files.items() if item[1][128:132] == b"DICM"), ("", b""))
-    dataset = pydicom.dcmread(io.BytesIO(data))
+    try:
+        return _read(name, pydicom.dcmread(io.BytesIO(data)), declared)
+    except (InvalidDicomError, BytesLengthException) as error:  # no ValueErrors, though they mean one
+        raise EcgError(f"{name} is not readable as a DICOM waveform ({type(error).__name__}); export it again.") from error
+
+
+def _read(name: str, dataset: Dataset, declared: Declared) -> Recording:
     groups = sorted(dataset.get("WaveformSequence") or [], key=_preference, reverse=True)
     if not groups:
         kind = UID(str(dataset.get("SOPClassUID", ""))).name

@@ -3,14 +3,15 @@
 A MATLAB v4 file (.mat, as the CinC challenges use) is format 16 or 32 behind 24 bytes, which its header says.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePath
 
 import numpy as np
 
 from ecg.errors import EcgError
-from ecg.formats import Declared
+from ecg.formats import MAX_FILES, Declared
 from ecg.formats.wfdb.header import NO_SEGMENT, Header, Signal, parse_header
 from ecg.formats.wfdb.signals import FORMATS, Stored
 from ecg.leads import Lead, lead_named
@@ -28,6 +29,25 @@ class _Piece:
     steps: tuple[float, ...]
     per_frame: int
     notes: tuple[str, ...]
+
+
+def collected(name: str, read_file: Callable[[str], bytes | None]) -> dict[str, bytes]:
+    """Return the header *name* with every file it names, and those of its segments, as far as *read_file* finds them.
+
+    Only plain names are asked for: a header cannot reach out of its folder. What cannot be parsed is left to `read`.
+    """
+    files: dict[str, bytes] = {}
+    wanted = [name]
+    while wanted and len(files) < MAX_FILES:
+        name = PurePath(wanted.pop().replace("\\", "/")).name
+        content = read_file(name) if name and name not in files else None
+        if content is None:
+            continue
+        files[name] = content
+        if name.lower().endswith(".hea"):
+            with suppress(EcgError):
+                wanted += parse_header(name, content).names
+    return files
 
 
 def read(files: Mapping[str, bytes], declared: Declared) -> Recording:
