@@ -131,7 +131,7 @@ def with_limb_leads(recording: Recording) -> Recording:
             if LEADS[name] not in have:
                 with np.errstate(over="ignore", invalid="ignore"):  # a broken lead breaks what follows from it
                     have[LEADS[name]] = of_one * one + of_two * two
-                resolution[LEADS[name]] = resolution.get(LEADS["I"], 0.001) / 2
+                resolution[LEADS[name]] = resolution.get(LEADS["I"], 0.001) * min(abs(of_one), abs(of_two))
                 filters[LEADS[name]] = filters.get(LEADS["I"], Filters())
     order = [lead for lead in TWELVE if lead in have] + [lead for lead in have if lead not in TWELVE]
     if tuple(order) == recording.leads:

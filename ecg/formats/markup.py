@@ -11,7 +11,7 @@ from ecg.errors import EcgError
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 64
-MAX_ELEMENTS = 500_000
+MAX_ELEMENTS = 100_000
 
 #: Encodings that expat does not know and Chinese and Japanese machines write.
 _EAST_ASIAN = re.compile(rb"""^[^>]{0,200}encoding=["'](gb2312|gbk|gb18030|big5|shift_jis|euc-jp)["']""", re.IGNORECASE)

@@ -132,10 +132,11 @@ def _channels(recording: Recording) -> list[_Stored]:
 
 
 def _step_of(row: Millivolts) -> float:
-    """Return the coarsest of STEPS_UV on which all samples lie, in millivolts; the first when they lie on none."""
+    """Return the coarsest of STEPS_UV on which all samples lie, in millivolts, or else as fine a one as 16 bits can keep."""
     microvolts = row[np.isfinite(row)] * 1000
     on = (step for step in STEPS_UV if bool((abs(microvolts / step - np.rint(microvolts / step)) < 1e-6).all()))
-    return next(on, STEPS_UV[0]) / 1000
+    fine = float(np.ptp(microvolts)) / 65_000 if microvolts.size else STEPS_UV[0]
+    return next(on, min(max(fine, STEPS_UV[-1]), STEPS_UV[0])) / 1000
 
 
 def _stored(lead: Lead, row: Millivolts, step_mv: float) -> _Stored:

@@ -132,27 +132,27 @@ def _piece(name: str, header: Header, files: Mapping[str, bytes], declared: Decl
         if signal not in voltages or signal.per_frame != per_frame:
             notes.append(f"Signal {signal.description} ({signal.unit}) is no voltage of the highest rate and was left out.")
             continue
-        step = _step_mv(name, signal, UNITS_MV[signal.unit.lower()], declared)
-        row: Millivolts = np.asarray((numbers - signal.baseline) * step, np.float64)
+        per_mv = _units_per_mv(name, signal, declared)
+        row: Millivolts = np.asarray((numbers - signal.baseline) / per_mv, np.float64)  # a division, to the last bit as in WFDB
         missing = FORMATS[signal.format].missing
         if missing is not None:
             row[numbers == missing] = np.nan
         if signal.skew:
             shift = min(signal.skew * per_frame, row.size)
             row = np.concatenate([row[shift:], np.full(shift, np.nan)])
-        if not frames and signal.checksum is not None and (int(numbers.sum()) - signal.checksum) % 65536:
+        if not frames and signal.checksum and (int(numbers.sum()) - signal.checksum) % 65536:
             notes.append(f"The samples of {signal.description} do not add up to the checksum of the header.")
         leads.append(lead_named(signal.description))
         rows.append(row)
-        steps.append(abs(step))
+        steps.append(abs(1 / per_mv))
     return _Piece(tuple(leads), tuple(rows), tuple(steps), per_frame, tuple(notes))
 
 
-def _step_mv(name: str, signal: Signal, unit: float, declared: Declared) -> float:
+def _units_per_mv(name: str, signal: Signal, declared: Declared) -> float:
     if signal.gain:
-        return unit / signal.gain
+        return signal.gain / UNITS_MV[signal.unit.lower()]
     if declared.gain_uv_per_unit:
-        return declared.gain_uv_per_unit / 1000
+        return 1000 / declared.gain_uv_per_unit
     raise EcgError(f"{name} carries no gain for signal {signal.description}; declare it in microvolts per unit.")
 
 
