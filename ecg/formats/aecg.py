@@ -16,6 +16,7 @@ from ecg.recording import MAX_LEADS, MAX_SAMPLES, Filters, Millivolts, PatientTa
 UNITS_MV = {"uV": 1e-3, "mV": 1.0, "V": 1e3, "nV": 1e-6}
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 YEARS = {"a": 1.0, "mo": 1 / 12, "wk": 7 / 365.25, "d": 1 / 365.25}
+MAX_DIGITS = 8_000_000  # of one sequence: half an hour at 500 Hz
 LEAD = "MDC_ECG_LEAD_"
 FILTER = "MDC_ECG_CTL_VBL_ATTR_FILTER_"
 REPORTED_AGE = "21612-7"  # LOINC
@@ -113,8 +114,8 @@ def _numbers(name: str, code: str, value: Element, declared: Declared) -> tuple[
         step = declared.gain_uv_per_unit / 1000
     if not step:
         raise EcgError(f"{name} carries no gain for {code} (no scale in volts); declare it in microvolts per unit.")
-    if len(digits) > 2 * MAX_SAMPLES:
-        raise EcgError(f"{name} holds more than {MAX_SAMPLES} samples of {code}; send a part of it.")
+    if len(digits) > MAX_DIGITS:
+        raise EcgError(f"{name} holds {len(digits)} characters of samples of {code}; at most {MAX_DIGITS} are read: send a part.")
     zero = _quantity(origin, UNITS_MV) if origin is not None else None
     return abs(step), (zero or 0.0) + np.array(digits.split(), np.float64) * step
 

@@ -15,17 +15,22 @@ MAX_ELEMENTS = 100_000
 
 #: Encodings that expat does not know and Chinese and Japanese machines write.
 _EAST_ASIAN = re.compile(rb"""^[^>]{0,200}encoding=["'](gb2312|gbk|gb18030|big5|shift_jis|euc-jp)["']""", re.IGNORECASE)
-_NOT_A_ROOT = re.compile(r"<!--.*?-->|<\?.*?\?>", re.DOTALL)
+#: What may stand before the root, and how it ends; a DOCTYPE is walked into, for its declarations are no elements.
+_SKIPPED = {"<!--": "-->", "<?": "?>"}
 _ROOT = re.compile(r"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
 
 
 def root_name(data: bytes) -> str:
     """Return the local name of the document's root as far as the first bytes show it; empty when this is no XML."""
     head = data[: 64 * 1024].replace(b"\0", b"").decode("latin-1").lstrip("ï»¿ÿþ \t\r\n")  # UTF-16 too
-    if not head.startswith("<"):
-        return ""
-    root = _ROOT.search(_NOT_A_ROOT.sub("", head))
-    return root[1] if root else ""
+    at = 0 if head.startswith("<") else -1
+    while at >= 0:
+        if root := _ROOT.match(head, at):
+            return root[1]
+        closing = next((end for begin, end in _SKIPPED.items() if head.startswith(begin, at)), "")
+        past = head.find(closing, at + 2)
+        at = head.find("<", past) if past >= 0 else -1
+    return ""
 
 
 def parse(name: str, data: bytes) -> Element:

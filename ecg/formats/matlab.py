@@ -15,7 +15,7 @@ from ecg.formats import Declared
 from ecg.leads import TWELVE, lead_named
 from ecg.recording import MAX_LEADS, MAX_SAMPLES, PatientTags, Recording, unique_names
 
-MAX_EXPANDED = 8 * MAX_SAMPLES
+MAX_EXPANDED = 64 * 1024 * 1024
 _HEAD = 128
 _CELLS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8", 16: "u1"}
 _MATRIX, _COMPRESSED = 14, 15

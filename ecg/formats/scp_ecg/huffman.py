@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ecg.errors import EcgError
 
 DEFAULT = 19999
-MAX_PREFIX, MAX_CODE, MAX_TABLES, MAX_CODES = 16, 32, 8, 1024
+MAX_PREFIX, MAX_CODE, MAX_TABLES, MAX_CODES = 16, 32, 4, 1024
 
 Counts = NDArray[np.int64]
 
@@ -86,34 +86,42 @@ def _code(name: str, section: bytes, at: int) -> Code:
 
 def decode(name: str, data: bytes, count: int, tables: tuple[Table, ...]) -> Counts:
     """Return the first *count* numbers of the stream, most significant bit first; `EcgError` when it ends before."""
+    codes = [code for table in tables for code in table.codes]
+    bits, targets = [code.bits for code in codes], [0 if code.is_value else code.value for code in codes]
     streams: dict[int, list[int]] = {}
     places: list[int] = []
-    codes: list[Code] = []
-    table = at = 0
-    end = len(data) * 8
+    picked: list[int] = []
+    table, at, end = 1, 0, len(data) * 8
     while len(places) < count:
         if table not in streams:
-            if table >= len(tables):
+            if not 1 <= table <= len(tables):
                 raise EcgError(f"{name} switches to a Huffman table it does not have; send it again.")
-            streams[table] = _indices(data, tables[table])
-        index = streams[table][at] if at < end else -1
-        code = tables[table].codes[index]
-        at += code.bits
-        if index < 0 or at > end:
-            raise EcgError(f"{name} is damaged: a lead ends after {len(places)} of {count} samples; send it again.")
-        if code.is_value:
-            places.append(at - code.bits)
-            codes.append(code)
+            streams[table] = _indices(data, tables, table - 1)
+        stream = streams[table]
+        for _ in range(count - len(places)):  # until they are all there, or the table changes
+            index = stream[at] if at < end else -1
+            if index < 0:
+                raise EcgError(f"{name} is damaged: a lead ends after {len(places)} of {count} samples; send it again.")
+            if targets[index]:
+                break
+            places.append(at)
+            picked.append(index)
+            at += bits[index]
         else:
-            table = code.value - 1
-    return _values(data, places, codes)
+            break
+        table, at = targets[index], at + bits[index]
+    if at > end:
+        raise EcgError(f"{name} is damaged: the last sample of a lead is cut off; send it again.")
+    return _values(data, np.array(places, np.int64), codes, np.array(picked, np.int64))
 
 
-def _indices(data: bytes, table: Table) -> list[int]:
-    """Return the index of the code that would begin at each bit."""
+def _indices(data: bytes, tables: tuple[Table, ...], number: int) -> list[int]:
+    """Return which code of all tables would begin at each bit in the table *number*, -1 where none does."""
+    table = tables[number]
     shifts = 32 - table.window_bits - np.arange(8)
-    windows = (_words(data)[:, None] >> shifts) & ((1 << table.window_bits) - 1)
-    indices: list[int] = table.lookup[windows].reshape(-1).tolist()
+    before = sum(len(each.codes) for each in tables[:number])
+    own = np.where(table.lookup < 0, -1, table.lookup + before)
+    indices: list[int] = own[(_words(data)[:, None] >> shifts) & ((1 << table.window_bits) - 1)].reshape(-1).tolist()
     return indices
 
 
@@ -123,10 +131,11 @@ def _words(data: bytes) -> Counts:
     return padded[:-3] << 24 | padded[1:-2] << 16 | padded[2:-1] << 8 | padded[3:]
 
 
-def _values(data: bytes, places: list[int], codes: list[Code]) -> Counts:
-    values = np.array([code.value for code in codes], np.int64)
-    widths = np.array([code.bits - code.prefix_bits for code in codes], np.int64)
-    first = np.array(places, np.int64) + [code.prefix_bits for code in codes]
+def _values(data: bytes, places: Counts, codes: list[Code], picked: Counts) -> Counts:
+    """Return the numbers of the codes *picked* at the bits *places*: their own, or those in the bits behind them."""
+    values = np.array([code.value for code in codes], np.int64)[picked]
+    widths = np.array([code.bits - code.prefix_bits for code in codes], np.int64)[picked]
+    first = places + np.array([code.prefix_bits for code in codes], np.int64)[picked]
     words = _words(data + b"\0")
     for width in np.unique(widths[widths > 0]):
         at = first[widths == width]

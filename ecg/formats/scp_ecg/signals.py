@@ -21,7 +21,7 @@ from ecg.recording import MAX_LEADS
 Counts = NDArray[np.int64]
 Millivolts = NDArray[np.float64]
 
-MAX_COUNTS = 4_000_000  # over all leads: ten minutes of twelve leads at 500 Hz
+MAX_COUNTS = 1_200_000  # over all leads: more than three minutes of twelve leads at 500 Hz
 MAX_BEATS = 20_000
 _SUBTRACTED = 0x01
 
