@@ -119,9 +119,7 @@ def read(files: Mapping[str, bytes], *, declared: Declared | None = None) -> Rec
     except EcgError:
         raise
     except (*_DAMAGE, struct.error) as error:
-        raise EcgError(
-            f"{_named(files)} is damaged: it is not readable as {reader.format} ({type(error).__name__}); export it again."
-        ) from error
+        raise EcgError(f"{_named(files)} is damaged: it is not readable as {reader.format}; export it again.") from error
 
 
 def _named(files: Mapping[str, bytes]) -> str:

@@ -51,7 +51,7 @@ def read(files: Mapping[str, bytes], declared: Declared) -> Recording:
     try:
         return _read(name, pydicom.dcmread(io.BytesIO(data)), declared)
     except (InvalidDicomError, BytesLengthException) as error:  # no ValueErrors, though they mean one
-        raise EcgError(f"{name} is not readable as a DICOM waveform ({type(error).__name__}); export it again.") from error
+        raise EcgError(f"{name} is damaged: it is not readable as a DICOM waveform; export it again.") from error
 
 
 def _read(name: str, dataset: Dataset, declared: Declared) -> Recording:

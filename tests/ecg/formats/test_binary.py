@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from support.ecg_files import LEADS, counts
+from support.ecg_files import binary as writer
 
 from ecg import EcgError
 from ecg.formats import Declared, read
-from tests.support.ecg_files import LEADS, counts
-from tests.support.ecg_files import binary as writer
 
 EDF = writer.edf(counts(), LEADS)
 MFER = writer.mfer(counts(), LEADS)

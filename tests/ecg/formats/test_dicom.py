@@ -9,13 +9,13 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
+from support import dcmtk
 
 from ecg import EcgError
 from ecg.formats import Declared, read
 from ecg.formats.dicom import AMBULATORY, GENERAL, GENERAL_32_BIT, TWELVE_LEAD, write
 from ecg.recording import Filters, PatientTags, Recording
 from sample_data.ecg_synthesis import synthesise
-from tests.support import dcmtk
 
 PATIENT = PatientTags("P-1", "王^芳", "F", date(1960, 1, 31))
 UIDS = {"study_instance_uid": "1.2.3", "series_instance_uid": "1.2.3.1", "sop_instance_uid": "1.2.3.1.1"}

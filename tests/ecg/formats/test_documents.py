@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from support.ecg_files import EIGHT, LEADS, counts, markup
 
 from ecg import EcgError
 from ecg.formats import Declared, read
-from tests.support.ecg_files import EIGHT, LEADS, counts, markup
 
 
 def changed(data: bytes, old: str, new: str) -> dict[str, bytes]:

@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pydicom
 import pytest
+from support.ecg_files import LEADS, SAMPLES, Sample, binary, counts
 
 from ecg import EcgError
 from ecg.formats import Declared, dicom, read
 from ecg.recording import PatientTags, Recording
-from tests.support.ecg_files import LEADS, SAMPLES, Sample, binary, counts
 
 STEP_MV = 0.005
 UIDS = {"study_instance_uid": "1.2.3", "series_instance_uid": "1.2.3.1", "sop_instance_uid": "1.2.3.1.1"}

@@ -4,11 +4,11 @@ import time
 from itertools import pairwise
 
 import pytest
+from support.ecg_files import EIGHT, counts
+from support.ecg_files import markup as writer
 
 from ecg import EcgError
 from ecg.formats import markup, read
-from tests.support.ecg_files import EIGHT, counts
-from tests.support.ecg_files import markup as writer
 
 GROWING = "".join(f'<!ENTITY {after} "{f"&{before};" * 10}">' for before, after in pairwise("abcdefghx"))
 LAUGHS = f'<!DOCTYPE RestingECG [<!ENTITY a "ha">{GROWING}]>'

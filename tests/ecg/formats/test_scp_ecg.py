@@ -4,10 +4,10 @@ import struct
 
 import numpy as np
 import pytest
+from support.ecg_files import LEADS, counts, scp
 
 from ecg import EcgError
 from ecg.formats import Declared, read
-from tests.support.ecg_files import LEADS, counts, scp
 
 FIDUCIALS = (150, 550, 950)
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-
-from tests.support.ecg_files import binary, markup, scp
+from support.ecg_files import binary, markup, scp
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 RATE, STEP_UV = 500, 5.0

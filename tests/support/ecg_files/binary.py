@@ -5,8 +5,7 @@ import zlib
 from collections.abc import Sequence
 
 import numpy as np
-
-from tests.support.ecg_files.scp import CODES
+from support.ecg_files.scp import CODES
 
 RATE, STEP_UV = 500, 5.0
 
