@@ -99,11 +99,11 @@ def _value(element: Element, path: str) -> str:
 
 def _quantity(element: Element, units: Mapping[str, float]) -> float | None:
     """Return a PQ in the base of *units*, None when it is no number or has a unit that is none of them."""
-    unit = units.get(element.get("unit", ""))
     try:
-        return float(element.get("value", "")) * unit if unit else None
-    except ValueError:
+        value = float(element.get("value", "")) * units[element.get("unit", "")]
+    except (KeyError, ValueError):
         return None
+    return value if abs(value) < 1e12 else None
 
 
 def _numbers(name: str, code: str, value: Element, declared: Declared) -> tuple[float, Millivolts]:

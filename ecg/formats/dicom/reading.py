@@ -204,11 +204,11 @@ def _gain(name: str, lead: Lead, definition: Dataset, declared: Declared) -> tup
 
 
 def _number(item: Dataset, keyword: str) -> float | None:
-    value = item.get(keyword)
     try:
-        return float(value) if value not in (None, "") else None
+        value = float(item.get(keyword) or 0.0) if keyword in item else np.nan
     except (TypeError, ValueError):
         return None
+    return value if np.isfinite(value) else None
 
 
 def _filters(definition: Dataset) -> Filters:

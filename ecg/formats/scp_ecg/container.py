@@ -6,6 +6,7 @@ import struct
 from ecg.errors import EcgError
 
 MAX_SECTIONS = 64
+USED = (1, 2, 3, 4, 5, 6, 7, 8, 10)  # the others are the makers' own business, and covered by the record's checksum
 _RECORD_HEAD, _SECTION_HEAD, _POINTER = 6, 16, 10
 
 
@@ -15,7 +16,7 @@ def crc(data: bytes) -> int:
 
 
 def sections(name: str, data: bytes) -> dict[int, bytes]:
-    """Return the contents of the sections by their number, without their heads.
+    """Return the contents of the sections in USED by their number, without their heads.
 
     `EcgError` when the record is cut off, a section lies outside of it, or a checksum is not right.
     """
@@ -31,7 +32,7 @@ def sections(name: str, data: bytes) -> dict[int, bytes]:
     found = {}
     for at in range(0, len(pointers) - _POINTER + 1, _POINTER):
         number, size, index = struct.unpack_from("<HII", pointers, at)
-        if size and number not in found:
+        if size and number in USED and number not in found:
             found[number] = _section(name, data, number, index, size)
     return found
 

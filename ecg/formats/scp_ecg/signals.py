@@ -84,7 +84,7 @@ def rhythm(name: str, sections: Mapping[int, bytes]) -> tuple[float, float, list
     factor = 1
     if reference is not None and (block.bimodal or subtracted):
         factor, rest = divmod(block.interval_us, reference.interval_us)
-        if rest or not 1 <= factor <= 4 or (factor > 1 and not block.bimodal):
+        if rest or not 1 <= factor <= 4:  # some encoders thin without saying so in the flag
             raise EcgError(f"{name} samples its rhythm and its reference beat at rates that do not fit; export it again.")
     rows = []
     for lead, stream in zip(leads, block.streams, strict=True):

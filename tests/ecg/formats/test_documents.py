@@ -110,6 +110,14 @@ def test_a_measurement_of_one_lead_is_not_the_recordings():
     assert "pr_interval_ms" not in read(files).device
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "1e300", "many", ""])
+def test_a_measurement_that_is_no_number_is_left_out(number: str):
+    for data, old in ((AECG, 'value="156"'), (MUSE, ">156<"), (SIERRA, ">156<")):
+        device = read(changed(data, old, old.replace("156", number))).device
+        assert "pr_interval_ms" not in device
+        assert device["qrs_duration_ms"] == 92
+
+
 def test_an_older_sierra_document_has_the_standard_leads_and_its_band_in_one_field():
     text = (
         SIERRA.decode("utf-16")

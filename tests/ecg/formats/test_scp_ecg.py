@@ -42,6 +42,13 @@ def test_bimodal_compression_keeps_the_protected_zones_and_the_means_outside():
     assert np.abs(read_back - rows).max() < 30  # the noise that thinning takes away, and no shift
 
 
+def test_thinned_data_without_the_bimodal_flag_are_known_by_their_rate():
+    rows = counts(samples=1003)
+    data = scp.written(rows, LEADS, beat=rows[:, 100:200].copy(), fiducials=FIDUCIALS, bimodal=True)
+    unflagged = scp.written(rows, LEADS, beat=rows[:, 100:200].copy(), fiducials=FIDUCIALS, bimodal=True, flagged=False)
+    assert (counted(unflagged) == counted(data)).all()
+
+
 def test_bimodal_compression_is_exact_where_nothing_but_the_beat_happens():
     rows = np.zeros((12, 1000), np.int64)
     beat = counts()[:, 100:200]

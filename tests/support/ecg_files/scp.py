@@ -134,6 +134,7 @@ def written(
     beat: np.ndarray | None = None,
     fiducials: Sequence[int] = (),
     bimodal: bool = False,
+    flagged: bool = True,
 ) -> bytes:
     """Return a record of *rows* (whole steps); *beat* (leads, samples) is subtracted so that its middle lies on *fiducials*."""
     samples = rows.shape[1]
@@ -155,7 +156,9 @@ def written(
         sections[4] += b"".join(struct.pack("<2I", *zone) for zone in zones)
         sections[5] = block(list(beat), huffman, differences)
     stored = [thinned(row, zones) for row in residual] if bimodal else list(residual)
-    sections[6] = block(stored, huffman, differences, interval_us=INTERVAL_US * (FACTOR if bimodal else 1), bimodal=bimodal)
+    sections[6] = block(
+        stored, huffman, differences, interval_us=INTERVAL_US * (FACTOR if bimodal else 1), bimodal=bimodal and flagged
+    )
     return record(sections)
 
 
