@@ -7,7 +7,7 @@ from alembic import op
 
 from telemed.kernel.database import UtcDateTime
 
-revision = "0008"
+revision = "0003"
 down_revision = "0002"
 
 
