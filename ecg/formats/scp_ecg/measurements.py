@@ -3,7 +3,7 @@
 import struct
 from statistics import median
 
-_UNKNOWN = (29999, 0xFFFF, 999, -1)
+_UNKNOWN = (29999, 0xFFFF)
 _QTC = {1: "qtc_bazett_ms"}
 #: The first numbers of each lead in section 10.
 _PER_LEAD = ("p_duration_ms", "pr_interval_ms", "qrs_duration_ms", "qt_interval_ms")
@@ -21,7 +21,7 @@ def measured(section: bytes) -> dict[str, float]:
         found |= _between("p_duration_ms", p_on, p_off) | _between("pr_interval_ms", p_on, qrs_on)
         found |= _between("qrs_duration_ms", qrs_on, qrs_off) | _between("qt_interval_ms", qrs_on, t_off)
         names = ("p_axis_deg", "qrs_axis_deg", "t_axis_deg")
-        found |= {name: float(axis) for name, axis in zip(names, axes, strict=True) if axis not in _UNKNOWN and abs(axis) <= 360}
+        found |= {name: float(axis) for name, axis in zip(names, axes, strict=True) if abs(axis) <= 360}
     if rr and rr not in _UNKNOWN:
         found["rr_interval_ms"] = float(rr)
     at += 16 * beats + 10 * spikes
