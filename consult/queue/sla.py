@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -16,9 +14,7 @@ from consult.triage.model import TARGETS
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.clock import rfc3339
 from telemed.kernel.database import Database
-from telemed.kernel.errors import Unavailable
-
-log = logging.getLogger(__name__)
+from telemed.kernel.watch import Watch
 
 
 def deadline_of(
@@ -56,28 +52,14 @@ def _overdue(now: datetime) -> ColumnElement[bool]:
     return task_table.c.breached_at.is_(None) & task_table.c.status.in_(OPEN) & (task_table.c.due_at <= now)
 
 
-class SlaWatch:
+class SlaWatch(Watch):
     """A thread that looks for passed deadlines; a restart catches up, because the deadline is stored."""
 
-    LOOK_EVERY_S = 1.0
-
-    def __init__(self, database: Database, chronicle: Chronicle) -> None:
+    def __init__(self, database: Database, chronicle: Chronicle, *, look_every_s: float = 1) -> None:
         """Watch the tasks of *database*; nothing runs before start()."""
+        super().__init__("sla-watch", self.look, every_s=look_every_s)
         self._database = database
         self._chronicle = chronicle
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin to watch in a thread of its own."""
-        self._thread = threading.Thread(target=self._run, name="sla-watch", daemon=True)
-        self._thread.start()
-
-    def stop(self, seconds: float = 10) -> None:
-        """Finish the look at hand and end."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(seconds)
 
     def look(self) -> int:
         """Mark everything that is overdue now, each in its own short transaction; return how many there were."""
@@ -91,12 +73,3 @@ class SlaWatch:
         """Ask without writing, so that a quiet second takes no lock."""
         with self._database.reading() as db:
             return db.execute(select(task_table.c.id).where(_overdue(self._chronicle.clock.now())).limit(1)).first() is not None
-
-    def _run(self) -> None:
-        while not self._stop.wait(self.LOOK_EVERY_S):
-            try:
-                self.look()
-            except Unavailable as error:
-                log.warning("the watch over deadlines waits: %s", error.sentence)
-            except Exception:
-                log.exception("the watch over deadlines failed and looks again")

@@ -69,6 +69,8 @@ def settle(database, chronicle, institution, uid):
             instance_count=study.instance_count,
             last_received_at=study.last_received_at,
             sop_class_uids=[],
+            proof="quiet",
+            missing=[],
         )
         return chronicle.events.append(db, STUDY_SETTLED, uid, data)
 
