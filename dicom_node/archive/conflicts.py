@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from mmap import ACCESS_READ, mmap
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.header import Header, read_header
@@ -46,8 +47,9 @@ def unresolved(db: Connection) -> list[Double]:
     kept, beside = instance_table.c, conflict_table.c
     columns = (beside.id, kept.institution, beside.study_instance_uid, kept.sop_instance_uid)
     came = (beside.source, beside.received_at, beside.digest, kept.source, kept.received_at, kept.digest)
-    query = select(*columns, *came).join(instance_table, kept.id == beside.instance_id).where(beside.resolved_at.is_(None))
-    return [Double(*row) for row in db.execute(query.order_by(beside.received_at.desc(), beside.id).limit(MOST_SHOWN))]
+    query: Select[Any] = select(*columns, *came).join(instance_table, kept.id == beside.instance_id)
+    newest = query.where(beside.resolved_at.is_(None)).order_by(beside.received_at.desc(), beside.id)
+    return [Double(*row) for row in db.execute(newest.limit(MOST_SHOWN))]
 
 
 def differences(blobs: Blobs, double: Double) -> tuple[str, ...]:
