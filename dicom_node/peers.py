@@ -171,8 +171,24 @@ def _batches(parcels: Iterable[Parcel]) -> Iterator[list[Parcel]]:
         yield batch
 
 
+class Line:
+    """The connection that a `deliver` has at the moment, for another thread to end: a peer may hang for minutes."""
+
+    def __init__(self) -> None:
+        self._held: tuple[Association, socket.socket | None] | None = None
+
+    def hold(self, association: Association, connection: socket.socket | None) -> None:
+        """Remember what is open."""
+        self._held = association, connection
+
+    def hang_up(self) -> None:
+        """End it; whoever waits on it learns that it is lost."""
+        if self._held is not None:
+            _abandon(*self._held)
+
+
 def deliver(
-    parcels: Iterable[Parcel], peer: Peer, calling_aet: str, *, origin: Origin | None = None
+    parcels: Iterable[Parcel], peer: Peer, calling_aet: str, *, origin: Origin | None = None, line: Line | None = None
 ) -> Generator[tuple[Parcel, str]]:
     """Send *parcels* in their order and yield each with why it failed, an empty text when the peer has it.
 
@@ -180,10 +196,10 @@ def deliver(
     and its 128 contexts suffice. Whoever stops asking ends the sending.
     """
     for batch in _batches(parcels):
-        yield from _sent(batch, peer, calling_aet, origin)
+        yield from _sent(batch, peer, calling_aet, origin, line or Line())
 
 
-def _sent(batch: list[Parcel], peer: Peer, calling_aet: str, origin: Origin | None) -> Generator[tuple[Parcel, str]]:
+def _sent(batch: list[Parcel], peer: Peer, calling_aet: str, origin: Origin | None, line: Line) -> Generator[tuple[Parcel, str]]:
     pairs = dict.fromkeys((parcel.sop_class_uid, parcel.transfer_syntax_uid) for parcel in batch)
     contexts = [build_context(UID(sop_class), _proposed(syntax)) for sop_class, syntax in pairs]
     association: Association | None = None
@@ -194,6 +210,7 @@ def _sent(batch: list[Parcel], peer: Peer, calling_aet: str, origin: Origin | No
                 try:
                     association = associate(peer, contexts, calling_aet)
                     connection = None if association.dul.socket is None else association.dul.socket.socket
+                    line.hold(association, connection)
                 except Unavailable as error:
                     yield from ((left, Unreached(error.sentence)) for left in batch[number:])
                     return
@@ -209,6 +226,9 @@ def _sent(batch: list[Parcel], peer: Peer, calling_aet: str, origin: Origin | No
 
 def _abandon(association: Association, connection: socket.socket | None) -> None:
     """End what is lost: pynetdicom may not have noticed, would wait for the next answer, and leaves a reset socket open."""
+    if connection is not None:
+        with suppress(OSError):  # ends a send that the peer does not read, too
+            connection.shutdown(socket.SHUT_RDWR)
     association.abort()
     if connection is not None:
         connection.close()

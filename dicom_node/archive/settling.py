@@ -92,7 +92,7 @@ class Settling(Watch):
         proof = verdict.proof or Proof.QUIET
         ended = {"settled_at": now, "proof": proof, "missing": [asdict(gap) for gap in verdict.missing], "look_at": None}
         same = (study_table.c.id == study.id) & study_table.c.settled_at.is_(None)
-        same &= (study_table.c.last_received_at == last) & (study_table.c.instance_count == len(kept))
+        same &= (study_table.c.last_received_at == last) & (study_table.c.instance_count == study.instance_count)
         with self._database.transaction() as db:
             change = update(study_table).where(same).values(ended if settles else {"look_at": last + wait})
             if db.execute(change).rowcount == 0 or not settles:

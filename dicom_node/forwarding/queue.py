@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 
 from dicom_node.archive.events import INSTANCE_STORED
 from dicom_node.archive.tables import instance_table
@@ -89,9 +89,8 @@ def news(chronicle: Chronicle) -> list[Event]:
 
 def busy(db: Connection, now: datetime) -> list[str]:
     """Return the destinations to which something can be sent now."""
-    ready = (destination_table.c.try_at <= now) & _due(now)
-    query = select(destination_table.c.ae_title).where(ready, forwarding_table.c.ae_title == destination_table.c.ae_title)
-    return list(db.execute(query.distinct()).scalars())
+    waits = exists().where(forwarding_table.c.ae_title == destination_table.c.ae_title, _due(now))
+    return list(db.execute(select(destination_table.c.ae_title).where(destination_table.c.try_at <= now, waits)).scalars())
 
 
 def due(db: Connection, ae_title: str, now: datetime) -> list[Waiting]:

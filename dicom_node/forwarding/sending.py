@@ -13,7 +13,7 @@ from dicom_node.directory import peer_of
 from dicom_node.forwarding import queue
 from dicom_node.forwarding.queue import Waiting
 from dicom_node.forwarding.rules import rules
-from dicom_node.peers import Parcel, Unreached, deliver
+from dicom_node.peers import Line, Parcel, Unreached, deliver
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database
 from telemed.kernel.errors import Unavailable
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 #: What was acknowledged is written down after so many objects or seconds: what a crash sends twice.
 MOST_UNWRITTEN, LONGEST_UNWRITTEN_S = 50, 1.0
+#: How long the destinations together may take for the object at hand when the server stops.
+GRACE_S = 3.0
 
 
 class Forwarding(Watch):
@@ -36,14 +38,16 @@ class Forwarding(Watch):
         self._chronicle = chronicle
         self._archive = archive
         self._aet = aet
-        self._senders: dict[str, threading.Thread] = {}
+        self._senders: dict[str, tuple[threading.Thread, Line]] = {}
 
     def stop(self, seconds: float = 10) -> None:
-        """Finish the objects at hand and end; a destination that hangs is left to the end of the process."""
-        deadline = time.monotonic() + seconds
+        """Finish the objects at hand and end; a destination that hangs is hung up on."""
         super().stop(seconds)
-        for sender in self._senders.values():
+        deadline = time.monotonic() + min(seconds, GRACE_S)
+        for sender, line in self._senders.values():
             sender.join(max(deadline - time.monotonic(), 0))
+            if sender.is_alive():
+                line.hang_up()  # a thread of pynetdicom's would otherwise keep the process
 
     def look(self) -> None:
         """Queue what has arrived, and let every destination that can be sent to have its thread."""
@@ -51,12 +55,11 @@ class Forwarding(Watch):
         with self._database.reading() as db:
             busy = queue.busy(db, self._chronicle.clock.now())
         for title in busy:
-            sender = self._senders.get(title)
-            if sender is None or not sender.is_alive():
-                self._senders[title] = threading.Thread(
-                    target=self._run_sender, args=(title,), name=f"forward-{title}", daemon=True
-                )
-                self._senders[title].start()
+            if title not in self._senders or not self._senders[title][0].is_alive():
+                line = Line()
+                sender = threading.Thread(target=self._run_sender, args=(title, line), name=f"forward-{title}", daemon=True)
+                self._senders[title] = sender, line
+                sender.start()
 
     def take(self) -> None:
         """Queue what has arrived, as far as there are rules."""
@@ -66,9 +69,9 @@ class Forwarding(Watch):
             with self._database.transaction() as db:
                 queue.take(db, self._chronicle, news)
 
-    def _run_sender(self, ae_title: str) -> None:
+    def _run_sender(self, ae_title: str, line: Line) -> None:
         try:
-            while not self.is_stopping and self.send(ae_title):
+            while not self.is_stopping and self.send(ae_title, line):
                 pass
         except Unavailable as error:
             log.warning("forwarding to %s waits: %s", ae_title, error.sentence)
@@ -77,8 +80,8 @@ class Forwarding(Watch):
             with self._database.transaction() as db:
                 queue.unreached(db, self._chronicle, ae_title, f"an error of our own: {error}")
 
-    def send(self, ae_title: str) -> int:
-        """Send some of what *ae_title* is to get now, and return how many objects were tried."""
+    def send(self, ae_title: str, line: Line | None = None) -> int:
+        """Send some of what *ae_title* is to get now, and return how many objects were tried; *line* ends it early."""
         with self._database.reading() as db:
             due = queue.due(db, ae_title, self._chronicle.clock.now())
             peer = peer_of(db, ae_title, due[0].institution) if due else None
@@ -90,7 +93,7 @@ class Forwarding(Watch):
         parcels = [
             Parcel(blobs.path(one.digest), one.sop_class_uid, one.transfer_syntax_uid, one.sop_instance_uid) for one in due
         ]
-        with closing(deliver(parcels, peer, self._aet)) as delivered:
+        with closing(deliver(parcels, peer, self._aet, line=line)) as delivered:
             reasons = (reason for _, reason in delivered)
             return self._written(ae_title, zip(due, reasons, strict=False))  # no more is asked for once it has left
 

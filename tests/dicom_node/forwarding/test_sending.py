@@ -18,9 +18,9 @@ from telemed.kernel.events import events_of
 
 ROOT = Path(__file__).parents[3]
 
-#: A process of its own that forwards until it is killed.
+#: A process of its own that forwards until it is killed or told to stop.
 ALONE = """
-import sys, time
+import sys
 from pathlib import Path
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
@@ -33,9 +33,16 @@ from telemed.kernel.events import EventLog
 url, blobs = sys.argv[1:]
 database, clock = Database(url), SystemClock()
 chronicle = Chronicle(clock, EventLog(database, clock), AuditTrail(clock))
-Forwarding(database, chronicle, Archive(database, chronicle, Blobs(Path(blobs))), aet="TELEMED", look_every_s=0.05).start()
-time.sleep(60)
+worker = Forwarding(database, chronicle, Archive(database, chronicle, Blobs(Path(blobs))), aet="TELEMED", look_every_s=0.05)
+worker.start()
+sys.stdin.readline()
+worker.stop(0.5)
 """
+
+
+def alone(database_url, folder):
+    command = [sys.executable, "-c", ALONE, database_url, str(folder / "blobs")]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
 
 
 def received(folder):
@@ -152,10 +159,9 @@ def test_an_object_over_which_the_peer_breaks_off_comes_last_the_next_time(node)
 def test_a_kill_in_the_middle_loses_nothing(node, database_url, receiver, tmp_path):
     uids = [f"1.{number}" for number in range(40)]
     node.put(*uids)
-    command = [sys.executable, "-c", ALONE, database_url, str(tmp_path / "blobs")]
-    with subprocess.Popen(command, cwd=ROOT) as alone:
+    with alone(database_url, tmp_path) as process:
         until(lambda: len(list(receiver.iterdir())) >= 5, 30)
-        alone.kill()
+        process.kill()
     with node.database.reading() as db:
         left = len(db.execute(select(forwarding_table)).all())
     assert 0 < left <= 40
@@ -163,6 +169,25 @@ def test_a_kill_in_the_middle_loses_nothing(node, database_url, receiver, tmp_pa
     node.worker.start()
     until(lambda: node.destination().waiting == 0, 30)
     assert received(receiver) == set(uids)
+
+
+def test_a_destination_that_hangs_does_not_keep_the_process_that_is_to_stop(node, database_url, tmp_path):
+    met, let_go = threading.Event(), threading.Event()
+
+    def hang(_event):
+        met.set()
+        let_go.wait(60)
+        return 0x0000
+
+    with answering(hang) as port:
+        node.forward_to("DEST", port)
+        node.put("1.1")
+        with alone(database_url, tmp_path) as process:
+            assert met.wait(30)
+            process.stdin.close()
+            process.wait(20)
+        let_go.set()
+    assert (process.returncode, node.destination().waiting) == (0, 1)
 
 
 @pytest.mark.parametrize("action", [queue.retry, queue.cancel])
