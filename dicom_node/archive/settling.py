@@ -13,10 +13,10 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from dicom_node.archive import events
-from dicom_node.archive.completeness import Kept, Proof, Verdict, judge
+from dicom_node.archive.completeness import Kept, Proof, judge
 from dicom_node.archive.rhythm import observe, quiet_of
 from dicom_node.archive.tables import instance_table, series_table, study_table
 from telemed.kernel.audit import Chronicle
@@ -71,9 +71,10 @@ class Settling(Watch):
     def settle(self) -> int:
         """Settle every study that is complete or has been quiet for long enough; return how many those were."""
         now = self._chronicle.clock.now()
-        pause = min(LOOK_AFTER, self._quiet)
-        unseen = study_table.c.look_at.is_(None) & _is_quiet(study_table.c.last_received_at, now, pause)
-        due = study_table.c.settled_at.is_(None) & (unseen | (study_table.c.look_at <= now))
+        last, look_at = study_table.c.last_received_at, study_table.c.look_at
+        unseen = look_at.is_(None) & (last <= now - min(LOOK_AFTER, self._quiet))
+        # A clock set back would leave a study waiting for its own future: far ahead of now counts as quiet, too.
+        due = study_table.c.settled_at.is_(None) & (unseen | (look_at <= now) | (last > now + self._quiet))
         with self._database.reading() as db:
             found = db.execute(select(study_table).where(due).limit(_AT_ONCE)).all()
         return sum(self._settle(study, now) for study in found)
@@ -86,11 +87,10 @@ class Settling(Watch):
             device = quiet_of(db, study.institution, {one.source for one in kept}, least=self._quiet)
         verdict = judge(kept, announced=announced, committed=study.committed)
         wait = self._quiet if verdict.proof else max(device, HELD_FOR) if verdict.missing else device
-        last = study.last_received_at
-        # A clock set back would leave a study waiting for its own future: far ahead of now counts as quiet, too.
+        last, missing = study.last_received_at, [asdict(gap) for gap in verdict.missing]
         settles = verdict.final or last <= now - wait or last > now + wait
         proof = verdict.proof or Proof.QUIET
-        ended = {"settled_at": now, "proof": proof, "missing": [asdict(gap) for gap in verdict.missing], "look_at": None}
+        ended = {"settled_at": now, "proof": proof, "missing": missing, "look_at": None}
         same = (study_table.c.id == study.id) & study_table.c.settled_at.is_(None)
         same &= (study_table.c.last_received_at == last) & (study_table.c.instance_count == study.instance_count)
         with self._database.transaction() as db:
@@ -98,10 +98,10 @@ class Settling(Watch):
             if db.execute(change).rowcount == 0 or not settles:
                 return False
             observe(db, study.institution, kept)
-            self._tell(db, study, kept, proof, verdict)
+            self._tell(db, study, kept, proof, missing)
         return True
 
-    def _tell(self, db: Connection, study: Row[Any], kept: Sequence[Kept], proof: Proof, verdict: Verdict) -> None:
+    def _tell(self, db: Connection, study: Row[Any], kept: Sequence[Kept], proof: Proof, missing: list[dict[str, Any]]) -> None:
         told = events.study_settled(
             study.institution,
             study.study_instance_uid,
@@ -111,14 +111,10 @@ class Settling(Watch):
             last_received_at=study.last_received_at,
             sop_class_uids=sorted({one.sop_class_uid for one in kept}),
             proof=proof,
-            missing=[asdict(gap) for gap in verdict.missing],
+            missing=missing,
         )
         uid = study.study_instance_uid
         self._chronicle.enter(db, events.STUDY_SETTLED, uid, told, actor="archive", institution=study.institution, entity="Study")
-
-
-def _is_quiet(last: ColumnElement[Any], now: datetime, wait: timedelta) -> ColumnElement[bool]:
-    return (last <= now - wait) | (last > now + wait)
 
 
 def _kept(db: Connection, study_id: str) -> list[Kept]:

@@ -123,6 +123,8 @@ def test_a_resent_image_does_not_open_a_settled_study_again(archive, database, c
 
 def test_a_clock_that_was_set_back_does_not_keep_a_study_open(archive, database, chronicle, clock):
     store(archive)
+    clock.pass_(seconds=1)
+    assert Settling(database, chronicle).settle() == 0
     clock.pass_(hours=-1)
     assert Settling(database, chronicle).settle() == 1
 
