@@ -1,0 +1,37 @@
+"""The thread that lets time pass over the queue."""
+
+from __future__ import annotations
+
+from consult.queue.escalation import climb, end_lease, is_due
+from consult.queue.sla import LEASE
+from telemed.kernel.audit import Chronicle
+from telemed.kernel.database import Database
+from telemed.kernel.watch import Watch
+
+
+class QueueWatch(Watch):
+    """Looks every half second for rungs that are due and claims that were not renewed.
+
+    A server that was away could not be told that claims are renewed: after its start it ends none until each owner's
+    browser has had the time of a lease to come back.
+    """
+
+    def __init__(self, database: Database, chronicle: Chronicle, *, look_every_s: float = 0.5) -> None:
+        """Watch the tasks of *database*; nothing runs before start()."""
+        super().__init__("queue-watch", self.look, every_s=look_every_s)
+        self._database = database
+        self._chronicle = chronicle
+        self._leases_end_from = chronicle.clock.now() + LEASE
+
+    def look(self) -> None:
+        """Do everything that is due now, each in its own short transaction; a quiet look takes no lock."""
+        now = self._chronicle.clock.now()
+        with self._database.reading() as db:
+            if not is_due(db, now):
+                return
+        deeds = (climb, end_lease) if now >= self._leases_end_from else (climb,)
+        for deed in deeds:
+            more = True
+            while more and not self.is_stopping:
+                with self._database.transaction() as db:
+                    more = deed(db, self._chronicle)
