@@ -8,7 +8,7 @@ from alembic import op
 from telemed.kernel.database import Counter, UtcDateTime
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 
 def upgrade() -> None:
