@@ -162,6 +162,11 @@ class Archive:
             # PS3.15 A.5.3.7, DICOM Instances Transferred, is told per study, not per image
             record = AuditRecord(received.source[:128], events.STUDY_ARRIVED, "Study", subject, institution, detail=arrived)
             self._chronicle.trail.append(db, record)
+        if entered.reopens_study:
+            reopened = events.study_reopened(institution, subject, source=received.source, instance_count=entered.instance_count)
+            yield events.STUDY_REOPENED, subject, reopened
+            record = AuditRecord(received.source[:128], events.STUDY_REOPENED, "Study", subject, institution, detail=reopened)
+            self._chronicle.trail.append(db, record)
         stored = events.instance_stored(
             institution,
             subject,

@@ -50,6 +50,7 @@ class Entered:
     new: bool
     conflicting: bool
     first_of_study: bool = False
+    reopens_study: bool = False
     instance_count: int = 0
 
 
@@ -154,12 +155,14 @@ class _Batch:
         study["modalities"] = sorted({*study["modalities"], header.modality})
         study["last_received_at"] = max(study["last_received_at"], received.at)
         study["grown"] = True
+        reopens_study, study["settled_at"] = study["settled_at"] is not None, None
         return Entered(
             received.digest,
             uid,
             new=True,
             conflicting=False,
             first_of_study=first_of_study,
+            reopens_study=reopens_study,
             instance_count=study["instance_count"],
         )
 
@@ -187,7 +190,7 @@ class _Batch:
         for study in self._studies.values():
             if study.pop("grown", False):
                 changed = ("instance_count", "series_count", "modalities", "last_received_at")
-                values = {name: study[name] for name in changed} | {"settled_at": None}
+                values = {name: study[name] for name in changed} | {"settled_at": None, "look_at": None}
                 self._db.execute(update(study_table).where(study_table.c.id == study["id"]).values(values))
 
 
