@@ -7,6 +7,7 @@ one sync has made all of its files durable, so a power cut in between costs noth
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -23,14 +24,16 @@ from pathlib import Path
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.header import Header
 from dicom_node.archive.indexing import Received
-from dicom_node.archive.journal import JournalReader, Place
+from dicom_node.archive.journal import JournalReader, OwnFile, Place
+from telemed.kernel.database import new_id
 from telemed.kernel.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 256
-#: Batches begin no faster than this: one transaction for many objects costs little more than for one.
-_PACE_S = 0.1
+_AT_ONCE = 1024
+#: What comes within so short a time of the one before is filed with it, and the first of them waits no longer than that:
+#: one transaction for many objects costs little more than for one, and a burst is received before it is filed.
+_GAP_S, _LONGEST_S = 0.02, 1.0
 _TRY_AGAIN_S = 0.5
 #: Where a record is put that the index refuses for a reason nobody foresaw: acknowledged, so never thrown away.
 ASIDE = "aside"
@@ -53,19 +56,31 @@ class Filed:
     """One record on its way: where it lies, and what the index is told."""
 
     place: Place
-    received: Received
-    file: str
+    institution: str
+    header: Header
+    syntax: str
+    source: str
+    at: datetime
+    own: OwnFile | None
 
     @classmethod
-    def of(cls, place: Place, digest: str, meta: bytes) -> Filed:
-        """Read *meta* again; *digest* is the content's."""
+    def of(cls, place: Place, meta: bytes) -> Filed:
+        """Read *meta* again."""
         told = json.loads(meta.decode("utf-8", "surrogatepass"))
-        file = told.get("file", "")
-        digest, size = (told["digest"], told["size"]) if file else (digest, place.content_bytes)
-        at, header = datetime.fromisoformat(told["at"]), Header.from_json(told["header"])
-        # The content stands behind our own preface: its digest is the data set's as well.
-        received = Received(told["institution"], header, told["syntax"], digest, digest, size, told["source"], at)
-        return cls(place, received, file)
+        return cls(
+            place,
+            told["institution"],
+            Header.from_json(told["header"]),
+            told["syntax"],
+            told["source"],
+            datetime.fromisoformat(told["at"]),
+            OwnFile(**told["own"]) if "own" in told else None,
+        )
+
+    def received(self, digest: str) -> Received:
+        """Say it to the index. The content stands behind our own preface: *digest*, its own, is the data set's as well."""
+        size = self.place.content_bytes if self.own is None else self.own.size
+        return Received(self.institution, self.header, self.syntax, digest, digest, size, self.source, self.at)
 
 
 @dataclass(frozen=True)
@@ -73,7 +88,6 @@ class _Announced:
     """A record as it was announced: read only by the thread that files it."""
 
     place: Place
-    digest: str
     meta: bytes
 
 
@@ -110,9 +124,10 @@ class Filing:
         thread.join(2 * _TRY_AGAIN_S + 1)
         return not thread.is_alive() and self._queue.empty()
 
-    def announce(self, place: Place, digest: str, meta: bytes) -> None:
+    def announce(self, place: Place, meta: bytes) -> None:
         """File the record at *place* soon."""
-        self._queue.put(_Announced(place, digest, meta))
+        self._archive.arrivals.announced()
+        self._queue.put(_Announced(place, meta))
 
     def announce_closed(self, segment: str, freed: Callable[[], None], *, refile: bool = False) -> None:
         """Free *segment* once all that was announced of it is filed, then call *freed*.
@@ -147,19 +162,18 @@ class Filing:
         """File every record of *segment* again; return how many there are."""
         count = 0
         for place, record in self._journal.records(segment):
-            self._file_alone(Filed.of(place, record.digest, record.meta), believing)
+            self._file_alone(Filed.of(place, record.meta), believing)
             count += 1
         return count
 
     def _run(self) -> None:
-        next_at = 0.0
         while True:
             items = [self._queue.get()]
-            self._take_more(items, next_at)
-            next_at = time.monotonic() + _PACE_S
-            records = [Filed.of(item.place, item.digest, item.meta) for item in items if isinstance(item, _Announced)]
+            self._take_more(items)
+            records = [Filed.of(item.place, item.meta) for item in items if isinstance(item, _Announced)]
             if records and not self._persistently(partial(self._file_batch, records)):
                 return
+            self._archive.arrivals.filed(len(records))
             last = items[-1]
             if last is None:
                 return
@@ -171,11 +185,13 @@ class Filing:
             elif callable(last):
                 last()
 
-    def _take_more(self, items: list[_Item], until: float) -> None:
-        """Take what is announced too; wait for more only *until* then, and never when somebody waits for it."""
+    def _take_more(self, items: list[_Item]) -> None:
+        """Take what is announced too, and what follows it closely; never let anybody wait who asks for it."""
+        latest = time.monotonic() + _LONGEST_S
         while len(items) < _AT_ONCE and isinstance(items[-1], _Announced):
+            left = 0 if self._archive.arrivals.are_awaited else min(latest - time.monotonic(), _GAP_S)
             try:
-                items.append(self._queue.get(timeout=max(until - time.monotonic(), 0)))
+                items.append(self._queue.get(timeout=max(left, 0)))
             except queue.Empty:
                 return
 
@@ -188,14 +204,18 @@ class Filing:
             except (Unavailable, OSError) as error:
                 log.warning("filing waits: %s", error)
                 if not waiting:
-                    self._stalled(True)  # noqa: FBT003 - it is the news itself
+                    self._tell_stalled(stalled=True)
                 waiting = True
                 if self._stopping.wait(_TRY_AGAIN_S):
                     return False
             else:
                 if waiting:
-                    self._stalled(False)  # noqa: FBT003 - it is the news itself
+                    self._tell_stalled(stalled=False)
                 return True
+
+    def _tell_stalled(self, *, stalled: bool) -> None:
+        self._archive.arrivals.stall(stalled=stalled)
+        self._stalled(stalled)
 
     def _file_batch(self, records: Sequence[Filed]) -> None:
         try:
@@ -213,30 +233,54 @@ class Filing:
         except (Unavailable, OSError):
             raise
         except Exception:
-            log.exception("an acknowledged object could not be filed and is set aside as %s", one.received.digest)
-            self._set_aside(one)
+            log.exception("an acknowledged object could not be filed and is set aside as %s", self._set_aside(one))
 
     def _file(self, records: Sequence[Filed], *, believing: Believing = Believing.ALL) -> None:
-        received = [one.received for one in records]
-        for one, kept in zip(records, self._archive.known(received), strict=True):
-            # Known under another digest: the same data set came with another preface, and that file is kept.
-            if kept is None or (kept == one.received.digest and believing is not Believing.ALL):
-                self._place(one, believing)
+        there = self._archive.present((one.institution, one.header.sop_instance_uid) for one in records)
+        # A file of its own goes once the index knows the object: then nothing is left to do.
+        left = [one for one in records if one.own is None or self._file_of(one.own).exists()]
+        received = []
+        for one in left:
+            known = (one.institution, one.header.sop_instance_uid) in there
+            received.append(self._again(one, believing) if known else self._place(one, believing))
         self._archive.enter(received)
-        for one in records:
-            if one.file:
-                (self._journal.folder / one.file).unlink(missing_ok=True)
+        for one in left:
+            if one.own is not None:
+                self._file_of(one.own).unlink()
 
-    def _place(self, one: Filed, believing: Believing) -> None:
+    def _again(self, one: Filed, believing: Believing) -> Received:
+        """Give a name to bytes whose SOP Instance UID is known, unless they are kept already.
+
+        Known under another digest says that the same data set came with another preface, and that file is kept.
+        """
+        received = one.received(self._digest(one))
+        [kept] = self._archive.known([received])
+        if kept is None or (kept == received.digest and believing is not Believing.ALL):
+            self._place(one, believing)
+        return received
+
+    def _place(self, one: Filed, believing: Believing) -> Received:
         """Give the bytes their name in the archive."""
-        blobs, digest, size = self._archive.blobs, one.received.digest, one.received.size
-        if one.file:
-            file = self._journal.folder / one.file
-            if file.exists() and not blobs.exists(digest):
-                blobs.adopt(file, digest)
-        elif believing is not Believing.WHOLE_FILES or not blobs.exists(digest) or not blobs.is_whole(digest):
-            content = self._journal.content(one.place)
-            blobs.place(digest, size, lambda descriptor: _write(descriptor, content), anew=believing is not Believing.ALL)
+        blobs = self._archive.blobs
+        if one.own is not None:
+            digest = self._digest(one)
+            blobs.adopt(self._file_of(one.own), digest)
+            return one.received(digest)
+        content = self._journal.intact(one.place)
+        digest = hashlib.sha256(content).hexdigest()
+        if believing is not Believing.WHOLE_FILES or not blobs.exists(digest) or not blobs.is_whole(digest):
+            blobs.place(digest, content, anew=believing is not Believing.ALL)
+        return one.received(digest)
+
+    def _digest(self, one: Filed) -> str:
+        """Return the sha256 of the bytes."""
+        digest = hashlib.sha256()
+        for piece in [self._journal.intact(one.place)] if one.own is None else self._journal.pieces(one.own):
+            digest.update(piece)
+        return digest.hexdigest()
+
+    def _file_of(self, own: OwnFile) -> Path:
+        return self._journal.folder / own.name
 
     def _free(self, segment: str, *, refile: bool) -> None:
         if refile:
@@ -248,19 +292,15 @@ class Filing:
             raise
         self._journal.free(segment)
 
-    def _set_aside(self, one: Filed) -> None:
+    def _set_aside(self, one: Filed) -> str:
         folder = self._journal.folder / ASIDE
         folder.mkdir(exist_ok=True)
-        target = folder / f"{one.received.digest}.dcm"
-        if one.file:
-            (self._journal.folder / one.file).replace(target)
+        target = folder / f"{new_id()}.dcm"
+        if one.own is not None:
+            self._file_of(one.own).replace(target)
         else:
             _write_file(target, self._journal.content(one.place))
-
-
-def _write(descriptor: int, content: memoryview) -> None:
-    while content:
-        content = content[os.write(descriptor, content) :]
+        return target.name
 
 
 def _write_file(target: Path, content: memoryview) -> None:

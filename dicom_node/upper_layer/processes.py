@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import logging
 import os
@@ -33,6 +34,10 @@ log = logging.getLogger(__name__)
 _SECONDS_TO_BEGIN = 30
 _SECONDS_FOR_THE_FORMER = 15
 _BEFORE_ANOTHER_S = 1.0
+#: How many objects may be acknowledged and not filed for a sender's release still to wait until they are.
+_LONG_LINE = 64
+#: How long a caller who may ask for what has just come waits until it can be found.
+_SECONDS_TO_FILE = 1.0
 
 #: Takes a connection, its peer's address, and the request that was read from it already.
 HandOver = Callable[[socket.socket, str, bytes], None]
@@ -67,6 +72,7 @@ class Processes:
     def __init__(
         self, archive: Archive, access: Access, folder: Path, *, limits: Limits, maximum_pdu: int, hand_over: HandOver
     ) -> None:
+        self._archive = archive
         self._access = access
         self._folder = folder
         self._limits = limits
@@ -78,6 +84,7 @@ class Processes:
         self._changing = threading.Lock()
         self._stopping = threading.Event()
         self._listener: socket.socket | None = None
+        self._numbers = itertools.count(1)
         self._admitted: dict[tuple[str, str, str], str] = {}
 
     def start(self, listener: socket.socket) -> None:
@@ -176,7 +183,7 @@ class Processes:
     def _listen_to(self, receiver: _Receiver) -> None:
         for kind, head, body, connection in receiver.channel.receive():
             if kind is Kind.DURABLE:
-                self._filing.announce(Place(*head["at"]), head["digest"], body)
+                self._filing.announce(Place(*head["at"]), body)
             elif kind is Kind.CLOSED:
                 self._filing.announce_closed(head["segment"], partial(self._freed, receiver, head["segment"]))
             elif kind is Kind.ASKED and connection is not None:
@@ -185,7 +192,11 @@ class Processes:
                 with self._changing:
                     receiver.addresses.pop(head["number"], None)
             elif kind is Kind.FENCE:
-                self._filing.fence(partial(self._tell_filed, receiver, head["number"]))
+                told = partial(self._tell_filed, receiver, head["number"])
+                if self._archive.arrivals.pending > _LONG_LINE:
+                    told()
+                else:
+                    self._filing.fence(told)
             elif kind is Kind.LOGGED:
                 logging.getLogger(head["from"]).log(head["level"], "%s: %s", receiver.name, head["message"])
             elif kind is Kind.READY:
@@ -241,23 +252,37 @@ class Processes:
         proposal = self._negotiation.read(request)
         if proposal is None:
             receiver.channel.send(Kind.HANDED_OVER, {"number": number})
+            self._archive.arrivals.wait(_SECONDS_TO_FILE)
             self._hand_over(connection, address, request)
             return
-        connection.close()
-        admitted = self._admit(proposal.calling_aet, proposal.called_aet, address)
-        if not isinstance(admitted, Reject) and not self._enter(receiver, number, address):
-            admitted = Reject.TEMPORARILY_CONGESTED
-        if isinstance(admitted, Reject):
-            log.warning(
-                "an association of %r to %r from %s was rejected: %s",
-                proposal.calling_aet, proposal.called_aet, address, admitted.name,
-            )  # fmt: skip
-            receiver.channel.send(Kind.REJECTED, {"number": number}, rejection(admitted))
-            return
-        head = {
-            "number": number, "institution": admitted, "source": proposal.calling_aet, "contexts": proposal.contexts,
-        }  # fmt: skip
-        receiver.channel.send(Kind.ACCEPTED, head, proposal.acceptance)
+        with connection:
+            admitted = self._admit(proposal.calling_aet, proposal.called_aet, address)
+            if not isinstance(admitted, Reject):
+                head = {"institution": admitted, "source": proposal.calling_aet, "contexts": proposal.contexts}
+                if self._placed(connection, address, head, proposal.acceptance):
+                    receiver.channel.send(Kind.HANDED_OVER, {"number": number})
+                    return
+                admitted = Reject.TEMPORARILY_CONGESTED
+        log.warning(
+            "an association of %r to %r from %s was rejected: %s",
+            proposal.calling_aet, proposal.called_aet, address, admitted.name,
+        )  # fmt: skip
+        receiver.channel.send(Kind.REJECTED, {"number": number}, rejection(admitted))
+
+    def _placed(self, connection: socket.socket, address: str, head: dict[str, Any], acceptance: bytes) -> bool:
+        """Give an association to the receiver that serves the fewest, whoever accepted it; False when there are too many."""
+        with self._changing:
+            counts = Counter(where for one in self._receivers.values() for where in one.addresses.values())
+            if counts.total() >= self._limits.associations or counts[address] >= self._limits.associations_per_address:
+                return False
+            receiver = min(self._receivers.values(), key=lambda one: len(one.addresses))
+            number = next(self._numbers)
+            receiver.addresses[number] = address
+        try:
+            receiver.channel.send(Kind.ACCEPTED, {"number": number, **head}, acceptance, connection)
+        except OSError:
+            return False
+        return True
 
     def _admit(self, calling: str, called: str, address: str) -> str | Reject:
         """Ask who calls; while the database is away, what it said last still holds."""
@@ -272,12 +297,3 @@ class Processes:
         else:
             self._admitted[key] = admitted
         return admitted
-
-    def _enter(self, receiver: _Receiver, number: int, address: str) -> bool:
-        """Count an association, unless there are too many already."""
-        with self._changing:
-            counts = Counter(where for one in self._receivers.values() for where in one.addresses.values())
-            if counts.total() >= self._limits.associations or counts[address] >= self._limits.associations_per_address:
-                return False
-            receiver.addresses[number] = address
-            return True

@@ -7,6 +7,7 @@ its end of the channel. It ends when the main process says so, or is gone.
 from __future__ import annotations
 
 import fcntl
+import gc
 import itertools
 import json
 import logging
@@ -73,8 +74,10 @@ class Reception:
 
     def _obey(self) -> None:
         """Do what the main process says; without it there is nothing left to do."""
-        for kind, head, body, _ in self._channel.receive():
-            if kind is Kind.FREED:
+        for kind, head, body, connection in self._channel.receive():
+            if kind is Kind.ACCEPTED and connection is not None:
+                self._accepted(connection, head, body)
+            elif kind is Kind.FREED:
                 self._journal.freed(head["segment"])
             elif kind is Kind.FILED:
                 self._filed(head["number"])
@@ -86,9 +89,8 @@ class Reception:
                 self._answered(kind, head, body)
         os._exit(0)
 
-    def _durable(self, place: Place, digest: str, meta: bytes) -> None:
-        head = {"at": [place.segment, place.offset, place.content_bytes, place.meta_bytes], "digest": digest}
-        self._channel.send(Kind.DURABLE, head, meta)
+    def _durable(self, place: Place, meta: bytes) -> None:
+        self._channel.send(Kind.DURABLE, {"at": [place.segment, place.offset, place.content_bytes, place.meta_bytes]}, meta)
 
     def _asked(self, connection: socket.socket, address: str, request: bytes) -> None:
         number = next(self._numbers)
@@ -96,23 +98,22 @@ class Reception:
             self._waiting[number] = connection
         self._channel.send(Kind.ASKED, {"number": number, "address": address}, request, connection)
 
-    def _answered(self, kind: Kind, head: dict[str, Any], body: bytes) -> None:
-        number = head["number"]
+    def _accepted(self, connection: socket.socket, head: dict[str, Any], answer: bytes) -> None:
+        number, contexts = head["number"], {int(context): syntax for context, syntax in head["contexts"].items()}
         with self._changed:
-            connection = self._waiting.pop(number)
-            if kind is Kind.ACCEPTED:
-                self._serving[number] = connection
-        if kind is Kind.ACCEPTED:
-            contexts = {int(context): syntax for context, syntax in head["contexts"].items()}
-            accepted = Accepted(head["institution"], head["source"], contexts)
-            threading.Thread(
-                target=self._serve, args=(number, connection, accepted, body), name=f"association-{number}", daemon=True
-            ).start()
-            return
+            self._serving[number] = connection
+        accepted = Accepted(head["institution"], head["source"], contexts)
+        threading.Thread(
+            target=self._serve, args=(number, connection, accepted, answer), name=f"association-{number}", daemon=True
+        ).start()
+
+    def _answered(self, kind: Kind, head: dict[str, Any], answer: bytes) -> None:
+        with self._changed:
+            connection = self._waiting.pop(head["number"])
         if kind is Kind.REJECTED:
             with suppress(OSError):
                 connection.settimeout(1)
-                connection.sendall(body)
+                connection.sendall(answer)
         connection.close()
 
     def _serve(self, number: int, connection: socket.socket, accepted: Accepted, answer: bytes) -> None:
@@ -227,6 +228,7 @@ def main(arguments: list[str]) -> None:
     fcntl.flock(lock, fcntl.LOCK_SH)
     channel = Channel(socket.socket(fileno=settings["channel"]))
     logging.basicConfig(level=logging.INFO, handlers=[_ToTheMainProcess(channel)])
+    gc.freeze()  # what is loaded stays: it need not be looked through again and again
     Reception(socket.socket(fileno=settings["listener"]), channel, settings).run()
 
 
