@@ -121,8 +121,7 @@ class Blobs:
         Unavailable
             code "out-of-space"; nothing is left behind.
         """
-        target = self.path(digest)
-        mark = self._incoming / new_id()
+        target, mark = str(self.path(digest)), f"{self._incoming}/{new_id()}"
         try:
             if not anew and _size_of(target) == len(content):
                 return
@@ -131,9 +130,9 @@ class Blobs:
                 write_direct(descriptor, content)
             finally:
                 os.close(descriptor)
-            self._under_its_folder(target, os.rename, mark)
+            _under_its_folder(target, os.rename, mark)
         except OSError as error:
-            mark.unlink(missing_ok=True)
+            Path(mark).unlink(missing_ok=True)
             raise unavailable(error) from error
 
     def adopt(self, file: Path, digest: str) -> None:
@@ -146,16 +145,9 @@ class Blobs:
         """
         try:
             with suppress(FileExistsError):
-                self._under_its_folder(self.path(digest), os.link, file)
+                _under_its_folder(str(self.path(digest)), os.link, str(file))
         except OSError as error:
             raise unavailable(error) from error
-
-    def _under_its_folder(self, target: Path, give_name: Callable[[Path, Path], None], file: Path) -> None:
-        try:
-            give_name(file, target)
-        except FileNotFoundError:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            give_name(file, target)
 
     def sync(self) -> None:
         """Return once everything placed so far survives a power cut.
@@ -253,8 +245,16 @@ class Blobs:
             raise NotFound("the object's file is missing from the archive", code="blob") from None
 
 
-def _size_of(file: Path) -> int | None:
+def _under_its_folder(target: str, give_name: Callable[[str, str], None], file: str) -> None:
     try:
-        return file.stat().st_size
+        give_name(file, target)
+    except FileNotFoundError:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        give_name(file, target)
+
+
+def _size_of(file: str) -> int | None:
+    try:
+        return os.stat(file).st_size  # noqa: PTH116 - on the way of every object: a Path costs more than the call
     except FileNotFoundError:
         return None

@@ -18,7 +18,7 @@ def padded(count: int) -> int:
     return -(-count // BLOCK) * BLOCK
 
 
-def open_direct(path: Path, flags: int) -> int:
+def open_direct(path: Path | str, flags: int) -> int:
     """Open without the page cache where the file system can do that; tmpfs, for one, cannot."""
     try:
         return os.open(path, flags | os.O_CLOEXEC | os.O_DIRECT, 0o640)

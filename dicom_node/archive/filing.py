@@ -3,6 +3,10 @@
 Every step may be repeated: a crash between any two of them finds the records still in their segment, and what is known
 already is not new a second time. Rows are committed as soon as the bytes have a name; the segment is given back only when
 one sync has made all of its files durable, so a power cut in between costs nothing but the work.
+
+What is acknowledged is safe already: filing lets a burst go by, for a second at most, and nobody who asks for what has
+just come waits for that (`arrivals`). The bytes are read back and checked against the journal's CRC-32C, get the SHA-256
+that names them, and are written, both ways beside the page cache: nobody needs them again soon.
 """
 
 from __future__ import annotations
@@ -30,10 +34,13 @@ from telemed.kernel.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 1024
+#: Objects of one transaction: many cost little more than one, but nobody else can write meanwhile.
+_AT_ONCE = 256
 #: What comes within so short a time of the one before is filed with it, and the first of them waits no longer than that:
-#: one transaction for many objects costs little more than for one, and a burst is received before it is filed.
-_GAP_S, _LONGEST_S = 0.02, 1.0
+#: a burst is received before it is filed.
+_GAP_S, _LONGEST_S = 0.05, 1.0
+#: So many full segments end a burst: their processes have 8 each, and need them again.
+_FULL_SEGMENTS = 4
 _TRY_AGAIN_S = 0.5
 #: Where a record is put that the index refuses for a reason nobody foresaw: acknowledged, so never thrown away.
 ASIDE = "aside"
@@ -91,8 +98,17 @@ class _Announced:
     meta: bytes
 
 
-#: A record; a segment to be freed, whom to tell, and whether to file it again first; whom to tell at once; the end.
-_Item = _Announced | tuple[str, Callable[[], None], bool] | Callable[[], None] | None
+@dataclass(frozen=True)
+class _Closed:
+    """A segment of which all has been announced, or whose process died (*refile*), and whom to tell once it is free."""
+
+    segment: str
+    freed: Callable[[], None]
+    refile: bool
+
+
+#: A record; a full segment; whom to tell at once; the end.
+_Item = _Announced | _Closed | Callable[[], None] | None
 
 
 class Filing:
@@ -134,7 +150,7 @@ class Filing:
 
         *refile* when its process died: the last records may be durable and were never announced.
         """
-        self._queue.put((segment, freed, refile))
+        self._queue.put(_Closed(segment, freed, refile))
 
     def fence(self, passed: Callable[[], None]) -> None:
         """Call *passed* once everything announced so far is in the archive."""
@@ -156,6 +172,7 @@ class Filing:
             self._journal.remove(segment)
         for left_over in self._journal.folder.glob("*.part10"):  # received in part, or acknowledged and filed
             left_over.unlink()
+        self._archive.arrivals.filed(self._archive.arrivals.pending)
         return count
 
     def _refile(self, segment: str, believing: Believing) -> int:
@@ -168,32 +185,47 @@ class Filing:
 
     def _run(self) -> None:
         while True:
-            items = [self._queue.get()]
-            self._take_more(items)
-            records = [Filed.of(item.place, item.meta) for item in items if isinstance(item, _Announced)]
-            if records and not self._persistently(partial(self._file_batch, records)):
-                return
-            self._archive.arrivals.filed(len(records))
-            last = items[-1]
-            if last is None:
-                return
-            if isinstance(last, tuple):
-                segment, freed, refile = last
-                if not self._persistently(partial(self._free, segment, refile=refile)):
+            records: list[Filed] = []
+            for item in self._burst():
+                if isinstance(item, _Announced):
+                    records.append(Filed.of(item.place, item.meta))
+                    continue
+                if not self._file_all(records) or item is None:
                     return
-                freed()
-            elif callable(last):
-                last()
+                records = []
+                if not isinstance(item, _Closed):
+                    item()
+                elif self._persistently(partial(self._free, item.segment, refile=item.refile)):
+                    item.freed()
+                else:
+                    return
+            if not self._file_all(records):
+                return
 
-    def _take_more(self, items: list[_Item]) -> None:
-        """Take what is announced too, and what follows it closely; never let anybody wait who asks for it."""
-        latest = time.monotonic() + _LONGEST_S
-        while len(items) < _AT_ONCE and isinstance(items[-1], _Announced):
+    def _burst(self) -> list[_Item]:
+        """Return what is announced, and what follows it closely; nobody waits for that who asks for it."""
+        items = [self._queue.get()]
+        latest, full = time.monotonic() + _LONGEST_S, 0
+        while full < _FULL_SEGMENTS:
+            if isinstance(items[-1], _Closed) and not items[-1].refile:
+                full += 1
+            elif not isinstance(items[-1], _Announced):
+                break
             left = 0 if self._archive.arrivals.are_awaited else min(latest - time.monotonic(), _GAP_S)
             try:
                 items.append(self._queue.get(timeout=max(left, 0)))
             except queue.Empty:
-                return
+                break
+        return items
+
+    def _file_all(self, records: Sequence[Filed]) -> bool:
+        """File *records*; False when told to stop meanwhile."""
+        for begin in range(0, len(records), _AT_ONCE):
+            batch = records[begin : begin + _AT_ONCE]
+            if not self._persistently(partial(self._file_batch, batch)):
+                return False
+            self._archive.arrivals.filed(len(batch))
+        return True
 
     def _persistently(self, step: Callable[[], None]) -> bool:
         """Do *step* until the disk and the database let it; False when told to stop meanwhile."""

@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any
 
 _HEAD = struct.Struct("<c?II")
-_AT_ONCE = 256 << 10
+_AT_ONCE = 64 << 10
 _DESCRIPTORS = 16
 
 

@@ -35,7 +35,7 @@ _SECONDS_TO_BEGIN = 30
 _SECONDS_FOR_THE_FORMER = 15
 _BEFORE_ANOTHER_S = 1.0
 #: How many objects may be acknowledged and not filed for a sender's release still to wait until they are.
-_LONG_LINE = 64
+_LONG_LINE = 16
 #: How long a caller who may ask for what has just come waits until it can be found.
 _SECONDS_TO_FILE = 1.0
 

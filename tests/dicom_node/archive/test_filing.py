@@ -116,7 +116,7 @@ def test_what_is_asked_for_is_found_within_moments_although_more_keeps_coming(jo
         sending.join()
 
 
-def test_a_burst_is_filed_in_one_transaction_for_many(journal, database):
+def test_a_burst_is_filed_in_few_transactions(journal, database):
     for number in range(300):
         journal.put(f"1.2.3.4.{number}")
     batches = []
