@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -78,6 +79,9 @@ class Blobs:
         self._known: set[Path] = set()
         self._making = threading.Lock()
         self._incoming.mkdir(parents=True, exist_ok=True)
+        # Open before anything is placed: to a descriptor opened later the system need not tell of a write that failed before.
+        self._witness = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._witness)
 
     @property
     def folder(self) -> Path:
@@ -94,7 +98,7 @@ class Blobs:
         Raises
         ------
         Unavailable
-            code "out-of-space" when the disk is full or fails; nothing is left behind.
+            code "out-of-space" when the disk is full or fails; nothing is left behind that `recover` does not find.
         """
         mark = self._incoming / new_id()
         try:
@@ -103,9 +107,12 @@ class Blobs:
             self._make_parent(target.parent)
             with suppress(FileExistsError):
                 self._disk.link(mark, target)
-            self._sync_folder(target.parent)
         except OSError as error:
             mark.unlink(missing_ok=True)
+            raise _unavailable(error) from error
+        try:
+            self._sync_folder(target.parent)
+        except OSError as error:
             raise _unavailable(error) from error
         yield blob
         mark.unlink(missing_ok=True)
@@ -160,11 +167,7 @@ class Blobs:
             when the disk failed: what was placed since the last time is in doubt, and must be placed anew.
         """
         try:
-            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                self._disk.sync_all(descriptor)
-            finally:
-                os.close(descriptor)
+            self._disk.sync_all(self._witness)
         except OSError as error:
             raise _unavailable(error) from error
 
@@ -221,6 +224,10 @@ class Blobs:
         if not _DIGEST.match(digest):
             raise NotFound("that is not the digest of an object", code="blob")
         return self._folder / digest[:2] / digest[2:4] / f"{digest}.dcm"
+
+    def is_being_kept(self, digest: str) -> bool:
+        """Tell whether its mark is still there: it is being stored, or was when the server ended."""
+        return self.exists(digest) and self.path(digest).stat().st_nlink > 1
 
     def exists(self, digest: str) -> bool:
         """Tell whether the blob is kept."""

@@ -7,16 +7,17 @@ one sync has made all of its files durable, so a power cut in between costs noth
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import logging
 import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from functools import partial
 from pathlib import Path
 
@@ -34,18 +35,6 @@ _PACE_S = 0.1
 _TRY_AGAIN_S = 0.5
 #: Where a record is put that the index refuses for a reason nobody foresaw: acknowledged, so never thrown away.
 ASIDE = "aside"
-
-
-class Believing(Enum):
-    """Which files of the archive are taken for durable as they are.
-
-    ALL while it runs; WHOLE_FILES after a crash, when each is read again; NOTHING after a sync failed: what is read then may
-    never have reached the disk.
-    """
-
-    ALL = 1
-    WHOLE_FILES = 2
-    NOTHING = 3
 
 
 @dataclass(frozen=True)
@@ -81,6 +70,19 @@ class _Announced:
 _Item = _Announced | tuple[str, Callable[[], None], bool] | Callable[[], None] | None
 
 
+def waiting(journal: JournalReader) -> Iterator[tuple[Received, bool]]:
+    """Yield every object that *journal* promises, filed already or not, and whether its bytes are there in whole."""
+    for segment in journal.segments():
+        for place, record in journal.records(segment):
+            one = Filed.of(place, record.digest, record.meta)
+            yield one.received, not one.file or _is_whole(journal.folder / one.file, one.received.digest)
+
+
+def set_aside(journal: JournalReader) -> list[str]:
+    """Name what was acknowledged and could not be filed, as paths in the journal's folder."""
+    return sorted(f"{ASIDE}/{file.name}" for file in (journal.folder / ASIDE).glob("*.dcm"))
+
+
 class Filing:
     """The thread that files what the node's processes announce, and what a crash left in the journal."""
 
@@ -92,6 +94,7 @@ class Filing:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._in_doubt = False
 
     def start(self) -> None:
         """Begin to file, in a thread of its own."""
@@ -135,20 +138,24 @@ class Filing:
         """
         count = 0
         for segment in self._journal.segments():
-            count += self._refile(segment, Believing.WHOLE_FILES)
-            self._archive.blobs.sync()
+            count += self._refile(segment)
+            self._sync()
             self._journal.free(segment)
             self._journal.remove(segment)
         for left_over in self._journal.folder.glob("*.part10"):  # received in part, or acknowledged and filed
             left_over.unlink()
         return count
 
-    def _refile(self, segment: str, believing: Believing) -> int:
-        """File every record of *segment* again; return how many there are."""
+    def _refile(self, segment: str) -> int:
+        """File every record of *segment* again; return how many there are.
+
+        Files that are there are written anew: what is read of them may be memory that never reached the disk.
+        """
         count = 0
-        for place, record in self._journal.records(segment):
-            self._file_alone(Filed.of(place, record.digest, record.meta), believing)
-            count += 1
+        records = (Filed.of(place, record.digest, record.meta) for place, record in self._journal.records(segment))
+        while batch := list(itertools.islice(records, _AT_ONCE)):
+            self._file_batch(batch, anew=True)
+            count += len(batch)
         return count
 
     def _run(self) -> None:
@@ -197,56 +204,65 @@ class Filing:
                     self._stalled(False)  # noqa: FBT003 - it is the news itself
                 return True
 
-    def _file_batch(self, records: Sequence[Filed]) -> None:
+    def _file_batch(self, records: Sequence[Filed], *, anew: bool = False) -> None:
         try:
-            self._file(records)
+            self._file(records, anew=anew)
         except (Unavailable, OSError):
             raise
         except Exception:
             log.exception("a batch of %d objects could not be filed; each is tried alone", len(records))
             for one in records:
-                self._file_alone(one)
+                self._file_alone(one, anew=anew)
 
-    def _file_alone(self, one: Filed, believing: Believing = Believing.ALL) -> None:
+    def _file_alone(self, one: Filed, *, anew: bool) -> None:
         try:
-            self._file([one], believing=believing)
+            self._file([one], anew=anew)
         except (Unavailable, OSError):
             raise
         except Exception:
             log.exception("an acknowledged object could not be filed and is set aside as %s", one.received.digest)
             self._set_aside(one)
 
-    def _file(self, records: Sequence[Filed], *, believing: Believing = Believing.ALL) -> None:
+    def _file(self, records: Sequence[Filed], *, anew: bool) -> None:
         received = [one.received for one in records]
         for one, kept in zip(records, self._archive.known(received), strict=True):
             # Known under another digest: the same data set came with another preface, and that file is kept.
-            if kept is None or (kept == one.received.digest and believing is not Believing.ALL):
-                self._place(one, believing)
+            if kept is None or (kept == one.received.digest and anew):
+                self._place(one, anew=anew)
         self._archive.enter(received)
         for one in records:
             if one.file:
                 (self._journal.folder / one.file).unlink(missing_ok=True)
 
-    def _place(self, one: Filed, believing: Believing) -> None:
+    def _place(self, one: Filed, *, anew: bool) -> None:
         """Give the bytes their name in the archive."""
         blobs, digest, size = self._archive.blobs, one.received.digest, one.received.size
         if one.file:
             file = self._journal.folder / one.file
             if file.exists() and not blobs.exists(digest):
                 blobs.adopt(file, digest)
-        elif believing is not Believing.WHOLE_FILES or not blobs.exists(digest) or not blobs.is_whole(digest):
+        else:
             content = self._journal.content(one.place)
-            blobs.place(digest, size, lambda descriptor: _write(descriptor, content), anew=believing is not Believing.ALL)
+            blobs.place(digest, size, lambda descriptor: _write(descriptor, content), anew=anew)
 
     def _free(self, segment: str, *, refile: bool) -> None:
         if refile:
-            self._refile(segment, Believing.WHOLE_FILES)
-        try:
-            self._archive.blobs.sync()
-        except Unavailable:
-            self._refile(segment, Believing.NOTHING)
-            raise
+            self._refile(segment)
+        self._sync()
         self._journal.free(segment)
+
+    def _sync(self) -> None:
+        """Make durable what was placed.
+
+        A disk tells of its failure once, and means every file since the last success: all that the journal holds, of any
+        segment, is placed anew before the next success counts.
+        """
+        if self._in_doubt:
+            for segment in self._journal.segments():
+                self._refile(segment)
+        self._in_doubt = True
+        self._archive.blobs.sync()
+        self._in_doubt = False
 
     def _set_aside(self, one: Filed) -> None:
         folder = self._journal.folder / ASIDE
@@ -256,6 +272,14 @@ class Filing:
             (self._journal.folder / one.file).replace(target)
         else:
             _write_file(target, self._journal.content(one.place))
+
+
+def _is_whole(file: Path, digest: str) -> bool:
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest() == digest
+    except FileNotFoundError:
+        return False
 
 
 def _write(descriptor: int, content: memoryview) -> None:
