@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import hashlib
+import mmap
 import os
 import re
 import threading
@@ -24,6 +25,7 @@ from telemed.kernel.errors import NotFound, Unavailable
 
 #: Python has no name for syncfs, which reports a failed write since Linux 5.8.
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_READ_AT_ONCE = 1 << 20
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -224,6 +226,18 @@ class Blobs:
         if not _DIGEST.match(digest):
             raise NotFound("that is not the digest of an object", code="blob")
         return self._folder / digest[:2] / digest[2:4] / f"{digest}.dcm"
+
+    def is_on_disk(self, digest: str) -> bool:
+        """Tell whether the disk itself has the blob in whole, past what memory says of it; False where it cannot be asked."""
+        found = hashlib.sha256()
+        try:
+            descriptor = os.open(self.path(digest), os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
+            with mmap.mmap(-1, _READ_AT_ONCE) as buffer, os.fdopen(descriptor, "rb", buffering=0) as file:
+                while count := file.readinto(buffer):
+                    found.update(buffer[:count])
+        except OSError:
+            return False
+        return found.hexdigest() == digest
 
     def is_being_kept(self, digest: str) -> bool:
         """Tell whether its mark is still there: it is being stored, or was when the server ended."""

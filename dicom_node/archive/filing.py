@@ -149,7 +149,7 @@ class Filing:
     def _refile(self, segment: str) -> int:
         """File every record of *segment* again; return how many there are.
 
-        Files that are there are written anew: what is read of them may be memory that never reached the disk.
+        Of files that are there the disk itself is asked: what is read of them may be memory that never reached it.
         """
         count = 0
         records = (Filed.of(place, record.digest, record.meta) for place, record in self._journal.records(segment))
@@ -224,6 +224,7 @@ class Filing:
             self._set_aside(one)
 
     def _file(self, records: Sequence[Filed], *, anew: bool) -> None:
+        records = [one for one in records if self._is_there(one)]
         received = [one.received for one in records]
         for one, kept in zip(records, self._archive.known(received), strict=True):
             # Known under another digest: the same data set came with another preface, and that file is kept.
@@ -234,6 +235,13 @@ class Filing:
             if one.file:
                 (self._journal.folder / one.file).unlink(missing_ok=True)
 
+    def _is_there(self, one: Filed) -> bool:
+        """Tell whether it has its bytes: a long object's file is withdrawn when the disk failed under its record."""
+        if not one.file or (self._journal.folder / one.file).exists() or self._archive.blobs.exists(one.received.digest):
+            return True
+        log.error("the journal's file of an object that was not acknowledged is gone: %s", one.received.digest)
+        return False
+
     def _place(self, one: Filed, *, anew: bool) -> None:
         """Give the bytes their name in the archive."""
         blobs, digest, size = self._archive.blobs, one.received.digest, one.received.size
@@ -241,7 +249,7 @@ class Filing:
             file = self._journal.folder / one.file
             if file.exists() and not blobs.exists(digest):
                 blobs.adopt(file, digest)
-        else:
+        elif not (anew and blobs.is_on_disk(digest)):
             content = self._journal.content(one.place)
             blobs.place(digest, size, lambda descriptor: _write(descriptor, content), anew=anew)
 
@@ -255,7 +263,7 @@ class Filing:
         """Make durable what was placed.
 
         A disk tells of its failure once, and means every file since the last success: all that the journal holds, of any
-        segment, is placed anew before the next success counts.
+        segment, is placed again before the next success counts.
         """
         if self._in_doubt:
             for segment in self._journal.segments():
