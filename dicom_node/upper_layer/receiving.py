@@ -122,7 +122,7 @@ class Receiving:
             return False
         if kind == ABORT:
             return False
-        if kind != P_DATA_TF or length > MAX_PDU:
+        if kind != P_DATA_TF or not _PDV_HEAD <= length <= MAX_PDU:
             raise Malformed(f"a PDU of type {kind:#x} and {length} bytes")
         left = length
         while left:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 from faults.account import Account
 from faults.disks import Disk, needs_mounts
+from support.server import until
 
 ROOT = Path(__file__).parent.parent.parent
 RUNS = int(os.environ.get("TELEMED_FAULT_RUNS", "0"))
@@ -92,18 +94,30 @@ class Node:
 
     def processes(self) -> list[int]:
         """Return the process that has the archive, and then the receiving ones."""
-        found = subprocess.run(["/usr/bin/pgrep", "-g", str(self.process.pid)], capture_output=True, text=True, check=False)
-        pids = sorted(map(int, found.stdout.split()))
+        pids = _members(self.process.pid)
         lines = {pid: _command_of(pid) for pid in pids}
         ours = [pid for pid in pids if b"lone_node" in lines[pid] and b"strace" not in lines[pid]]
         return ours + [pid for pid in pids if b"reception" in lines[pid]]
 
+    def peak_bytes(self) -> int:
+        """Return the most memory that any of its processes has held."""
+        status = (Path(f"/proc/{pid}/status").read_text(encoding="ascii") for pid in self.processes())
+        return max(int(re.search(r"VmHWM:\s+(\d+)", one)[1]) << 10 for one in status)
+
     def kill(self) -> None:
-        """End every process of it at once."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
-        self.process.stdout.close()
+        """End every process of it at once; once only, for their numbers are soon given to others."""
+        process, self.process = self.process, None
+        if process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
+            process.stdout.close()
+            until(lambda: not _members(process.pid), 10)
+
+
+def _members(group: int) -> list[int]:
+    found = subprocess.run(["/usr/bin/pgrep", "-g", str(group)], capture_output=True, text=True, check=False)
+    return sorted(map(int, found.stdout.split()))
 
 
 def _command_of(pid: int) -> bytes:
@@ -124,5 +138,4 @@ def node_of(tmp_path: Path) -> Iterator[object]:
 
     yield make
     for node in nodes:
-        if node.process is not None:
-            node.kill()
+        node.kill()
