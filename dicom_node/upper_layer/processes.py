@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import logging
 import os
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 _SECONDS_TO_BEGIN = 30
 _SECONDS_FOR_THE_FORMER = 15
 _BEFORE_ANOTHER_S = 1.0
+_SECONDS_TO_YIELD = 1.0
 
 #: Takes a connection, its peer's address, and the request that was read from it already.
 HandOver = Callable[[socket.socket, str, bytes], None]
@@ -79,6 +81,8 @@ class Processes:
         self._stopping = threading.Event()
         self._listener: socket.socket | None = None
         self._admitted: dict[tuple[str, str, str], str] = {}
+        self._numbers = itertools.count(1)
+        self._asked: dict[int, threading.Event] = {}
 
     def start(self, listener: socket.socket) -> None:
         """File what a former run left in the journal, then begin to accept from *listener*.
@@ -186,6 +190,8 @@ class Processes:
                     receiver.addresses.pop(head["number"], None)
             elif kind is Kind.FENCE:
                 self._filing.fence(partial(self._tell_filed, receiver, head["number"]))
+            elif kind is Kind.YIELDED:
+                self._yielded(head["number"])
             elif kind is Kind.LOGGED:
                 logging.getLogger(head["from"]).log(head["level"], "%s: %s", receiver.name, head["message"])
             elif kind is Kind.READY:
@@ -246,7 +252,9 @@ class Processes:
         connection.close()
         admitted = self._admit(proposal.calling_aet, proposal.called_aet, address)
         if not isinstance(admitted, Reject) and not self._enter(receiver, number, address):
-            admitted = Reject.TEMPORARILY_CONGESTED
+            self._ask_for_a_place(address)
+            if not self._enter(receiver, number, address):
+                admitted = Reject.TEMPORARILY_CONGESTED
         if isinstance(admitted, Reject):
             log.warning(
                 "an association of %r to %r from %s was rejected: %s",
@@ -273,10 +281,32 @@ class Processes:
             self._admitted[key] = admitted
         return admitted
 
+    def _ask_for_a_place(self, address: str) -> None:
+        """Let whoever lags most give way: of *address* if it has all of its places, of any address if all are taken."""
+        with self._changing:
+            whose = address if self._counts()[address] >= self._limits.associations_per_address else ""
+            asked = [(next(self._numbers), threading.Event(), receiver) for receiver in self._receivers.values()]
+        for number, answered, receiver in asked:
+            self._asked[number] = answered
+            with suppress(OSError):
+                receiver.channel.send(Kind.CROWDED, {"number": number, "address": whose})
+        deadline = time.monotonic() + _SECONDS_TO_YIELD
+        for number, answered, _ in asked:
+            answered.wait(max(deadline - time.monotonic(), 0))
+            self._asked.pop(number, None)
+
+    def _yielded(self, number: int) -> None:
+        answered = self._asked.get(number)
+        if answered is not None:
+            answered.set()
+
+    def _counts(self) -> Counter[str]:
+        return Counter(where for one in self._receivers.values() for where in one.addresses.values())
+
     def _enter(self, receiver: _Receiver, number: int, address: str) -> bool:
         """Count an association, unless there are too many already."""
         with self._changing:
-            counts = Counter(where for one in self._receivers.values() for where in one.addresses.values())
+            counts = self._counts()
             if counts.total() >= self._limits.associations or counts[address] >= self._limits.associations_per_address:
                 return False
             receiver.addresses[number] = address

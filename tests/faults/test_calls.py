@@ -37,7 +37,7 @@ def folder(tmp_path, empty_sqlite):
 
 def test_a_process_dies_before_a_call(folder, node_of, account, chance):
     """Every process dies before its Nth call: thus between any two durable steps."""
-    every = [(call, number) for number in itertools.count(1) for call in CALLS][:RUNS] if RUNS else []
+    every = list(itertools.islice(((call, number) for number in itertools.count(1) for call in CALLS), RUNS))
     promises = Promises()
     for call, number in every or (("pwritev2", 4), ("rename", 3), ("fdatasync", 7), ("unlink", 1)):
         node = node_of(folder, journal_bytes=JOURNAL_BYTES, under=injecting(call, f"signal=KILL:when={number}"))
