@@ -26,6 +26,7 @@ from dicom_node.archive.archive import Archive
 from dicom_node.archive.filing import Filing
 from dicom_node.archive.journal import JournalReader, Place
 from dicom_node.upper_layer.channel import Channel, Kind
+from dicom_node.upper_layer.messages import ABORTED, Malformed
 from dicom_node.upper_layer.negotiation import Negotiation, rejection
 from telemed.kernel.errors import TelemedError, Unavailable
 
@@ -244,7 +245,13 @@ class Processes:
                 receiver.channel.send(Kind.REJECTED, {"number": head["number"]}, answer)
 
     def _decide(self, receiver: _Receiver, number: int, address: str, request: bytes, connection: socket.socket) -> None:
-        proposal = self._negotiation.read(request)
+        try:
+            proposal = self._negotiation.read(request)
+        except Malformed as error:
+            log.warning("a connection from %s was ended: %s", address, error)
+            connection.close()
+            receiver.channel.send(Kind.REJECTED, {"number": number}, ABORTED)
+            return
         if proposal is None:
             receiver.channel.send(Kind.HANDED_OVER, {"number": number})
             self._hand_over(connection, address, request)
