@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import mmap
 import os
 import re
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from telemed.kernel.errors import NotFound
 
 #: Python has no name for syncfs, which reports a failed write since Linux 5.8.
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_READ_AT_ONCE = 1 << 20
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -78,6 +81,9 @@ class Blobs:
         self._known: set[Path] = set()
         self._making = threading.Lock()
         self._incoming.mkdir(parents=True, exist_ok=True)
+        # Open before anything is placed: to a descriptor opened later the system need not tell of a write that failed before.
+        self._witness = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._witness)
 
     @property
     def folder(self) -> Path:
@@ -94,7 +100,7 @@ class Blobs:
         Raises
         ------
         Unavailable
-            code "out-of-space" when the disk is full or fails; nothing is left behind.
+            code "out-of-space" when the disk is full or fails; nothing is left behind that `recover` does not find.
         """
         mark = self._incoming / new_id()
         try:
@@ -103,9 +109,12 @@ class Blobs:
             self._make_parent(target.parent)
             with suppress(FileExistsError):
                 self._disk.link(mark, target)
-            self._sync_folder(target.parent)
         except OSError as error:
             mark.unlink(missing_ok=True)
+            raise unavailable(error) from error
+        try:
+            self._sync_folder(target.parent)
+        except OSError as error:
             raise unavailable(error) from error
         yield blob
         mark.unlink(missing_ok=True)
@@ -158,11 +167,7 @@ class Blobs:
             when the disk failed: what was placed since the last time is in doubt, and must be placed anew.
         """
         try:
-            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                self._disk.sync_all(descriptor)
-            finally:
-                os.close(descriptor)
+            self._disk.sync_all(self._witness)
         except OSError as error:
             raise unavailable(error) from error
 
@@ -219,6 +224,22 @@ class Blobs:
         if not _DIGEST.match(digest):
             raise NotFound("that is not the digest of an object", code="blob")
         return Path(f"{self._folder}/{digest[:2]}/{digest[2:4]}/{digest}.dcm")
+
+    def is_on_disk(self, digest: str) -> bool:
+        """Tell whether the disk itself has the blob in whole, past what memory says of it; False where it cannot be asked."""
+        found = hashlib.sha256()
+        try:
+            descriptor = os.open(self.path(digest), os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
+            with mmap.mmap(-1, _READ_AT_ONCE) as buffer, os.fdopen(descriptor, "rb", buffering=0) as file:
+                while count := file.readinto(buffer):
+                    found.update(buffer[:count])
+        except OSError:
+            return False
+        return found.hexdigest() == digest
+
+    def is_being_kept(self, digest: str) -> bool:
+        """Tell whether its mark is still there: it is being stored, or was when the server ended."""
+        return self.exists(digest) and self.path(digest).stat().st_nlink > 1
 
     def exists(self, digest: str) -> bool:
         """Tell whether the blob is kept."""

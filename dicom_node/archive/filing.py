@@ -12,23 +12,23 @@ that names them, and are written, both ways beside the page cache: nobody needs 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from functools import partial
 from pathlib import Path
 
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.header import Header
 from dicom_node.archive.indexing import Received
-from dicom_node.archive.journal import JournalReader, OwnFile, Place
+from dicom_node.archive.journal import Altered, JournalReader, OwnFile, Place
 from telemed.kernel.database import new_id
 from telemed.kernel.errors import Unavailable
 
@@ -44,18 +44,6 @@ _FULL_SEGMENTS = 4
 _TRY_AGAIN_S = 0.5
 #: Where a record is put that the index refuses for a reason nobody foresaw: acknowledged, so never thrown away.
 ASIDE = "aside"
-
-
-class Believing(Enum):
-    """Which files of the archive are taken for durable as they are.
-
-    ALL while it runs; WHOLE_FILES after a crash, when each is read again; NOTHING after a sync failed: what is read then may
-    never have reached the disk.
-    """
-
-    ALL = 1
-    WHOLE_FILES = 2
-    NOTHING = 3
 
 
 @dataclass(frozen=True)
@@ -111,6 +99,37 @@ class _Closed:
 _Item = _Announced | _Closed | Callable[[], None] | None
 
 
+def waiting(journal: JournalReader) -> Iterator[tuple[Received, bool]]:
+    """Yield every object that *journal* promises, filed already or not, and whether its bytes are there in whole.
+
+    A long object's file goes when it is filed: then nobody knows its digest here, and it is empty.
+    """
+    for segment in journal.segments():
+        for place, record in journal.records(segment):
+            one = Filed.of(place, record.meta)
+            if one.own is None:
+                yield one.received(hashlib.sha256(record.content).hexdigest()), True
+                continue
+            try:
+                digest = _digest(one, journal)
+            except (Altered, FileNotFoundError):
+                digest = ""
+            yield one.received(digest), bool(digest)
+
+
+def _digest(one: Filed, journal: JournalReader) -> str:
+    """Return the sha256 of the bytes in the journal; Altered when they are not those that were received."""
+    digest = hashlib.sha256()
+    for piece in [journal.intact(one.place)] if one.own is None else journal.pieces(one.own):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def set_aside(journal: JournalReader) -> list[str]:
+    """Name what was acknowledged and could not be filed, as paths in the journal's folder."""
+    return sorted(f"{ASIDE}/{file.name}" for file in (journal.folder / ASIDE).glob("*.dcm"))
+
+
 class Filing:
     """The thread that files what the node's processes announce, and what a crash left in the journal."""
 
@@ -122,6 +141,7 @@ class Filing:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._in_doubt = False
 
     def start(self) -> None:
         """Begin to file, in a thread of its own."""
@@ -166,8 +186,8 @@ class Filing:
         """
         count = 0
         for segment in self._journal.segments():
-            count += self._refile(segment, Believing.WHOLE_FILES)
-            self._archive.blobs.sync()
+            count += self._refile(segment)
+            self._sync()
             self._journal.free(segment)
             self._journal.remove(segment)
         for left_over in self._journal.folder.glob("*.part10"):  # received in part, or acknowledged and filed
@@ -175,12 +195,16 @@ class Filing:
         self._archive.arrivals.filed(self._archive.arrivals.pending)
         return count
 
-    def _refile(self, segment: str, believing: Believing) -> int:
-        """File every record of *segment* again; return how many there are."""
+    def _refile(self, segment: str) -> int:
+        """File every record of *segment* again; return how many there are.
+
+        Of files that are there the disk itself is asked: what is read of them may be memory that never reached it.
+        """
         count = 0
-        for place, record in self._journal.records(segment):
-            self._file_alone(Filed.of(place, record.meta), believing)
-            count += 1
+        records = (Filed.of(place, record.meta) for place, record in self._journal.records(segment))
+        while batch := list(itertools.islice(records, _AT_ONCE)):
+            self._file_batch(batch, anew=True)
+            count += len(batch)
         return count
 
     def _run(self) -> None:
@@ -249,80 +273,86 @@ class Filing:
         self._archive.arrivals.stall(stalled=stalled)
         self._stalled(stalled)
 
-    def _file_batch(self, records: Sequence[Filed]) -> None:
+    def _file_batch(self, records: Sequence[Filed], *, anew: bool = False) -> None:
         try:
-            self._file(records)
+            self._file(records, anew=anew)
         except (Unavailable, OSError):
             raise
         except Exception:
             log.exception("a batch of %d objects could not be filed; each is tried alone", len(records))
             for one in records:
-                self._file_alone(one)
+                self._file_alone(one, anew=anew)
 
-    def _file_alone(self, one: Filed, believing: Believing = Believing.ALL) -> None:
+    def _file_alone(self, one: Filed, *, anew: bool) -> None:
         try:
-            self._file([one], believing=believing)
+            self._file([one], anew=anew)
         except (Unavailable, OSError):
             raise
         except Exception:
             log.exception("an acknowledged object could not be filed and is set aside as %s", self._set_aside(one))
 
-    def _file(self, records: Sequence[Filed], *, believing: Believing = Believing.ALL) -> None:
+    def _file(self, records: Sequence[Filed], *, anew: bool) -> None:
         there = self._archive.present((one.institution, one.header.sop_instance_uid) for one in records)
-        # A file of its own goes once the index knows the object: then nothing is left to do.
-        left = [one for one in records if one.own is None or self._file_of(one.own).exists()]
-        received = []
-        for one in left:
+        left: list[Filed] = []
+        received: list[Received] = []
+        for one in records:
             known = (one.institution, one.header.sop_instance_uid) in there
-            received.append(self._again(one, believing) if known else self._place(one, believing))
+            if one.own is not None and not self._file_of(one.own).exists():
+                if not known:  # the disk failed under its record, and its sender was told so
+                    log.error("the journal's file of an object that was not acknowledged is gone: %s", one.own.name)
+                continue
+            left.append(one)
+            received.append(self._again(one, anew=anew) if known else self._place(one, anew=anew))
         self._archive.enter(received)
         for one in left:
             if one.own is not None:
                 self._file_of(one.own).unlink()
 
-    def _again(self, one: Filed, believing: Believing) -> Received:
+    def _again(self, one: Filed, *, anew: bool) -> Received:
         """Give a name to bytes whose SOP Instance UID is known, unless they are kept already.
 
         Known under another digest says that the same data set came with another preface, and that file is kept.
         """
-        received = one.received(self._digest(one))
+        received = one.received(_digest(one, self._journal))
         [kept] = self._archive.known([received])
-        if kept is None or (kept == received.digest and believing is not Believing.ALL):
-            self._place(one, believing)
+        if kept is None or (kept == received.digest and anew):
+            self._place(one, anew=anew)
         return received
 
-    def _place(self, one: Filed, believing: Believing) -> Received:
+    def _place(self, one: Filed, *, anew: bool) -> Received:
         """Give the bytes their name in the archive."""
         blobs = self._archive.blobs
         if one.own is not None:
-            digest = self._digest(one)
+            digest = _digest(one, self._journal)
             blobs.adopt(self._file_of(one.own), digest)
             return one.received(digest)
         content = self._journal.intact(one.place)
         digest = hashlib.sha256(content).hexdigest()
-        if believing is not Believing.WHOLE_FILES or not blobs.exists(digest) or not blobs.is_whole(digest):
-            blobs.place(digest, content, anew=believing is not Believing.ALL)
+        if not (anew and blobs.is_on_disk(digest)):
+            blobs.place(digest, content, anew=anew)
         return one.received(digest)
-
-    def _digest(self, one: Filed) -> str:
-        """Return the sha256 of the bytes."""
-        digest = hashlib.sha256()
-        for piece in [self._journal.intact(one.place)] if one.own is None else self._journal.pieces(one.own):
-            digest.update(piece)
-        return digest.hexdigest()
 
     def _file_of(self, own: OwnFile) -> Path:
         return self._journal.folder / own.name
 
     def _free(self, segment: str, *, refile: bool) -> None:
         if refile:
-            self._refile(segment, Believing.WHOLE_FILES)
-        try:
-            self._archive.blobs.sync()
-        except Unavailable:
-            self._refile(segment, Believing.NOTHING)
-            raise
+            self._refile(segment)
+        self._sync()
         self._journal.free(segment)
+
+    def _sync(self) -> None:
+        """Make durable what was placed.
+
+        A disk tells of its failure once, and means every file since the last success: all that the journal holds, of any
+        segment, is placed again before the next success counts.
+        """
+        if self._in_doubt:
+            for segment in self._journal.segments():
+                self._refile(segment)
+        self._in_doubt = True
+        self._archive.blobs.sync()
+        self._in_doubt = False
 
     def _set_aside(self, one: Filed) -> str:
         folder = self._journal.folder / ASIDE

@@ -35,6 +35,8 @@ class Kind(Enum):
     #: Whether all that was announced so far is in the archive; answered by FILED with the same number.
     FENCE = b"W"
     FILED = b"w"
+    #: The answer to CROWDED, with its number: who was hung up on has been told of by ENDED before.
+    YIELDED = b"Y"
     #: A line for the log: level, from, message.
     LOGGED = b"L"
     #: An association to be served, with its connection: number, whose it is, and what is to be sent.
@@ -46,6 +48,8 @@ class Kind(Enum):
     FREED = b"F"
     #: Whether the archive is away: a full journal then stays full.
     STALLED = b"S"
+    #: A caller finds no place: hang up on whoever lags most, of one address or of all.
+    CROWDED = b"X"
     #: Accept no more, and end within so many seconds.
     STOP = b"Q"
 

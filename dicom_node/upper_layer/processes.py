@@ -26,6 +26,7 @@ from dicom_node.archive.archive import Archive
 from dicom_node.archive.filing import Filing
 from dicom_node.archive.journal import JournalReader, Place
 from dicom_node.upper_layer.channel import Channel, Kind
+from dicom_node.upper_layer.messages import ABORTED, Malformed
 from dicom_node.upper_layer.negotiation import Negotiation, rejection
 from telemed.kernel.errors import TelemedError, Unavailable
 
@@ -38,6 +39,7 @@ _BEFORE_ANOTHER_S = 1.0
 _LONG_LINE = 16
 #: How long a caller who may ask for what has just come waits until it can be found.
 _SECONDS_TO_FILE = 1.0
+_SECONDS_TO_YIELD = 1.0
 
 #: Takes a connection, its peer's address, and the request that was read from it already.
 HandOver = Callable[[socket.socket, str, bytes], None]
@@ -86,6 +88,8 @@ class Processes:
         self._listener: socket.socket | None = None
         self._numbers = itertools.count(1)
         self._admitted: dict[tuple[str, str, str], str] = {}
+        self._numbers = itertools.count(1)
+        self._asked: dict[int, threading.Event] = {}
 
     def start(self, listener: socket.socket) -> None:
         """File what a former run left in the journal, then begin to accept from *listener*.
@@ -192,11 +196,9 @@ class Processes:
                 with self._changing:
                     receiver.addresses.pop(head["number"], None)
             elif kind is Kind.FENCE:
-                told = partial(self._tell_filed, receiver, head["number"])
-                if self._archive.arrivals.pending > _LONG_LINE:
-                    told()
-                else:
-                    self._filing.fence(told)
+                self._fence(receiver, head["number"])
+            elif kind is Kind.YIELDED:
+                self._yielded(head["number"])
             elif kind is Kind.LOGGED:
                 logging.getLogger(head["from"]).log(head["level"], "%s: %s", receiver.name, head["message"])
             elif kind is Kind.READY:
@@ -229,6 +231,13 @@ class Processes:
             with suppress(OSError):
                 receiver.channel.send(Kind.STALLED, {"stalled": stalled})
 
+    def _fence(self, receiver: _Receiver, number: int) -> None:
+        told = partial(self._tell_filed, receiver, number)
+        if self._archive.arrivals.pending > _LONG_LINE:
+            told()
+        else:
+            self._filing.fence(told)
+
     def _tell_filed(self, receiver: _Receiver, number: int) -> None:
         with suppress(OSError):
             receiver.channel.send(Kind.FILED, {"number": number})
@@ -249,7 +258,13 @@ class Processes:
                 receiver.channel.send(Kind.REJECTED, {"number": head["number"]}, answer)
 
     def _decide(self, receiver: _Receiver, number: int, address: str, request: bytes, connection: socket.socket) -> None:
-        proposal = self._negotiation.read(request)
+        try:
+            proposal = self._negotiation.read(request)
+        except Malformed as error:
+            log.warning("a connection from %s was ended: %s", address, error)
+            connection.close()
+            receiver.channel.send(Kind.REJECTED, {"number": number}, ABORTED)
+            return
         if proposal is None:
             receiver.channel.send(Kind.HANDED_OVER, {"number": number})
             self._archive.arrivals.wait(_SECONDS_TO_FILE)
@@ -259,7 +274,11 @@ class Processes:
             admitted = self._admit(proposal.calling_aet, proposal.called_aet, address)
             if not isinstance(admitted, Reject):
                 head = {"institution": admitted, "source": proposal.calling_aet, "contexts": proposal.contexts}
-                if self._placed(connection, address, head, proposal.acceptance):
+                placed = self._place(connection, address, head, proposal.acceptance)
+                if not placed:
+                    self._ask_for_a_place(address)
+                    placed = self._place(connection, address, head, proposal.acceptance)
+                if placed:
                     receiver.channel.send(Kind.HANDED_OVER, {"number": number})
                     return
                 admitted = Reject.TEMPORARILY_CONGESTED
@@ -269,10 +288,10 @@ class Processes:
         )  # fmt: skip
         receiver.channel.send(Kind.REJECTED, {"number": number}, rejection(admitted))
 
-    def _placed(self, connection: socket.socket, address: str, head: dict[str, Any], acceptance: bytes) -> bool:
+    def _place(self, connection: socket.socket, address: str, head: dict[str, Any], acceptance: bytes) -> bool:
         """Give an association to the receiver that serves the fewest, whoever accepted it; False when there are too many."""
         with self._changing:
-            counts = Counter(where for one in self._receivers.values() for where in one.addresses.values())
+            counts = self._counts()
             if counts.total() >= self._limits.associations or counts[address] >= self._limits.associations_per_address:
                 return False
             receiver = min(self._receivers.values(), key=lambda one: len(one.addresses))
@@ -297,3 +316,25 @@ class Processes:
         else:
             self._admitted[key] = admitted
         return admitted
+
+    def _ask_for_a_place(self, address: str) -> None:
+        """Let whoever lags most give way: of *address* if it has all of its places, of any address if all are taken."""
+        with self._changing:
+            whose = address if self._counts()[address] >= self._limits.associations_per_address else ""
+            asked = [(next(self._numbers), threading.Event(), receiver) for receiver in self._receivers.values()]
+        for number, answered, receiver in asked:
+            self._asked[number] = answered
+            with suppress(OSError):
+                receiver.channel.send(Kind.CROWDED, {"number": number, "address": whose})
+        deadline = time.monotonic() + _SECONDS_TO_YIELD
+        for number, answered, _ in asked:
+            answered.wait(max(deadline - time.monotonic(), 0))
+            self._asked.pop(number, None)
+
+    def _yielded(self, number: int) -> None:
+        answered = self._asked.get(number)
+        if answered is not None:
+            answered.set()
+
+    def _counts(self) -> Counter[str]:
+        return Counter(where for one in self._receivers.values() for where in one.addresses.values())

@@ -38,6 +38,8 @@ _STACK_BYTES = 512 << 10
 _SECONDS_TO_ANSWER = 30
 _SECONDS_TO_FILE = 1.0
 _LONGEST_LINE = 8000
+#: Who is so far behind gives way when there are too many.
+_LAG_S = 2.0
 
 
 class Reception:
@@ -60,6 +62,7 @@ class Reception:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, socket.socket] = {}
         self._serving: dict[int, socket.socket] = {}
+        self._receivings: dict[int, Receiving] = {}
         self._changed = threading.Condition()
         self._parcels: list[Parcel] = []
         self._fences: dict[int, threading.Event] = {}
@@ -83,6 +86,9 @@ class Reception:
                 self._filed(head["number"])
             elif kind is Kind.STALLED:
                 self._journal.stall(stalled=head["stalled"])
+            elif kind is Kind.CROWDED:
+                self._make_room(head["address"])
+                self._channel.send(Kind.YIELDED, {"number": head["number"]})
             elif kind is Kind.STOP:
                 threading.Thread(target=self._stop, args=(head["seconds"],), name="stop", daemon=True).start()
             else:
@@ -126,7 +132,10 @@ class Reception:
             connection.settimeout(_SECONDS_TO_ANSWER)
             connection.sendall(answer)
             fence = partial(self._await_filing, number)
-            Receiving(connection, accepted, parcel, keep, fence, maximum_object_bytes=self._maximum_object_bytes).run()
+            receiving = Receiving(connection, accepted, parcel, keep, fence, maximum_object_bytes=self._maximum_object_bytes)
+            with self._changed:
+                self._receivings[number] = receiving
+            receiving.run()
         except Malformed as error:
             log.warning("the association of %s was aborted: %s", accepted.source, error)
         except OSError as error:
@@ -140,9 +149,27 @@ class Reception:
             self._give_back(parcel)
             with self._changed:
                 self._serving.pop(number, None)
+                self._receivings.pop(number, None)
                 self._changed.notify_all()
             with suppress(OSError):
                 self._channel.send(Kind.ENDED, {"number": number})
+
+    def _make_room(self, address: str) -> None:
+        """Hang up on the association, of *address* or of any, that lags most; on none while all of them keep pace."""
+        with self._changed:
+            found = [
+                (receiving.lag_s, number)
+                for number, receiving in self._receivings.items()
+                if address in ("", _address_of(self._serving[number]))
+            ]
+            lag_s, number = max(found, default=(0.0, 0))
+            if lag_s < _LAG_S:
+                return
+            del self._receivings[number]
+            with suppress(OSError):
+                self._serving[number].shutdown(socket.SHUT_RDWR)
+        log.warning("an association that was silent for %.0f s gave way to another", lag_s)
+        self._channel.send(Kind.ENDED, {"number": number})
 
     def _await_filing(self, number: int) -> None:
         """Wait a moment until what came can be found: who has released and then asks for it is not told that it is absent.
@@ -201,6 +228,13 @@ class Reception:
         self._journal.close()
         self._channel.close()
         os._exit(0)
+
+
+def _address_of(connection: socket.socket) -> str:
+    try:
+        return str(connection.getpeername()[0])
+    except OSError:
+        return ""
 
 
 class _ToTheMainProcess(logging.Handler):
