@@ -37,8 +37,6 @@ _SECONDS_FOR_THE_FORMER = 15
 _BEFORE_ANOTHER_S = 1.0
 #: How many objects may be acknowledged and not filed for a sender's release still to wait until they are.
 _LONG_LINE = 16
-#: How long a caller who may ask for what has just come waits until it can be found.
-_SECONDS_TO_FILE = 1.0
 _SECONDS_TO_YIELD = 1.0
 
 #: Takes a connection, its peer's address, and the request that was read from it already.
@@ -267,7 +265,6 @@ class Processes:
             return
         if proposal is None:
             receiver.channel.send(Kind.HANDED_OVER, {"number": number})
-            self._archive.arrivals.wait(_SECONDS_TO_FILE)
             self._hand_over(connection, address, request)
             return
         with connection:

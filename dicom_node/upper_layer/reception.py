@@ -174,7 +174,8 @@ class Reception:
     def _await_filing(self, number: int) -> None:
         """Wait a moment until what came can be found: who has released and then asks for it is not told that it is absent.
 
-        It is durable whatever comes; an archive that is busy or away keeps nobody longer than this.
+        It is durable whatever comes; an archive that is busy or away keeps nobody longer than this, and where the line is long
+        it is whoever asks that waits.
         """
         passed = self._fences[number] = threading.Event()
         self._channel.send(Kind.FENCE, {"number": number})
