@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from dicom_node.archive import events, index
+from dicom_node.archive.arrivals import Arrivals
 from dicom_node.archive.blobs import Blob, Blobs
 from dicom_node.archive.header import Header, read_header
-from dicom_node.archive.indexing import Entered, Received, enter, is_referenced, kept_digests, known
+from dicom_node.archive.indexing import Entered, Received, enter, is_referenced, kept_digests, known, present
 from dicom_node.archive.part10 import preface, read_preface
 from telemed.kernel.audit import AuditRecord, Chronicle
 from telemed.kernel.database import Database
@@ -46,11 +47,17 @@ class Archive:
         self._database = database
         self._chronicle = chronicle
         self._blobs = blobs
+        self._arrivals = Arrivals()
 
     @property
     def blobs(self) -> Blobs:
         """Where the bytes lie."""
         return self._blobs
+
+    @property
+    def arrivals(self) -> Arrivals:
+        """What is acknowledged and not yet to be found."""
+        return self._arrivals
 
     def recover(self) -> int:
         """Undo the stores that a crash interrupted; return how many. Call it once, before the first store."""
@@ -131,6 +138,11 @@ class Archive:
                     told += self._news(db, received, entered)
             self._chronicle.events.append_all(db, told)
         return made
+
+    def present(self, objects: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return those of *objects*, each an institution and a SOP Instance UID, of which something is kept."""
+        with self._database.reading() as db:
+            return present(db, objects)
 
     def known(self, objects: Sequence[Received]) -> list[str | None]:
         """Return for each object the digest of the file that keeps its very bytes; None when they never came before."""

@@ -84,6 +84,19 @@ def kept_digests(db: Connection, objects: Sequence[Received]) -> list[str | None
     return digests
 
 
+def present(db: Connection, objects: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of *objects*, each an institution and a SOP Instance UID, that have a row."""
+    uids: dict[str, list[str]] = {}
+    for institution, sop_instance_uid in objects:
+        uids.setdefault(institution, []).append(sop_instance_uid)
+    uid = instance_table.c.sop_instance_uid
+    return {
+        (institution, found)
+        for institution, some in uids.items()
+        for found in db.execute(select(uid).where(instance_table.c.institution == institution, uid.in_(some))).scalars()
+    }
+
+
 def _kept(db: Connection, institution: str, sop_instance_uids: Iterable[str]) -> dict[str, _Kept]:
     columns = instance_table.c
     query = select(columns.sop_instance_uid, columns.id, columns.series_id, columns.digest, columns.data_digest).where(
