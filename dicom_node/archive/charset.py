@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from dicom_node.archive.gb18030 import as_meant, encode
+
 #: The geta mark, which Chinese and Japanese printers set for a character they do not have.
 ILLEGIBLE_MARK = "〓"
 
@@ -50,6 +52,12 @@ _CODECS = {
     126: "iso8859_7", 138: "iso8859_8", 148: "iso8859_9", 203: "iso8859_15", 166: "iso8859_11", 13: "shift_jis", 192: "utf_8",
     58: "gb18030", 149: "euc_kr", 87: "iso2022_jp", 159: "iso2022_jp_2",
 }  # fmt: skip
+#: What a device may be assumed to write whatever its label says, by the defined terms of PS3.3 C.12.1.1.2.
+ASSUMABLE = {
+    "GB18030": "gb18030", "ISO_IR 192": "utf_8",
+    **{f"ISO_IR {number}": _CODECS[number] for number in (100, 101, 109, 110, 144, 127, 126, 138, 148, 203, 166, 13)},
+    "ISO 2022 IR 149": "euc_kr",
+}  # fmt: skip
 _WHOLE = {"GB18030": "gb18030", "GBK": "gb18030", "GB2312": "gb18030", "UTF8": "utf_8"}
 
 #: Escape sequence to (which half, ISO-IR number), PS3.3 Table C.12-3 and C.12-4.
@@ -70,16 +78,22 @@ _CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\u3000-\u
 _IDEOGRAPHS = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+\\Z")
 
 
-def decode(raw: bytes, charsets: Sequence[str]) -> Text:
+def decode(raw: bytes, charsets: Sequence[str], assumed: str = "") -> Text:
     """Read *raw* under the values of Specific Character Set (0008,0005) as they stand in the data set.
 
     Nothing is raised. A backslash of the result separates values; in GBK the byte 5C may be half of a character, so
-    values are split after decoding, never before.
+    values are split after decoding, never before. *assumed* is one of ASSUMABLE, for a device that is known to write it
+    whatever it says; it gives way to escape sequences and to UTF-8 that is labelled so, which no other text passes for.
     """
     raw = raw.strip(b"\0 ")
     if raw.isascii() and b"\x1b" not in raw:
         return Text(_clean(raw.decode("ascii")))
     codecs_stated, extended = _stated(charsets)
+    if assumed and b"\x1b" not in raw and not ("utf_8" in codecs_stated and _read(raw, "utf_8") is not None):
+        codec = ASSUMABLE[assumed]
+        text = _read(raw, codec)
+        if text is not None:
+            return Text(_clean(text), Legibility.STATED if codecs_stated == [codec] else Legibility.REPAIRED)
     if extended or b"\x1b" in raw:
         text = _strictly(lambda: _with_escapes(raw, codecs_stated, resetting=extended))
         if text is not None:
@@ -90,9 +104,9 @@ def decode(raw: bytes, charsets: Sequence[str]) -> Text:
     return _guessed(raw)
 
 
-def person_name(raw: bytes, charsets: Sequence[str]) -> PersonName:
+def person_name(raw: bytes, charsets: Sequence[str], assumed: str = "") -> PersonName:
     """Read a PN and part its component groups; of several names the first."""
-    text = decode(raw, charsets)
+    text = decode(raw, charsets, assumed)
     groups = [group.strip(" ^") for group in text.value.split("\\")[0].split("=")[:_GROUPS]]
     alphabetic, ideographic, phonetic = [*groups, "", ""][:_GROUPS]
     return PersonName(alphabetic, ideographic, phonetic, text.legibility)
@@ -135,6 +149,7 @@ def _as_stated(raw: bytes, stated: list[str]) -> Text | None:
         decoder = codecs.getincrementaldecoder(codec)("strict")
         text = _strictly(partial(decoder.decode, raw))
         if text:
+            text = as_meant(text) if codec == "gb18030" else text
             cut_short = bool(decoder.getstate()[0])  # a device that counts bytes cut the last character in half
             return Text(_clean(text), Legibility.REPAIRED if cut_short else Legibility.STATED)
     return None
@@ -145,7 +160,7 @@ def _guessed(raw: bytes) -> Text:
     if _is_utf8(raw):
         return Text(_clean(raw.decode("utf_8")), Legibility.REPAIRED)
     if _reads_as_chinese(raw):
-        return Text(_clean(raw.decode("gb18030")), Legibility.REPAIRED)
+        return Text(_clean(as_meant(raw.decode("gb18030"))), Legibility.REPAIRED)
     if raw and all(byte < 0x80 or (byte >= 0xC0 and byte not in (0xD7, 0xF7)) for byte in raw) and re.search(rb"[A-Za-z]", raw):
         return Text(_clean(raw.decode("latin_1")), Legibility.REPAIRED)
     return Text(ILLEGIBLE_MARK if raw else "", Legibility.ILLEGIBLE)
@@ -168,7 +183,7 @@ def _with_escapes(raw: bytes, stated: list[str], *, resetting: bool) -> str:
             continue
         for run in _RUNS.findall(part):
             if run[0] >= 0x80:
-                pieces.append(run.decode(halves[1]))
+                pieces.append(as_meant(run.decode(halves[1])) if halves[1] == "gb18030" else run.decode(halves[1]))
             elif halves[0] == "ascii":
                 for piece in _RESETS.split(run):
                     if resetting and _RESETS.match(piece):
@@ -201,7 +216,7 @@ def _is_utf8_rather_than_gb(raw: bytes) -> bool:
 
 def _reads_as_chinese(raw: bytes) -> bool:
     """Tell whether *raw* is GBK or GB18030 text rather than Latin text with accents."""
-    text = _strictly(lambda: raw.decode("gb18030"))
+    text = _read(raw, "gb18030")
     if text is None:
         return False
     runs = list(re.finditer(r"[^\x00-\x7f]+", text))
@@ -210,12 +225,18 @@ def _reads_as_chinese(raw: bytes) -> bool:
 
 def _could_be_latin(run: re.Match[str], text: str) -> bool:
     """Tell whether Chinese characters in *text* may be accented letters by chance: the "ér" of Jérôme, the "çã" of Conceição."""
-    encoded = run[0].encode("gb18030")
+    encoded = encode(run[0])
     if not encoded.decode("latin_1").isalpha():
         return False
     isolated = re.search(rb"[\x80-\xff]{2}", encoded) is None
     before, after = text[: run.start()][-1:], text[run.end() :][:1]
     return isolated or (len(run[0]) == 1 and before.isalpha() and after.isalpha())
+
+
+def _read(raw: bytes, codec: str) -> str | None:
+    """Return *raw* as *codec* says; None when the bytes contradict it."""
+    text = _strictly(lambda: raw.decode(codec))
+    return as_meant(text) if text is not None and codec == "gb18030" else text
 
 
 def _strictly(attempt: Callable[[], str]) -> str | None:

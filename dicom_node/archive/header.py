@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dicom_node.archive.charset import Legibility, PersonName, charsets_of, decode, person_name
-from dicom_node.archive.scan import Scanned, scan
+from dicom_node.archive.scan import EXPLICIT_BIG_ENDIAN, Scanned, scan
 from telemed.kernel.errors import Invalid
 
 #: Characters that are safe in a URL and a log; PS3.5 9.1 allows only digits and dots, some equipment does not know.
@@ -22,6 +22,8 @@ _INT4 = (1 << 31) - 1
 _MAX_VALUES = 16
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
+_ISSUER_QUALIFIERS = 0x00100024
+_ENTITY = frozenset({0x00400032})
 
 #: tag -> (keyword, how it is read), by the level that keeps it in its "attributes".
 _STUDY = {0x00080080: ("InstitutionName", "text"), 0x00101010: ("PatientAge", "text")}
@@ -55,7 +57,7 @@ _PRESENCE = {0x54000100: "WaveformSequence", 0x00420011: "EncapsulatedDocument"}
 _PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 
 _OWN_COLUMNS = {
-    _SPECIFIC_CHARACTER_SET, 0x00080016, 0x00080018, 0x00080020, 0x00080030, 0x00080050, 0x00080060, 0x00080090, 0x00080201,
+    _SPECIFIC_CHARACTER_SET, _ISSUER_QUALIFIERS, 0x00080016, 0x00080018, 0x00080020, 0x00080030, 0x00080050, 0x00080060, 0x00080090, 0x00080201,
     0x00081030, 0x0008103E, 0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040, 0x00180015, 0x0020000D, 0x0020000E,
     0x00200010, 0x00200011, 0x00200013, 0x00280008, 0x00280010, 0x00280011,
 }  # fmt: skip
@@ -66,7 +68,8 @@ _WANTED = frozenset(_OWN_COLUMNS | _STUDY.keys() | _SERIES.keys() | _INSTANCE.ke
 class Header:
     """One object's identity and description; texts are decoded, bounded and without control characters.
 
-    Absent texts are empty, absent numbers None. Dates are YYYYMMDD or empty.
+    Absent texts are empty, absent numbers None. Dates are YYYYMMDD or empty. *issuer_entity* is the Universal Entity ID of
+    the Issuer of Patient ID Qualifiers (PS3.3 10.15).
     """
 
     sop_class_uid: str
@@ -97,6 +100,7 @@ class Header:
     study_attributes: Mapping[str, Any]
     series_attributes: Mapping[str, Any]
     instance_attributes: Mapping[str, Any]
+    issuer_entity: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON, from which `from_json` makes it again."""
@@ -113,15 +117,15 @@ class Header:
         return cls(**{**plain, "patient_name": name, "patient_name_raw": bytes.fromhex(plain["patient_name_raw"])})
 
 
-def read_header(data: memoryview, transfer_syntax_uid: str) -> Header:
-    """Read the data set *data*, encoded in *transfer_syntax_uid*.
+def read_header(data: memoryview, transfer_syntax_uid: str, assumed_charset: str = "") -> Header:
+    """Read the data set *data*, encoded in *transfer_syntax_uid*; *assumed_charset* as in `charset.decode`.
 
     Raises
     ------
     Invalid
         code "unreadable" when it cannot be walked to its end, "identifiers" when a UID is missing or malformed.
     """
-    values = _Values(scan(data, transfer_syntax_uid, _WANTED))
+    values = _Values(scan(data, transfer_syntax_uid, _WANTED), assumed_charset)
     physician = values.name(0x00080090)
     return Header(
         sop_class_uid=values.uid(0x00080016, "SOP Class UID"),
@@ -152,14 +156,27 @@ def read_header(data: memoryview, transfer_syntax_uid: str) -> Header:
         study_attributes=values.attributes(_STUDY),
         series_attributes=values.attributes(_SERIES),
         instance_attributes=values.attributes(_INSTANCE) | values.presence(),
+        issuer_entity=_universal_entity(values.raw(_ISSUER_QUALIFIERS), transfer_syntax_uid),
     )
+
+
+def _universal_entity(items: bytes, transfer_syntax_uid: str) -> str:
+    """Return the Universal Entity ID (0040,0032) of a sequence's first item; empty when there is none that can be read."""
+    if not items:
+        return ""
+    try:
+        item = scan(memoryview(items)[8:], EXPLICIT_BIG_ENDIAN if transfer_syntax_uid == EXPLICIT_BIG_ENDIAN else "", _ENTITY)
+    except Invalid:
+        return ""
+    return _Values(item, "").identifier(min(_ENTITY))
 
 
 class _Values:
     """The raw values of one data set, each read as its VR says."""
 
-    def __init__(self, scanned: Scanned) -> None:
+    def __init__(self, scanned: Scanned, assumed_charset: str) -> None:
         self._scanned = scanned
+        self._assumed = assumed_charset
         self._charsets = charsets_of(scanned.values.get(_SPECIFIC_CHARACTER_SET, b""))
 
     def raw(self, tag: int) -> bytes:
@@ -174,15 +191,15 @@ class _Values:
         return uid
 
     def text(self, tag: int, limit: int) -> str:
-        return decode(self.raw(tag)[: 8 * limit], self._charsets).value[:limit].strip()
+        return decode(self.raw(tag)[: 8 * limit], self._charsets, self._assumed).value[:limit].strip()
 
     def identifier(self, tag: int) -> str:
         """Return the text; an overlong one is cut, but never made equal to another."""
-        text = decode(self.raw(tag), self._charsets).value
+        text = decode(self.raw(tag), self._charsets, self._assumed).value
         return text if len(text) <= 80 else f"{text[:60]}~{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     def name(self, tag: int) -> PersonName:
-        name = person_name(self.raw(tag)[:2000], self._charsets)
+        name = person_name(self.raw(tag)[:2000], self._charsets, self._assumed)
         return PersonName(name.alphabetic[:200], name.ideographic[:200], name.phonetic[:200], name.legibility)
 
     def date(self, tag: int) -> str:

@@ -7,14 +7,15 @@ or (in `search`) a condition over `study_table` that says what may be seen.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select
 
 from dicom_node.archive.charset import display_name
-from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
+from dicom_node.archive.naming import asked_for
+from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table, word_table
 from telemed.kernel.errors import NotFound
 
 #: Where a data set does not say its offset (0008,0201), its times are Chinese standard time: the whole country has one zone.
@@ -31,7 +32,8 @@ class Patient:
 
     *variant* is above 0 when another person already has the same patient ID there: they are kept apart, never merged.
     *name* is the alphabetic group as in the data set ("WANG^Fang"), *name_legibility* one of charset.Legibility;
-    *name_raw* holds the received bytes of the name. *birth_date* is YYYYMMDD or empty.
+    *name_raw* holds the received bytes of the name. *birth_date* is YYYYMMDD or empty. *issuer_entity* is the Universal
+    Entity ID of the issuer. *merged_into* is the key of the patient that a person said this one is.
     """
 
     id: str
@@ -46,6 +48,8 @@ class Patient:
     name_legibility: str
     sex: str
     birth_date: str
+    issuer_entity: str = ""
+    merged_into: str | None = None
 
     @property
     def display_name(self) -> str:
@@ -57,7 +61,8 @@ class Patient:
 class Study:
     """One study. Dates are YYYYMMDD and times HHMMSS.FFFFFF as in the data set, empty when absent.
 
-    *settled_at* is None while more may come. *attributes* holds further values by DICOM keyword.
+    *settled_at* is None while more may come. *attributes* holds further values by DICOM keyword. *received_patient_key* is
+    the patient that the objects themselves name, where a merge shows the study with another one; else None.
     """
 
     id: str
@@ -78,6 +83,7 @@ class Study:
     first_received_at: datetime
     last_received_at: datetime
     settled_at: datetime | None
+    received_patient_key: str | None
     patient: Patient
 
     @property
@@ -144,7 +150,8 @@ class Instance:
         return "image" if self.rows and self.columns and self.attributes.get("PixelData") else "other"
 
 
-_PATIENT_COLUMNS = [column.label(f"of_patient:{column.name}") for column in patient_table.c if column.name != "name_folded"]
+_SHOWN = tuple(one.name for one in fields(Patient))
+_PATIENT_COLUMNS = [patient_table.c[name].label(f"of_patient:{name}") for name in _SHOWN]
 
 
 def select_studies() -> Select[Any]:
@@ -154,14 +161,14 @@ def select_studies() -> Select[Any]:
 
 def study_from(row: Mapping[Any, Any]) -> Study:
     """Build a Study from a row of `select_studies()`."""
-    fields = {column.name: row[column.name] for column in study_table.c}
-    patient = Patient(**{column.name.removeprefix("of_patient:"): row[column.name] for column in _PATIENT_COLUMNS})
-    return Study(**{**fields, "modalities": tuple(fields["modalities"]), "patient": patient})
+    values = {column.name: row[column.name] for column in study_table.c}
+    patient = Patient(**{name: row[f"of_patient:{name}"] for name in _SHOWN})
+    return Study(**{**values, "modalities": tuple(values["modalities"]), "patient": patient})
 
 
 def patient_from(row: Mapping[Any, Any]) -> Patient:
     """Build a Patient from a row that holds every column of patient_table under its own name."""
-    return Patient(**{column.name: row[column.name] for column in patient_table.c if column.name != "name_folded"})
+    return Patient(**{name: row[name] for name in _SHOWN})
 
 
 def series_from(row: Mapping[Any, Any]) -> Series:
@@ -194,12 +201,35 @@ def studies(db: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, 
 
 
 def studies_of_patient(db: Connection, institution: str, patient_id: str) -> list[Study]:
-    """Return every study *institution* holds under *patient_id*, newest first; an empty ID has none."""
+    """Return every study *institution* holds under *patient_id*, newest first; an empty ID has none.
+
+    Those of patients that a person said to be the same are among them.
+    """
     if not patient_id:
         return []
     mine = (patient_table.c.institution == institution) & (patient_table.c.patient_id == patient_id)
     newest = (study_table.c.study_date.desc(), study_table.c.study_time.desc(), study_table.c.id)
-    return [study_from(row) for row in db.execute(select_studies().where(mine).order_by(*newest)).mappings()]
+    return [study_from(row) for row in db.execute(select_studies().where(of_persons(mine)).order_by(*newest)).mappings()]
+
+
+def of_persons(named: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition over study_table for the studies of whoever fits *named*, a condition over patient_table.
+
+    A patient that was merged into another still leads to that person.
+    """
+    known = select(func.coalesce(patient_table.c.merged_into, patient_table.c.id)).where(named).correlate(None)
+    return study_table.c.patient_key.in_(known)
+
+
+def names_begin(text: str) -> ColumnElement[bool]:
+    """Return the condition over patient_table for names with words that begin as *text* does (see `naming`)."""
+    return or_(false(), *(and_(*(_begins(word) for word in words)) for words in asked_for(text)))
+
+
+def _begins(word: str) -> ColumnElement[bool]:
+    column = word_table.c.word
+    keys = select(word_table.c.patient_key).where(column >= word, column < word + "\U0010ffff")
+    return patient_table.c.id.in_(keys)
 
 
 def series_of(db: Connection, study_id: str) -> list[Series]:

@@ -22,9 +22,51 @@ patient_table = Table(
     Column("name_legibility", String(16), nullable=False),
     Column("sex", String(16), nullable=False),
     Column("birth_date", String(8), nullable=False),
+    Column("issuer_entity", String(80), nullable=False, server_default=""),
+    # The patient whom a person said this one is, always the last of a chain; no foreign key, or no restore could fill the table.
+    Column("merged_into", String(32), index=True),
+    # When a person looked at what shares this patient ID and said that these are different people.
+    Column("distinct_at", UtcDateTime),
     UniqueConstraint("institution", "patient_id", "variant"),
     Index(None, "name_folded"),
     Index(None, "name_ideographic"),
+)
+
+#: What a patient is searched by, see `naming`: compared byte by byte, so that what begins alike stands together.
+word_table = Table(
+    "patient_word",
+    metadata,
+    Column("word", String(100).with_variant(String(100, collation="C"), "postgresql"), primary_key=True),
+    Column("patient_key", String(32), ForeignKey("patient.id"), primary_key=True, index=True),
+)
+
+#: One patient said to be another; an undone one stays.
+merge_table = Table(
+    "patient_merge",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("institution", String(64), nullable=False, index=True),
+    Column("survivor_key", String(32), ForeignKey("patient.id"), nullable=False, index=True),
+    Column("absorbed_key", String(32), ForeignKey("patient.id"), nullable=False, index=True),
+    Column("reason", String(400), nullable=False),
+    Column("merged_by", String(128), nullable=False),
+    Column("merged_at", UtcDateTime, nullable=False),
+    Column("undone_by", String(128)),
+    Column("undone_at", UtcDateTime),
+)
+
+#: What a device writes, whatever its label says; an empty value stands for any.
+charset_profile_table = Table(
+    "charset_profile",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("ae_title", String(16), nullable=False),
+    Column("manufacturer", String(80), nullable=False),
+    Column("model", String(80), nullable=False),
+    Column("charset", String(16), nullable=False),
+    Column("set_by", String(128), nullable=False),
+    Column("set_at", UtcDateTime, nullable=False),
+    UniqueConstraint("ae_title", "manufacturer", "model"),
 )
 
 study_table = Table(
@@ -48,6 +90,8 @@ study_table = Table(
     Column("first_received_at", UtcDateTime, nullable=False),
     Column("last_received_at", UtcDateTime, nullable=False),
     Column("settled_at", UtcDateTime),
+    # The patient that the study's objects name, where a merge has put another one into patient_key.
+    Column("received_patient_key", String(32), ForeignKey("patient.id")),
     UniqueConstraint("institution", "study_instance_uid"),
     Index(None, "study_instance_uid"),
     Index(None, "institution", "accession_number"),
