@@ -71,6 +71,7 @@ _RUNS = re.compile(rb"[\x80-\xff]+|[\x00-\x7f]+")
 _RESETS = re.compile(rb"([\\^=\r\n\t\f])")
 _TERM = re.compile(r"ISO[ _-]*(2022)?[ _-]*IR[ _-]*(\d{1,3})\Z")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_C1 = re.compile(r"[\x80-\x9f]")  # no text has these: a single-byte codec that finds them reads something else
 _GROUPS = 3
 
 #: What Chinese text is made of: ideographs of every plane, and their punctuation. Private use areas are not.
@@ -148,7 +149,7 @@ def _as_stated(raw: bytes, stated: list[str]) -> Text | None:
             continue
         decoder = codecs.getincrementaldecoder(codec)("strict")
         text = _strictly(partial(decoder.decode, raw))
-        if text:
+        if text and not (codec.startswith(("iso8859", "latin")) and _C1.search(text)):
             text = as_meant(text) if codec == "gb18030" else text
             cut_short = bool(decoder.getstate()[0])  # a device that counts bytes cut the last character in half
             return Text(_clean(text), Legibility.REPAIRED if cut_short else Legibility.STATED)
@@ -207,9 +208,11 @@ def _is_utf8(raw: bytes) -> bool:
 
 
 def _is_utf8_rather_than_gb(raw: bytes) -> bool:
-    """Tell whether *raw* is UTF-8 Chinese: as GBK it would need characters that GB2312 does not have."""
+    """Tell whether *raw* is UTF-8 Chinese with a common character: as GBK it would need some that GB2312 does not have."""
     text = _strictly(lambda: raw.decode("utf_8"))
     if text is None or not all(character.isascii() or _CHINESE.match(character) for character in text):
+        return False
+    if _has_none_in_common_use(text):
         return False
     return _strictly(lambda: raw.decode("gb2312")) is None
 
@@ -217,10 +220,14 @@ def _is_utf8_rather_than_gb(raw: bytes) -> bool:
 def _reads_as_chinese(raw: bytes) -> bool:
     """Tell whether *raw* is GBK or GB18030 text rather than Latin text with accents."""
     text = _read(raw, "gb18030")
-    if text is None:
-        return False
+    if text is None or _has_none_in_common_use(text):
+        return False  # some other text, of whose bytes GBK has rare characters by chance
     runs = list(re.finditer(r"[^\x00-\x7f]+", text))
     return all(_CHINESE.fullmatch(run[0]) for run in runs) and not all(_could_be_latin(run, text) for run in runs)
+
+
+def _has_none_in_common_use(text: str) -> bool:
+    return text.encode("gb2312", "ignore").isascii()
 
 
 def _could_be_latin(run: re.Match[str], text: str) -> bool:
@@ -236,6 +243,8 @@ def _could_be_latin(run: re.Match[str], text: str) -> bool:
 def _read(raw: bytes, codec: str) -> str | None:
     """Return *raw* as *codec* says; None when the bytes contradict it."""
     text = _strictly(lambda: raw.decode(codec))
+    if text is not None and _C1.search(text):
+        return None
     return as_meant(text) if text is not None and codec == "gb18030" else text
 
 

@@ -114,12 +114,17 @@ def enter(db: Connection, objects: Sequence[Received]) -> list[Entered]:
     for institution in sorted(
         {received.institution for received in objects}
     ):  # in one order: two batches never wait for each other
-        serialise(db, _INDEX_LOCK | zlib.crc32(institution.encode()))
+        hold_index(db, institution)
         mine = [(number, received) for number, received in enumerate(objects) if received.institution == institution]
         batch = _Batch(db, _kept(db, institution, {received.header.sop_instance_uid for _, received in mine}))
         entered.update((number, batch.enter(received)) for number, received in mine)
         batch.write()
     return [entered[number] for number in range(len(objects))]
+
+
+def hold_index(db: Connection, institution: str) -> None:
+    """Let nobody else write *institution*'s index until the transaction ends."""
+    serialise(db, _INDEX_LOCK | zlib.crc32(institution.encode()))
 
 
 class _Batch:

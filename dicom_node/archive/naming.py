@@ -17,15 +17,18 @@ from dicom_node.archive.charset import ILLEGIBLE_MARK, PersonName
 from dicom_node.archive.matching import folded
 
 os.environ.setdefault("PYPINYIN_NO_PHRASES", "1")  # names are read character by character: the dictionary of phrases is 45 MB
-from pypinyin import Style, pinyin  # noqa: E402 - it reads the environment as it is imported
+from pypinyin import Style, pinyin
 
 #: The longest word that is kept, and the most of one name.
 LONGEST, MOST = 100, 64
 #: Readings of a character inside a given name: the usual ones; a surname's are all taken (单 is Shàn, 解 is Xiè).
 _USUAL = 2
 _COMPOUND_SURNAMES = frozenset(
-    "欧阳 上官 司马 司徒 诸葛 夏侯 皇甫 尉迟 公孙 慕容 令狐 宇文 长孙 东方 独孤 端木 轩辕 澹台 濮阳 淳于 太史 申屠 公羊 赫连 钟离 闻人 "
-    "百里 东郭 南宫 西门 呼延 万俟 仲孙 宗政 单于 鲜于 闾丘 拓跋 完颜 歐陽 司馬 諸葛 尉遲 東方 長孫 獨孤 軒轅".split()
+    re.findall(
+        "..",
+        "欧阳上官司马司徒诸葛夏侯皇甫尉迟公孙慕容令狐宇文长孙东方独孤端木轩辕澹台濮阳淳于太史申屠公羊赫连钟离闻人"
+        "百里东郭南宫西门呼延万俟仲孙宗政单于鲜于闾丘拓跋完颜歐陽司馬諸葛尉遲東方長孫獨孤軒轅",
+    )
 )
 _BETWEEN = re.compile(r"[\s^=,.，。·•'-]+")
 _TONE = re.compile(r"(?<=[a-z])[1-5](?![0-9])")
@@ -53,6 +56,7 @@ def asked_for(text: str) -> list[list[str]]:
     Syllables may stand apart ("wang xiao ming") or together; ü is looked for as every keyboard and passport has it.
     """
     found: list[list[str]] = []
+    text = text[: 2 * LONGEST]
     for letter in "vu" if "\u0308" in unicodedata.normalize("NFD", text) else "u":
         words = [word[:LONGEST] for word in _parts(text, letter)]
         found += [words, ["".join(words)[:LONGEST]]] if len(words) > 1 else [words] if words else []
@@ -97,8 +101,10 @@ def _readings(surname: str, given: str) -> Iterator[tuple[str, ...]]:
 @lru_cache(maxsize=8192)
 def _read(character: str) -> list[str]:
     """Return the readings of one character; what has none reads as itself."""
-    [found] = pinyin(character, style=Style.NORMAL, heteronym=True, errors=list)
-    spellings = [spelling for syllable in found for spelling in (syllable, syllable.replace("v", "yu"), syllable.replace("v", "u"))]
+    [found] = pinyin(character, style=Style.NORMAL, heteronym=True)
+    spellings = [
+        spelling for syllable in found for spelling in (syllable, syllable.replace("v", "yu"), syllable.replace("v", "u"))
+    ]
     return list(dict.fromkeys(spellings))
 
 

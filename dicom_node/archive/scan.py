@@ -132,12 +132,7 @@ class _Walk:
             raise _truncated(position)
         tag, length, begin, vr = self._element(position, self._explicit)
         if tag in (_ITEM_END, _SEQUENCE_END):
-            if self._enclosing:
-                self._explicit = self._enclosing.pop()
-            if self._sequence is not None and not self._enclosing:
-                wanted, first = self._sequence
-                self._values.setdefault(wanted, self._value(first, min(position - first, MAX_VALUE)))
-                self._sequence = None
+            self._close(position)
             return begin
         if not self._enclosing:
             self._present.add(tag)
@@ -154,6 +149,15 @@ class _Walk:
         if not self._enclosing and tag in self._wanted and tag not in self._values:
             self._values[tag] = self._value(begin, min(length, MAX_VALUE))
         return begin + length
+
+    def _close(self, position: int) -> None:
+        """End the innermost open sequence or item at *position*."""
+        if self._enclosing:
+            self._explicit = self._enclosing.pop()
+        if self._sequence is not None and not self._enclosing:
+            tag, first = self._sequence
+            self._values.setdefault(tag, self._value(first, min(position - first, MAX_VALUE)))
+            self._sequence = None
 
     def _element(self, position: int, explicit: bool) -> tuple[int, int, int, bytes]:  # noqa: FBT001 - private
         """Return tag, length, where the value begins, and the VR (empty where there is none)."""

@@ -60,13 +60,14 @@ charset_profile_table = Table(
     "charset_profile",
     metadata,
     Column("id", String(32), primary_key=True),
+    Column("institution", String(64), nullable=False),
     Column("ae_title", String(16), nullable=False),
     Column("manufacturer", String(80), nullable=False),
     Column("model", String(80), nullable=False),
     Column("charset", String(16), nullable=False),
     Column("set_by", String(128), nullable=False),
     Column("set_at", UtcDateTime, nullable=False),
-    UniqueConstraint("ae_title", "manufacturer", "model"),
+    UniqueConstraint("institution", "ae_title", "manufacturer", "model"),
 )
 
 study_table = Table(

@@ -26,6 +26,8 @@ class Permission(StrEnum):
     READ_INSTITUTIONS = "read-institutions"
     READ_FIGURES = "read-figures"
     MEET = "meet"
+    RECONCILE = "reconcile"
+    SET_CHARSETS = "set-charsets"
 
 
 _EVERYONE = frozenset(Role)
@@ -47,6 +49,8 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.READ_INSTITUTIONS: _EVERYONE,
     Permission.READ_FIGURES: frozenset({Role.REGULATOR, Role.COORDINATOR, Role.ADMIN}),
     Permission.MEET: _CLINICAL,
+    Permission.RECONCILE: frozenset({Role.COORDINATOR, Role.ADMIN}),
+    Permission.SET_CHARSETS: frozenset({Role.ADMIN}),
 }
 
 

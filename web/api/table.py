@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from web.api import figures, people, recordings, reports, requests, rounds, session, studies, tasks
+from web.api import charsets, figures, patients, people, recordings, reports, requests, rounds, session, studies, tasks
 
 OPERATIONS = (
     *session.OPERATIONS,
     *people.OPERATIONS,
+    *patients.OPERATIONS,
+    *charsets.OPERATIONS,
     *studies.OPERATIONS,
     *requests.OPERATIONS,
     *tasks.OPERATIONS,

@@ -51,6 +51,7 @@ def upgrade() -> None:
     op.create_table(
         "charset_profile",
         sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("institution", sa.String(length=64), nullable=False),
         sa.Column("ae_title", sa.String(length=16), nullable=False),
         sa.Column("manufacturer", sa.String(length=80), nullable=False),
         sa.Column("model", sa.String(length=80), nullable=False),
@@ -59,7 +60,11 @@ def upgrade() -> None:
         sa.Column("set_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_charset_profile")),
         sa.UniqueConstraint(
-            "ae_title", "manufacturer", "model", name=op.f("uq_charset_profile_ae_title_manufacturer_model")
+            "institution",
+            "ae_title",
+            "manufacturer",
+            "model",
+            name=op.f("uq_charset_profile_institution_ae_title_manufacturer_model"),
         ),
     )
 
