@@ -211,25 +211,24 @@ def test_merging_and_taking_back_are_in_log_and_trail_with_who_and_why(database,
 
 
 @pytest.mark.parametrize(
-    ("second", "differing"),
+    ("keyword", "value", "differing"),
     [
-        ({"PatientName": "LI^WEI"}, ("name",)),
-        ({"PatientSex": "M"}, ("sex",)),
-        ({"PatientBirthDate": "19700101"}, ("birth_date",)),
-        ({"IssuerOfPatientID": "OTHER"}, ("issuer",)),
+        ("PatientName", "LI^WEI", "name"),
+        ("PatientSex", "M", "sex"),
+        ("PatientBirthDate", "19700101", "birth_date"),
+        ("IssuerOfPatientID", "OTHER", "issuer"),
     ],
 )
-def test_two_people_under_one_id_are_kept_apart_and_listed_until_somebody_looked(
-    database, chronicle, put, key_of, second, differing
+def test_two_people_under_one_id_are_kept_apart_and_listed_until_somebody_looked(  # noqa: PLR0917 - fixtures
+    database, chronicle, put, key_of, keyword, value, differing
 ):
-    common = {
-        "PatientID": "0001", "PatientName": "WANG^FANG", "PatientSex": "F", "PatientBirthDate": "19580214", "IssuerOfPatientID": "A",
-    }  # fmt: skip
-    one, two = put(**common), put(**{**common, **second})
+    common = {"PatientID": "0001", "PatientName": "WANG^FANG", "PatientSex": "F", "PatientBirthDate": "19580214"}
+    common["IssuerOfPatientID"] = "A"
+    one, two = put(**common), put(**{**common, keyword: value})
     assert key_of(one) != key_of(two)
     with database.reading() as db:
         [[first, other]] = doubtful(db, true())
-    assert identity.differences(first.patient, other.patient) == differing
+    assert identity.differences(first.patient, other.patient) == (differing,)
     with database.transaction() as db:
         tell_apart(db, chronicle, "lianhua", "0001", actor="admin")
     with database.reading() as db:

@@ -17,23 +17,10 @@ def is_found(name: PersonName, text: str) -> bool:
 @pytest.mark.parametrize(
     ("name", "found_by", "not_by"),
     [
-        (
-            "王^小明",
-            [
-                "王",
-                "王小",
-                "王小明",
-                "小明",
-                "wang",
-                "WANGXIAOMING",
-                "wang xiaoming",
-                "wang xiao ming",
-                "xiaoming",
-                "xiaomingwang",
-            ]
-            + ["wxm", "WX", "wáng xiǎo míng", "wang2 xiao3 ming2", "wang2xiao3ming2", "wang^xiaoming", "王 小明"],
-            ["明", "li", "wxl", "xiaoming li", ""],
-        ),
+        ("王^小明", ["王", "王小", "王小明", "小明", "王 小明"], ["明", "李", ""]),
+        ("王^小明", ["wang", "WANGXIAOMING", "wang xiaoming", "wang xiao ming", "wang^xiaoming"], ["li", "xiaoming li"]),
+        ("王^小明", ["xiaoming", "xiaomingwang", "wxm", "WX"], ["wxl"]),
+        ("王^小明", ["wáng xiǎo míng", "wang2 xiao3 ming2", "wang2xiao3ming2"], []),
         ("王小明", ["王", "wangxiaoming", "wxm", "小明", "xiaoming"], ["ming"]),
         ("WANG^XIAOMING", ["wang", "wxm", "xiaoming wang", "xiao"], ["王", "wmx"]),
         ("单^田芳", ["shan", "shantianfang", "stf", "dantianfang"], ["bantianfang"]),
