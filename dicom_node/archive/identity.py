@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, case, func, insert, or_, select, tuple_, update
 
 from dicom_node.archive import events
-from dicom_node.archive.index import Patient, names_begin, patient_from
+from dicom_node.archive.index import Patient, ids_begin, names_begin, patient_from
 from dicom_node.archive.indexing import hold_index
 from dicom_node.archive.tables import merge_table, patient_table, study_table
 from telemed.kernel.audit import Chronicle
@@ -180,7 +180,7 @@ def found(db: Connection, where: ColumnElement[bool], text: str) -> list[Person]
     text = text.strip()
     if not text:
         return []
-    fits = or_(names_begin(text), patient_table.c.patient_id.startswith(text, autoescape=True))
+    fits = names_begin(text) | ids_begin(text)
     known = select(func.coalesce(patient_table.c.merged_into, patient_table.c.id)).where(where, fits).limit(MOST_FOUND)
     keys = set(db.scalars(known))
     return sorted(persons(db, keys).values(), key=lambda one: (one.patient.display_name, one.patient.patient_id, one.patient.id))

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select
 
 from dicom_node.archive.charset import display_name
+from dicom_node.archive.matching import folded
 from dicom_node.archive.naming import asked_for
 from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table, word_table
 from telemed.kernel.errors import NotFound
@@ -226,10 +227,18 @@ def names_begin(text: str) -> ColumnElement[bool]:
     return or_(false(), *(and_(*(_begins(word) for word in words)) for words in asked_for(text)))
 
 
+def ids_begin(text: str) -> ColumnElement[bool]:
+    """Return the condition over patient_table for patient IDs that begin as *text* does, whatever the case."""
+    return _between(patient_table.c.patient_id_folded, folded(text))
+
+
 def _begins(word: str) -> ColumnElement[bool]:
-    column = word_table.c.word
-    keys = select(word_table.c.patient_key).where(column >= word, column < word + "\U0010ffff")
-    return patient_table.c.id.in_(keys)
+    return patient_table.c.id.in_(select(word_table.c.patient_key).where(_between(word_table.c.word, word)))
+
+
+def _between(column: ColumnElement[str], beginning: str) -> ColumnElement[bool]:
+    """Return the condition for texts that begin so, as a range: what a LIKE finds by an index only here and there."""
+    return (column >= beginning) & (column < beginning + "\U0010ffff")
 
 
 def series_of(db: Connection, study_id: str) -> list[Series]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from dicom_node.archive.index import (
     Patient,
     Series,
     Study,
+    ids_begin,
     instance_from,
     names_begin,
     of_persons,
@@ -82,6 +84,15 @@ def _patient_name(key: str, fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001
     return matching.name_condition(key, patient.name_folded, patient.name_ideographic, patient.name_phonetic)
 
 
+def _patient_id(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+    """Match an ID as any text, found by what stands before its first wildcard: by an index, however many there are."""
+    condition = matching.text(key).condition(patient_table.c.patient_id)
+    beginning, wildcard, _ = re.split(r"([*?]|$)", key.strip(), maxsplit=1)
+    if not wildcard:
+        return condition & (patient_table.c.patient_id_folded == matching.folded(beginning)) if beginning else condition
+    return condition & ids_begin(beginning) if beginning else condition
+
+
 def _physician(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
     """Match a name that is kept as one text, its groups joined by equals signs."""
     key = key.strip()
@@ -105,7 +116,7 @@ def _universal(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 -
 
 _PATIENT_KEYS: Mapping[str, _Understood] = {
     "PatientName": _patient_name,
-    "PatientID": _by(matching.text, patient_table.c.patient_id),
+    "PatientID": _patient_id,
     "IssuerOfPatientID": _by(matching.text, patient_table.c.issuer),
     "PatientSex": _by(matching.text, patient_table.c.sex),
     "PatientBirthDate": _by(matching.date, patient_table.c.birth_date),

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, UniqueConstraint
 
+from dicom_node.archive.matching import folded
 from telemed.kernel.database import UtcDateTime, metadata
+
+
+def _bytewise(length: int) -> String:
+    """Return a text that is compared byte by byte on either database, so that what begins alike stands together."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+def _folded_patient_id(context: Any) -> str:  # noqa: ANN401 - SQLAlchemy's, of the row being inserted
+    return folded(context.get_current_parameters()["patient_id"])
+
 
 patient_table = Table(
     "patient",
@@ -12,6 +25,7 @@ patient_table = Table(
     Column("id", String(32), primary_key=True),
     Column("institution", String(64), nullable=False),
     Column("patient_id", String(80), nullable=False),
+    Column("patient_id_folded", _bytewise(240), nullable=False, server_default="", default=_folded_patient_id, index=True),
     Column("variant", Integer, nullable=False),
     Column("issuer", String(80), nullable=False),
     Column("name", String(200), nullable=False),
@@ -32,11 +46,11 @@ patient_table = Table(
     Index(None, "name_ideographic"),
 )
 
-#: What a patient is searched by, see `naming`: compared byte by byte, so that what begins alike stands together.
+#: What a patient is searched by, see `naming`.
 word_table = Table(
     "patient_word",
     metadata,
-    Column("word", String(100).with_variant(String(100, collation="C"), "postgresql"), primary_key=True),
+    Column("word", _bytewise(100), primary_key=True),
     Column("patient_key", String(32), ForeignKey("patient.id"), primary_key=True, index=True),
 )
 

@@ -31,8 +31,8 @@ AUDITED_EVERY = timedelta(minutes=1)
 class StudiesQuery(PageQuery):
     """Which studies; each is matched whole, empty ones match everything.
 
-    *q* is what somebody types into a search box: the beginning of a name (in characters, pinyin or initials), of a patient
-    ID or of an accession number.
+    *q* is what somebody types into a search box: the beginning of a name (in characters, pinyin or initials) or of a patient
+    ID, or an accession number.
     """
 
     q: str = Field(default="", max_length=80)
@@ -110,9 +110,8 @@ async def get_study(call: Call[None, None]) -> StudyDetail:
 def _listed(db: Connection, viewer: Viewer, query: StudiesQuery) -> Page[Study]:
     wanted: list[ColumnElement[bool]] = [visible(viewer)]
     if asked := query.q.strip():
-        named = index.names_begin(asked) | patient_table.c.patient_id.startswith(asked, autoescape=True)
-        numbered = study_table.c.accession_number.startswith(asked, autoescape=True)
-        wanted.append(index.of_persons(named) | numbered)
+        known = index.of_persons(index.names_begin(asked) | index.ids_begin(asked))
+        wanted.append(known | (study_table.c.accession_number == asked))
     if query.patient_id:
         wanted.append(index.of_persons(patient_table.c.patient_id == query.patient_id))
     if query.accession_number:

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from dicom_node.archive.charset import PersonName
+from dicom_node.archive.matching import folded
 from dicom_node.archive.naming import words_of
 from telemed.kernel.database import UtcDateTime
 
@@ -17,20 +18,21 @@ AT_ONCE = 1000
 
 def upgrade() -> None:
     op.add_column("patient", sa.Column("issuer_entity", sa.String(length=80), server_default="", nullable=False))
+    op.add_column("patient", sa.Column("patient_id_folded", _bytewise(240), server_default="", nullable=False))
+    op.create_index(op.f("ix_patient_patient_id_folded"), "patient", ["patient_id_folded"], unique=False)
     op.add_column("patient", sa.Column("distinct_at", UtcDateTime(), nullable=True))
     op.add_column("patient", sa.Column("merged_into", sa.String(length=32), nullable=True))
     op.create_index(op.f("ix_patient_merged_into"), "patient", ["merged_into"], unique=False)
     _add_received_patient_key()
-    word = sa.String(length=100).with_variant(sa.String(length=100, collation="C"), "postgresql")
     op.create_table(
         "patient_word",
-        sa.Column("word", word, nullable=False),
+        sa.Column("word", _bytewise(100), nullable=False),
         sa.Column("patient_key", sa.String(length=32), nullable=False),
         sa.ForeignKeyConstraint(["patient_key"], ["patient.id"], name=op.f("fk_patient_word_patient_key_patient")),
         sa.PrimaryKeyConstraint("word", "patient_key", name=op.f("pk_patient_word")),
     )
     op.create_index(op.f("ix_patient_word_patient_key"), "patient_word", ["patient_key"], unique=False)
-    _fill_words()
+    _fill()
     op.create_table(
         "patient_merge",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -80,16 +82,24 @@ def _add_received_patient_key() -> None:
         op.create_foreign_key(name, "study", "patient", ["received_patient_key"], ["id"])
 
 
-def _fill_words() -> None:
-    """Write the words of the patients that are there already."""
+def _bytewise(length: int) -> sa.String:
+    return sa.String(length=length).with_variant(sa.String(length=length, collation="C"), "postgresql")
+
+
+def _fill() -> None:
+    """Write what the patients that are there already are searched by."""
     db = op.get_bind()
-    patient = sa.table("patient", *(sa.column(name) for name in ("id", "name", "name_ideographic", "name_phonetic")))
+    names = ("id", "name", "name_ideographic", "name_phonetic", "patient_id", "patient_id_folded")
+    patient = sa.table("patient", *(sa.column(name) for name in names))
     word = sa.table("patient_word", sa.column("word"), sa.column("patient_key"))
     last = ""
     while rows := db.execute(sa.select(patient).where(patient.c.id > last).order_by(patient.c.id).limit(AT_ONCE)).all():
-        words = [{"word": one, "patient_key": row.id} for row in rows for one in words_of(PersonName(*row[1:]))]
+        words = [{"word": one, "patient_key": row.id} for row in rows for one in words_of(PersonName(*row[1:4]))]
         if words:
             db.execute(sa.insert(word), words)
+        ids = [{"key": row.id, "folded": folded(row.patient_id)} for row in rows]
+        filled = sa.update(patient).where(patient.c.id == sa.bindparam("key"))
+        db.execute(filled.values(patient_id_folded=sa.bindparam("folded")), ids)
         last = rows[-1].id
 
 
@@ -98,8 +108,9 @@ def downgrade() -> None:
     op.drop_table("patient_merge")
     op.drop_table("patient_word")
     op.drop_index(op.f("ix_patient_merged_into"), table_name="patient")
+    op.drop_index(op.f("ix_patient_patient_id_folded"), table_name="patient")
     if op.get_context().dialect.name != "sqlite":
         op.drop_constraint(op.f("fk_study_received_patient_key_patient"), "study")
     op.drop_column("study", "received_patient_key")
-    for column in ("merged_into", "distinct_at", "issuer_entity"):
+    for column in ("merged_into", "distinct_at", "issuer_entity", "patient_id_folded"):
         op.drop_column("patient", column)
