@@ -39,6 +39,7 @@ DICOM Conformance Statement
   Success is answered when the object and its index record are on stable storage (the ingest journal).
   The same object again is answered with success and changes nothing. Other content under a SOP Instance UID already
   kept is answered with success, kept beside the first, and reported to the institution.
+  An ECG none of whose channels has a Channel Sensitivity (003A,0210) is refused with C000.
   Statuses: {statuses}
 
 4 Query and retrieval
@@ -65,8 +66,8 @@ DICOM Conformance Statement
   caller's certificate names its AE title as common name or DNS name.
 
 8 Character sets
-  All of PS3.3 C.12.1.1.2, with and without code extensions. Bytes that contradict their label are repaired for display;
-  the stored object is not touched.
+  All of PS3.3 C.12.1.1.2, with and without code extensions; GB18030 as of 2022. Bytes that contradict their label are
+  repaired for display, by what is set for the device or by what they can only be; the stored object is not touched.
 
 9 SOP classes
   {verification}
