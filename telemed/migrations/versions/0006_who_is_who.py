@@ -11,7 +11,7 @@ from dicom_node.archive.naming import words_of
 from telemed.kernel.database import UtcDateTime
 
 revision = "0006"
-down_revision = "0003"
+down_revision = "0004"
 
 AT_ONCE = 1000
 
