@@ -25,6 +25,7 @@ from dicom_node.access import Access
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.journal import JournalReader
+from dicom_node.archive.rereading import Rereading
 from dicom_node.archive.settling import Settling
 from dicom_node.archive.tables import instance_table
 from dicom_node.archive.verification import differences as archive_differences
@@ -122,6 +123,7 @@ def house(config: Config, store: Kept) -> House:
         Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
         QueueWatch(database, chronicle),
+        Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         Forwarding(database, chronicle, archive, aet=config.aet),
     )
@@ -144,7 +146,7 @@ def _services(config: Config, store: Kept, commitments: Commitments) -> tuple[Se
     """Build every service of the node beside storage and verification."""
     database, chronicle, archive = store.database, store.chronicle, store.archive
     return (
-        Finding(database, visible_to_equipment, aet=config.aet),
+        Finding(database, chronicle, visible_to_equipment, aet=config.aet),
         Moving(database, chronicle, archive, visible_to_equipment, aet=config.aet),
         Getting(database, chronicle, archive, visible_to_equipment, aet=config.aet),
         Committing(commitments),
