@@ -132,6 +132,7 @@ def house(config: Config, store: Kept) -> House:
         checks={"node": lambda: node.is_listening, "blobs": lambda: os.access(config.data, os.W_OK)},
         static_folder=STATIC,
         fonts_folder=STATIC / "fonts",
+        cache_folder=config.data / "cache",
         ice_servers=config.ice_servers,
         dicom_address=f"{config.aet}@{config.dicom}",
     )

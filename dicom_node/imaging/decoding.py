@@ -113,7 +113,8 @@ def _signed(pixels: Pixels, layout: Layout, extent: Extent) -> Pixels:
     values: npt.NDArray[Any] = pixels.astype(wide if layout.bits_allocated > 8 else np.int8)
     spare = 8 * values.dtype.itemsize - stored
     if layout.signed:
-        return np.right_shift(np.left_shift(values, spare), spare)
+        extended: Pixels = np.right_shift(np.left_shift(values, spare), spare)
+        return extended
     unsigned = values.view(values.dtype.str.replace("i", "u"))
     # The cosine transform may overshoot the greatest value, which must not come round as black.
     limit = (1 << layout.bits_stored) - 1

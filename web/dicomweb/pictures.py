@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import sha256
-from pathlib import Path
 
 from aiohttp import web
 
+from dicom_node.imaging import rendering
 from dicom_node.imaging.elements import EXPLICIT_LITTLE
-from dicom_node.imaging.frames import OCTETS, Frame
+from dicom_node.imaging.frames import MEDIA_TYPES, OCTETS, Frame
 from dicom_node.imaging.imaging import Imaging
-from dicom_node.imaging.rendering import FORMATS, Part
+from dicom_node.imaging.layout import Layout
+from dicom_node.imaging.rendering import FORMATS
+from dicom_node.imaging.transcoding import TARGETS, is_possible
 from dicom_node.imaging.voi import Function, Window
 from telemed.kernel.errors import Invalid, NotFound
 from web import keys
@@ -21,7 +22,7 @@ from web.api.transact import off_loop
 from web.dicomweb import multipart
 from web.dicomweb.accept import MediaRange, covers, media_ranges
 from web.dicomweb.reading import Kept, kept
-from web.dicomweb.wado import send_parts
+from web.dicomweb.wado import Part, ranged, send_parts
 
 MAXIMUM_FRAMES = 1000
 THUMBNAIL_SIDE = 160
@@ -29,41 +30,32 @@ THUMBNAIL_SIDE = 160
 _KEPT = {"Cache-Control": "private, max-age=3600", "Vary": "Accept, Cookie, Authorization"}
 
 
-class _Form(StrEnum):
-    """How a frame can be answered."""
-
-    #: Ready to be drawn: colour as interleaved RGB, packed bits as bytes.
-    READY = "ready"
-    #: Explicit VR Little Endian, photometric interpretation as in the metadata where it was not compressed.
-    UNCOMPRESSED = "uncompressed"
-    #: As stored, whatever the compression.
-    STORED = "stored"
-
-
 @dataclass(frozen=True)
 class _Answer:
-    form: _Form
+    """How a frame is answered: as *media*, in parts or not, in the transfer syntax *syntax*; None is ready to be drawn."""
+
+    syntax: str | None
     media: str
     parts: bool
 
 
-def _answer_to(asked: MediaRange, stored: Frame, *, several: bool) -> _Answer | None:
-    """Choose how to answer *asked*, None when it cannot be; PS3.18 section 8.7.3.3 but for READY, which is ours."""
+def _answer_to(asked: MediaRange, stored: Frame, layout: Layout, *, several: bool) -> _Answer | None:
+    """Choose how to answer *asked*, None when it cannot be; PS3.18 section 8.7.3.3 but for frames ready to be drawn, ours."""
     if asked.media == "*/*":
-        return _Answer(_Form.UNCOMPRESSED, OCTETS, parts=True)
+        return _Answer(EXPLICIT_LITTLE, OCTETS, parts=True)
     parts = asked.multipart_type is not None
     if several and not parts:
         return None
-    kind = asked.multipart_type or asked.media
-    syntax = asked.transfer_syntax
-    as_stored = syntax in ("*", stored.transfer_syntax_uid)
-    in_octets = covers(kind, OCTETS)
-    if in_octets and syntax in (None, EXPLICIT_LITTLE):
-        return _Answer(_Form.UNCOMPRESSED if parts or syntax else _Form.READY, OCTETS, parts)
-    if as_stored and kind == OCTETS:
-        return _Answer(_Form.STORED, OCTETS, parts)
-    if covers(kind, stored.media_type) and (as_stored or syntax is None):
-        return _Answer(_Form.STORED, stored.media_type, parts)
+    kind, syntax = asked.multipart_type or asked.media, asked.transfer_syntax
+    if covers(kind, OCTETS) and syntax in (None, EXPLICIT_LITTLE):
+        return _Answer(EXPLICIT_LITTLE if parts or syntax else None, OCTETS, parts)
+    for offered in (stored.transfer_syntax_uid, *TARGETS):
+        media = stored.media_type if offered == stored.transfer_syntax_uid else MEDIA_TYPES[offered]
+        named = syntax == offered or (syntax == "*" and offered == stored.transfer_syntax_uid)
+        if named and kind == OCTETS:
+            media = OCTETS
+        if (named or syntax is None) and covers(kind, media) and is_possible(layout, offered):
+            return _Answer(offered, media, parts)
     return None
 
 
@@ -86,28 +78,27 @@ async def frames(request: web.Request) -> web.StreamResponse:
     imaging, digest = request.app[keys.IMAGING], one.instance.digest
     stored = await off_loop(request, imaging.stored_frame, one.path, numbers[0], digest=digest)
     several = len(numbers) > 1
-    choices = (_answer_to(asked, stored, several=several) for asked in media_ranges(request))
+    layout = await off_loop(request, imaging.layout, one.path, digest)
+    choices = (_answer_to(asked, stored, layout, several=several) for asked in media_ranges(request))
     answer = next((choice for choice in choices if choice is not None), None)
     if answer is None:
         raise web.HTTPNotAcceptable
-    tag = f'"{digest[:40]}-{request.match_info["frames"]}-{answer.form}-{"m" if answer.parts else "s"}"'
+    tag = f'"{digest[:40]}-{request.match_info["frames"]}-{answer.syntax}-{"m" if answer.parts else "s"}"'
     headers = {**_KEPT, "ETag": tag}
     if request.headers.get("If-None-Match") == tag:
         return web.Response(status=304, headers=headers)
-    get = _getter(imaging, answer.form)
+    get = _getter(imaging, answer.syntax)
     if not answer.parts:
-        frame = stored if answer.form == _Form.STORED else await off_loop(request, get, one, numbers[0])
-        described = {**headers, **_description(frame), "Content-Type": _labelled(answer.media, frame)}
-        return web.Response(body=frame.data, headers=described)
+        frame = stored if answer.syntax == stored.transfer_syntax_uid else await off_loop(request, get, one, numbers[0])
+        return ranged(request, frame.data, {**headers, **_description(frame), "Content-Type": _labelled(answer.media, frame)})
 
-    async def parts() -> AsyncIterator[tuple[dict[str, str], bytes | Path]]:
+    async def parts() -> AsyncIterator[Part]:
         for number in numbers:
             frame = await off_loop(request, get, one, number)
             yield {"Content-Type": _labelled(answer.media, frame)}, frame.data
 
     if several:
-        last = max(numbers)
-        (await off_loop(request, imaging.layout, one.path, digest)).check(last)  # before the answer's first byte
+        layout.check(max(numbers))  # before the answer's first byte
         return await send_parts(request, answer.media, parts(), headers)
     boundary = multipart.new_boundary()
     async for part_headers, data in parts():
@@ -116,11 +107,10 @@ async def frames(request: web.Request) -> web.StreamResponse:
     return web.Response(body=body, headers={**headers, "Content-Type": multipart.content_type(answer.media, boundary)})
 
 
-def _getter(imaging: Imaging, form: _Form) -> Callable[[Kept, int], Frame]:
-    method = {_Form.READY: imaging.frame, _Form.UNCOMPRESSED: imaging.uncompressed_frame, _Form.STORED: imaging.stored_frame}[
-        form
-    ]
-    return lambda one, number: method(one.path, number, digest=one.instance.digest)
+def _getter(imaging: Imaging, syntax: str | None) -> Callable[[Kept, int], Frame]:
+    if syntax is None:
+        return lambda one, number: imaging.frame(one.path, number, digest=one.instance.digest)
+    return lambda one, number: imaging.frame_in(one.path, number, syntax, digest=one.instance.digest)
 
 
 def _labelled(media: str, frame: Frame) -> str:
@@ -161,7 +151,9 @@ async def thumbnail(request: web.Request) -> web.Response:
     return await _picture(request, one, number, _viewport(request) or (THUMBNAIL_SIDE, THUMBNAIL_SIDE), None)
 
 
-async def _picture(request: web.Request, one: Kept, number: int, size: tuple[int, int] | None, part: Part | None) -> web.Response:
+async def _picture(
+    request: web.Request, one: Kept, number: int, size: tuple[int, int] | None, part: rendering.Part | None
+) -> web.Response:
     wanted = (media for asked in media_ranges(request) for media in FORMATS if asked.takes(media))
     media = next(wanted, None)
     if media is None:
@@ -215,14 +207,14 @@ def _viewport(request: web.Request) -> tuple[int, int] | None:
     return int(width), int(height)
 
 
-def _part(request: web.Request) -> Part | None:
+def _part(request: web.Request) -> rendering.Part | None:
     pieces = request.query.get("viewport", "").split(",")[2:]
     if not pieces:
         return None
     if len(pieces) != 4:
         raise Invalid("viewport is width,height or width,height,x,y,width,height", code="unparsable")
     x, y, width, height = _decimals([piece or "0" for piece in pieces], "viewport")
-    return Part(x, y, width or 1e5, height or 1e5)
+    return rendering.Part(x, y, width or 1e5, height or 1e5)
 
 
 def _decimals(pieces: list[str], name: str) -> list[float]:

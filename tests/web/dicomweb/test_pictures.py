@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
@@ -58,8 +59,37 @@ def test_other_viewers_get_parts_decoded_or_as_stored(service):
         assert [body for _, body in parts] == [stored[1], stored[0]]
         assert parts[0][0]["Content-Type"].endswith("transfer-syntax=1.2.840.10008.1.2.5")
     assert service.get(path + "2", "image/dicom-rle").body == stored[1]
-    assert service.get(path + "1", 'multipart/related; type="image/jls"').status == 406
-    assert service.get(path + "1", 'multipart/related; type="image/jls", */*;q=0.1').status == 200
+    assert service.get(path + "1", 'multipart/related; type="image/jp2"').status == 406
+    assert service.get(path + "1", 'multipart/related; type="image/jp2", */*;q=0.1').status == 200
+
+
+@pytest.mark.parametrize(
+    ("accept", "syntax"),
+    [
+        ("image/jls", "1.2.840.10008.1.2.4.80"),
+        ("image/jphc", "1.2.840.10008.1.2.4.201"),
+        ("image/jphc; transfer-syntax=1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.201"),
+        ("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.80"),
+    ],
+)
+@pytest.mark.parametrize("name", ["CT_small.dcm", "JPEG2000.dcm", "examples_rgb_color.dcm", "examples_palette.dcm"])
+def test_frames_come_transcoded_without_loss(service, accept, syntax, name):
+    (one,) = service.keep(name)
+    answer = service.get(path_of(one) + "/frames/1", accept)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == f"{accept.split(';')[0]}; transfer-syntax={syntax}"
+    assert "Content-Encoding" not in answer.headers
+    decode = imagecodecs.jpegls_decode if syntax.endswith("80") else imagecodecs.htj2k_decode
+    assert np.ascontiguousarray(decode(answer.body)).tobytes() == raw(name)
+    in_parts = f'multipart/related; type="{accept.split(";")[0]}"; transfer-syntax={syntax}'
+    (part,) = service.get(path_of(one) + "/frames/1", in_parts).parts()
+    assert part[1] == answer.body
+
+
+def test_what_cannot_be_without_loss_is_not_promised(service):
+    bits, floats = service.keep("liver_1frame.dcm", "rtdose_1frame.dcm")
+    assert service.get(path_of(bits) + "/frames/1", "image/jls").status == 406
+    assert service.get(path_of(floats) + "/frames/1", "image/jphc").status == 406
 
 
 @pytest.mark.parametrize(
