@@ -29,6 +29,7 @@ from dicom_node.archive.settling import Settling
 from dicom_node.archive.tables import instance_table
 from dicom_node.archive.verification import differences as archive_differences
 from dicom_node.conformance import statement
+from dicom_node.imaging.offsets import RecordingOffsets
 from dicom_node.node import DicomNode
 from dicom_node.services.exchange import Service
 from dicom_node.services.mpps import Performed
@@ -122,6 +123,7 @@ def house(config: Config, store: Kept) -> House:
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
         SlaWatch(database, chronicle),
         Reporting(commitments),
+        RecordingOffsets(database, chronicle, archive, confinement),
     )
     application = make_application(
         database=database,

@@ -13,6 +13,7 @@ from aiohttp import WSCloseCode, web
 from consult.reports.document.documents import Documents
 from dicom_node.archive.archive import Archive
 from dicom_node.imaging.imaging import Imaging
+from dicom_node.imaging.offsets import FrameOffsets
 from dicom_node.imaging.shelf import Shelf
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.confinement import Confinement
@@ -85,7 +86,7 @@ def make_application(
     is emptied at the start and takes up to CACHE_BYTES of what can be made again. *origin* is the site as browsers see it
     (``https://...``) when a proxy stands in front; *dicom_address* is shown to clinics as what their modalities are to send to.
     """
-    imaging = Imaging(confinement, shelf=Shelf(cache_folder, CACHE_BYTES))
+    imaging = Imaging(confinement, shelf=Shelf(cache_folder, CACHE_BYTES), offsets=FrameOffsets(database))
     app = web.Application(middlewares=[middleware.observe, problems, middleware.guard], client_max_size=LARGEST_BODY)
     app[keys.DATABASE] = database
     app[keys.CHRONICLE] = chronicle

@@ -14,6 +14,7 @@ from dicom_node.imaging.documents import Document
 from dicom_node.imaging.elements import DEFLATED, EXPLICIT_LITTLE, FileSource, transfer_syntax_of
 from dicom_node.imaging.frames import OCTETS, Frame
 from dicom_node.imaging.layout import Layout, layout_of
+from dicom_node.imaging.offsets import FrameOffsets
 from dicom_node.imaging.rendering import Part
 from dicom_node.imaging.shelf import Shelf
 from dicom_node.imaging.voi import Window
@@ -31,8 +32,14 @@ class Imaging:
     Every method blocks and is safe to call from any thread. Frames count from 1.
     """
 
-    def __init__(self, confinement: Confinement, *, shelf: Shelf, cache_bytes: int = 192 << 20) -> None:
-        """Keep decoded frames and pictures up to *cache_bytes* in memory, and what was transcoded on *shelf*."""
+    def __init__(
+        self, confinement: Confinement, *, shelf: Shelf, offsets: FrameOffsets | None = None, cache_bytes: int = 192 << 20
+    ) -> None:
+        """Keep decoded frames and pictures up to *cache_bytes* in memory, and what was transcoded on *shelf*.
+
+        *offsets* knows where frames are that were looked for before.
+        """
+        self._offsets = offsets
         self._confinement = confinement
         self._shelf = shelf
         self._layouts: RecentlyUsed[Layout] = RecentlyUsed(32 << 20)
@@ -46,6 +53,8 @@ class Imaging:
     def layout(self, path: Path, digest: str) -> Layout:
         """Return the Image Pixel module and the frames' places; NotFound for an object without pixels."""
         found = self._layouts.get(digest)
+        if found is None and self._offsets is not None:
+            found = self._offsets.get(path, digest)
         if found is None:
             found = self._confinement.run(layout_of, path) if _is_deflated(path) else layout_of(path)
             fragments = sum(len(frame) for frame in found.fragments)
