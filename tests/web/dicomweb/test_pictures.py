@@ -150,3 +150,46 @@ def test_a_document_comes_out_as_a_document(service):
     one = service.keep_bytes(buffer.getvalue())
     answer = service.get(path_of(one) + "/rendered", "application/pdf")
     assert (answer.headers["Content-Type"], answer.body) == ("application/pdf", b"%PDF-1.7\n ")
+
+
+@pytest.mark.parametrize("media", ["image/jpeg", "image/png"])
+def test_a_study_is_rendered_picture_by_picture(service, media):
+    ct, colour = service.keep("CT_small.dcm", "SC_rgb_rle_2frame.dcm")
+    for one, count in ((ct, 1), (colour, 2)):
+        study = f"/studies/{one.study_instance_uid}"
+        for path in (study, f"{study}/series/{one.series_instance_uid}", path_of(one)):
+            answer = service.get(path + "/rendered?viewport=40,40", f'multipart/related; type="{media}"')
+            parts = answer.parts()
+            assert [headers["Content-Type"] for headers, _ in parts] == [media] * count
+            assert all(max(Image.open(io.BytesIO(body)).size) == 40 for _, body in parts)
+            assert parts[-1][0]["Content-Location"].endswith(f"{path_of(one)}/frames/{count}/rendered")
+    both = service.get(path_of(colour) + "/frames/2,1/rendered", f'multipart/related; type="{media}"').parts()
+    assert [headers["Content-Location"].split("/")[-2] for headers, _ in both] == ["2", "1"]
+    assert service.get(path_of(colour) + "/frames/7/rendered", f'multipart/related; type="{media}"').status == 404
+    assert service.get(f"/studies/{ct.study_instance_uid}/rendered", media).status == 406
+
+
+def test_a_report_is_rendered_as_text_with_every_word_escaped(service):
+    data_set = pydicom.dcmread(FILES / "reportsi.dcm")
+    data_set.PatientName = "<script>alert(1)</script>^王小东"
+    data_set.SpecificCharacterSet = "ISO_IR 192"
+    data_set.save_as(buffer := io.BytesIO())
+    one = service.keep_bytes(buffer.getvalue())
+    answer = service.get(path_of(one) + "/rendered", "text/html")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    text = answer.body.decode()
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert "王小东" in text
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    said = [item for item in data_set.ContentSequence if "ConceptNameCodeSequence" in item]
+    assert said
+    for item in said:
+        assert item.ConceptNameCodeSequence[0].CodeMeaning in text
+    assert service.get(path_of(one) + "/rendered", "*/*").headers["Content-Type"].startswith("text/html")
+    assert service.get(path_of(one) + "/rendered", "image/jpeg").status == 406
+
+
+def test_what_has_no_rendered_form_says_so(service):
+    (plan,) = service.keep("rtplan.dcm")
+    assert service.get(path_of(plan) + "/rendered").status == 404
