@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
+from hashlib import sha256
 from typing import BinaryIO
 
 from aiohttp import web
@@ -26,6 +28,7 @@ DICOM = "application/dicom"
 _CHUNK = 1 << 20
 #: Instances whose metadata is asked for in one go; two such calls keep two workers busy.
 _TOGETHER = 24
+_AHEAD = 4
 #: PS3.18 Annex E.1: pixel data and its offset tables are fetched as frames, other bulk data by its element.
 PIXEL_DATA = 0x7FE00010
 
@@ -143,18 +146,46 @@ async def _files(request: web.Request, found: Sequence[tuple[Kept, str]]) -> Asy
         yield headers, file
 
 
-async def metadata(request: web.Request) -> web.Response:
-    """GET .../metadata of a study, a series or an instance: application/dicom+json, large values by their address."""
+async def metadata(request: web.Request) -> web.StreamResponse:
+    """GET .../metadata of a study, a series or an instance: application/dicom+json, large values by their address.
+
+    It is written as it is read, and validated by an ETag that changes with the instances it lists.
+    """
     if not any(one.takes(DICOM_JSON) or one.takes("application/json") for one in media_ranges(request)):
         raise web.HTTPNotAcceptable
     found = await kept(request)
+    listed = "\n".join([base_of(request), request.match_info["study"], *(one.instance.digest for one in found)])
+    tag = f'"{sha256(listed.encode()).hexdigest()[:40]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept, Cookie"}
+    if request.headers.get("If-None-Match") == tag:
+        return web.Response(status=304, headers=headers)
+    response = web.StreamResponse(headers={**headers, "Content-Type": DICOM_JSON})
+    between = b"["
+    async for texts in _described(request, found):
+        if not response.prepared:
+            await response.prepare(request)
+        if texts:
+            await response.write(between + b",".join(texts))
+            between = b","
+    await response.write_eof(b"]" if between == b"," else b"[]")
+    return response
+
+
+async def _described(request: web.Request, found: Sequence[Kept]) -> AsyncIterator[list[bytes]]:
+    """Yield the metadata of a group of instances after another, the next ones already being read."""
     reader, study, base = request.app[READER], request.match_info["study"], base_of(request)
-    groups = [found[start : start + _TOGETHER] for start in range(0, len(found), _TOGETHER)]
-    texts = await asyncio.gather(*(off_loop(request, reader.metadata, group, study, base) for group in groups))
-    body = b"[" + b",".join(text for group in texts for text in group) + b"]"
-    return web.Response(
-        body=body, content_type=DICOM_JSON, headers={"Cache-Control": "private, no-cache", "Vary": "Accept, Cookie"}
-    )
+    groups = (found[start : start + _TOGETHER] for start in range(0, len(found), _TOGETHER))
+    ahead: deque[asyncio.Future[list[bytes]]] = deque()
+    try:
+        for group in groups:
+            ahead.append(asyncio.ensure_future(off_loop(request, reader.metadata, group, study, base)))
+            if len(ahead) == _AHEAD:
+                yield await ahead.popleft()
+        while ahead:
+            yield await ahead.popleft()
+    finally:
+        for task in ahead:
+            task.cancel()
 
 
 async def bulk_data(request: web.Request) -> web.StreamResponse:

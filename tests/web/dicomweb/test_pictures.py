@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 
 import imagecodecs
@@ -185,7 +186,7 @@ def test_a_report_is_rendered_as_text_with_every_word_escaped(service):
     said = [item for item in data_set.ContentSequence if "ConceptNameCodeSequence" in item]
     assert said
     for item in said:
-        assert item.ConceptNameCodeSequence[0].CodeMeaning in text
+        assert html.escape(item.ConceptNameCodeSequence[0].CodeMeaning) in text
     assert service.get(path_of(one) + "/rendered", "*/*").headers["Content-Type"].startswith("text/html")
     assert service.get(path_of(one) + "/rendered", "image/jpeg").status == 406
 

@@ -180,6 +180,22 @@ def test_metadata_of_a_series_lists_its_instances_in_order(service):
         assert len(service.get(path).parts()) == 3
 
 
+def test_metadata_is_asked_for_again_only_when_an_instance_has_come(service):
+    (one,) = service.keep("CT_small.dcm")
+    path = f"/studies/{one.study_instance_uid}/metadata"
+    first = service.get(path, JSON)
+    again = service.get(path, JSON, headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status, again.body, len(first.json())) == (304, b"", 1)
+    for number in range(60):
+        data_set = pydicom.dcmread(FILES / "CT_small.dcm")
+        data_set.SOPInstanceUID = data_set.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+        data_set.save_as(buffer := io.BytesIO())
+        service.keep_bytes(buffer.getvalue())
+    later = service.get(path, JSON, headers={"If-None-Match": first.headers["ETag"]})
+    assert (later.status, len(later.json())) == (200, 61)
+    assert later.headers["ETag"] != first.headers["ETag"]
+
+
 def test_a_name_in_gbk_under_a_wrong_label_is_right_in_the_metadata(service):
     data_set = pydicom.dcmread(FILES / "CT_small.dcm")
     data_set.SpecificCharacterSet = "ISO_IR 100"
