@@ -2,6 +2,7 @@
 import { depthOf, normalOf, type Plane } from "../math/orientation";
 import { dot, type Vector } from "../math/spaces";
 import type { Spacing } from "../math/geometry";
+import { planesOf, type Plane as OverlayPlane } from "./graphics";
 import { items, number, numbers, personName, TAG, text, texts, words, type DataSet } from "./attributes";
 import { regionsOf, type UltrasoundRegion } from "./ultrasound";
 import type { Lookup, Modality, PixelFormat, VoiFunction, Window } from "./voi";
@@ -34,6 +35,8 @@ export interface Slice {
   readonly voiFunction: VoiFunction;
   readonly voiLookup: Lookup | null;
   readonly palette: Palette | null;
+  /** The graphics the modality laid over it. */
+  readonly overlays: readonly OverlayPlane[];
   /** The pixels cannot be shown from raw values here: ask the server for a rendered picture. */
   readonly renderedOnly: boolean;
   readonly plane: Plane | null;
@@ -168,7 +171,7 @@ function sliceOf(set: DataSet, groups: readonly DataSet[], common: Common, sop: 
   const ratio = numbers(set, TAG.PixelAspectRatio);
   const { modalityLookup, ...shared } = common;
   return {
-    ...shared, sopInstanceUid: sop, frame, path: `${path}${frame}`,
+    ...shared, sopInstanceUid: sop, frame, path: `${path}${frame}`, overlays: planesOf(set, frame),
     instanceNumber: number(set, TAG.InstanceNumber) ?? 0,
     aspect: spacing !== null ? spacing.row / spacing.column : ratio.length === 2 && ratio[0] > 0 && ratio[1] > 0 ? ratio[0] / ratio[1] : 1,
     modality: {
