@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +20,7 @@ from dicom_node.imaging.imaging import Imaging
 from dicom_node.imaging.shelf import Shelf
 from dicom_node.imaging.transcoding import HTJ2K_LOSSLESS, JPEG_LS_LOSSLESS
 from telemed.kernel.confinement import Confinement
-from telemed.kernel.errors import TelemedError
+from telemed.kernel.errors import TelemedError, Unavailable
 
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 #: Labelled explicit and written implicit: pydicom reads it, and does not write it again.
@@ -106,3 +108,27 @@ def test_what_is_not_asked_for_again_leaves_the_shelf_first(tmp_path: Path) -> N
     assert len(list((tmp_path / "shelf").iterdir())) == 2
     Shelf(tmp_path / "shelf", 250)
     assert not any((tmp_path / "shelf").iterdir())
+
+
+def test_what_many_want_at_once_is_made_once(tmp_path: Path) -> None:
+    shelf, made = Shelf(tmp_path / "shelf", 1000), []
+
+    def make(out: BinaryIO) -> None:
+        made.append(1)
+        time.sleep(0.2)
+        out.write(b"whole")
+
+    def get(_: int) -> bytes:
+        with shelf.get("key", make) as file:
+            return file.read()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(get, range(8))) == [b"whole"] * 8
+    assert len(made) == 1
+
+
+def test_a_cache_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "shelf", 1000)
+    (tmp_path / "shelf").rmdir()
+    with pytest.raises(Unavailable, match="cache"):
+        shelf.get("key", lambda _: None)

@@ -127,6 +127,19 @@ def test_sequences_nested_beyond_reason_leave_the_object_out(service):
     assert (answer.status, answer.json()) == (200, [])
 
 
+def test_a_look_up_table_stands_in_the_answer_however_long(service):
+    data_set = pydicom.dcmread(FILES / "CT_small.dcm")
+    table = pydicom.Dataset()
+    table.add_new("LUTDescriptor", "US", [4096, 0, 12])
+    table.add_new("LUTData", "OW", bytes(8192))
+    data_set.VOILUTSequence = [table]
+    data_set.save_as(buffer := io.BytesIO())
+    one = service.keep_bytes(buffer.getvalue())
+    (text,) = service.get(path_of(one) + "/metadata", JSON).json()
+    (item,) = text["00283010"]["Value"]
+    assert len(item["00283006"]["InlineBinary"]) > 8192
+
+
 def test_large_values_are_where_their_address_says(service):
     (ecg,) = service.keep("waveform_ecg.dcm")
     (text,) = service.get(path_of(ecg) + "/metadata").json()

@@ -143,7 +143,7 @@ function formatOf(set: DataSet, rows: number, columns: number): Common {
     columns, rows, samples: number(set, TAG.SamplesPerPixel) ?? 1, bitsAllocated,
     bitsStored: Math.min(number(set, TAG.BitsStored) ?? bitsAllocated, bitsAllocated),
     signed: number(set, TAG.PixelRepresentation) === 1,
-    photometric: text(set, TAG.Photometric) ?? "MONOCHROME2",
+    photometric: photometricOf(set),
   };
   const palette = format.photometric === "PALETTE COLOR" ? paletteOf(set) : null;
   const modalityItem = items(set, TAG.ModalityLut)[0];
@@ -157,6 +157,12 @@ function formatOf(set: DataSet, rows: number, columns: number): Common {
       strange || (format.photometric === "PALETTE COLOR" && palette === null) ||
       (modalityItem !== undefined && modalityLookup === null),
   };
+}
+
+/** Grey values turned by their presentation say the same as MONOCHROME1; where both stand they are turned once. */
+function photometricOf(set: DataSet): string {
+  const said = text(set, TAG.Photometric) ?? "MONOCHROME2";
+  return said === "MONOCHROME2" && text(set, TAG.PresentationLutShape) === "INVERSE" ? "MONOCHROME1" : said;
 }
 
 function sliceOf(set: DataSet, groups: readonly DataSet[], common: Common, sop: string, frame: number, path: string): Slice {
