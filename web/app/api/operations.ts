@@ -106,6 +106,9 @@ export const inbox = (): Promise<Report[]> =>
 /** A named person has opened the report (T6). */
 export const receipt = async (report_id: string): Promise<Report> =>
   (await answered(client.POST("/api/v1/reports/{report_id}/receipt", { params: { path: { report_id } } }))) as Report;
+/** Repeat the critical value; only then is the document given to the clinic. */
+export const readBack = async (report_id: string, words: string): Promise<Report> =>
+  (await answered(client.POST("/api/v1/reports/{report_id}/read-back", { params: { path: { report_id } }, body: { words } }))) as Report;
 /** Where the signed document is, for the browser's own PDF viewer. */
 export const pdfOf = (report_id: string): string => `/api/v1/reports/${encodeURIComponent(report_id)}.pdf`;
 

@@ -513,6 +513,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports/{report_id}/read-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Repeat the critical value, so that both sides know it was understood; only then is the document given to the clinic.
+         * @description For the roles clinic, coordinator.
+         */
+        post: operations["read_back_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports/{report_id}/receipt": {
         parameters: {
             query?: never;
@@ -1315,6 +1335,28 @@ export interface components {
             answered_at: string | null;
         };
         /**
+         * ReadBack
+         * @description A critical value as the clinic repeated it: what was said, by whom, when.
+         */
+        ReadBack: {
+            /** Words */
+            words: string;
+            by: components["schemas"]["Person"];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
+         * Repeated
+         * @description The critical value in the words of whoever was told.
+         */
+        Repeated: {
+            /** Words */
+            words: string;
+        };
+        /**
          * Report
          * @description One signed version; everything but the delivery is fixed for ever.
          *
@@ -1412,6 +1454,8 @@ export interface components {
             read_at: string | null;
             /** @default null */
             read_by: components["schemas"]["Person"] | null;
+            /** @default null */
+            read_back: components["schemas"]["ReadBack"] | null;
         };
         /**
          * ReportStatus
@@ -2671,6 +2715,41 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["Amendment"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_back_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                report_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Repeated"];
             };
         };
         responses: {
