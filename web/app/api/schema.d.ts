@@ -824,6 +824,7 @@ export interface components {
             };
             /** Warnings */
             warnings: string[];
+            device: components["schemas"]["Device"];
         };
         /**
          * Answering
@@ -901,6 +902,18 @@ export interface components {
             code: components["schemas"]["Declined"];
             /** Reason */
             reason: string;
+        };
+        /**
+         * Device
+         * @description What the machine measured (by name, with its unit) and said itself, as the file keeps it.
+         */
+        Device: {
+            /** Measurements */
+            measurements: {
+                [key: string]: number;
+            };
+            /** Statements */
+            statements: string[];
         };
         /**
          * Draft
@@ -2813,6 +2826,7 @@ export interface operations {
                 birth_date?: string | null;
                 gain_uv?: number | null;
                 sampling_frequency_hz?: number | null;
+                leads?: string | null;
             };
             header?: never;
             path?: never;
