@@ -164,6 +164,24 @@ def _peer(options: argparse.Namespace) -> int:
     return 0
 
 
+def _forward(options: argparse.Namespace) -> int:
+    from telemed import equipment  # noqa: PLC0415 - see _serve
+
+    settings = config.load(vars(options))
+    chosen = {"institution": options.institution, "modality": options.modality}
+    if options.verb == "list":
+        for line in equipment.list_forwarding(settings):
+            print(line)
+    elif options.verb == "add":
+        equipment.add_forwarding(settings, options.title, **chosen)
+    elif options.verb == "remove":
+        equipment.remove_forwarding(settings, options.title, **chosen)
+    else:
+        again = equipment.retry_forwarding if options.verb == "retry" else equipment.cancel_forwarding
+        print(again(settings, options.title))
+    return 0
+
+
 def _worklist(options: argparse.Namespace) -> int:
     from telemed import equipment  # noqa: PLC0415 - see _serve
 
@@ -268,6 +286,14 @@ def _add_administration(command: Callable[..., argparse.ArgumentParser]) -> None
     made.add_argument("title", nargs="?", default="", metavar="AET")
     made.add_argument("address", nargs="?", default="", metavar="HOST:PORT")
     made.add_argument("--institution", metavar="NAME", default="", help="whose equipment may use it (default: everybody's)")
+
+    made = command(
+        "forward", _forward, "send what arrives on to a peer: add, list and remove rules, retry or cancel a peer's queue"
+    )
+    made.add_argument("verb", choices=("add", "list", "remove", "retry", "cancel"))
+    made.add_argument("title", nargs="?", default="", metavar="AET")
+    made.add_argument("--institution", metavar="NAME", default="", help="only this institution's objects (default: everybody's)")
+    made.add_argument("--modality", default="", help="only objects of this modality, for instance CT (default: all)")
 
     made = command("worklist", _worklist, "import a CSV of examinations into the modality worklist, list what is still to do")
     made.add_argument("verb", choices=("import", "list"))

@@ -87,7 +87,8 @@ def make_application(
     (``https://...``) when a proxy stands in front; *dicom_address* is shown to clinics as what their modalities are to send to.
     """
     imaging = Imaging(confinement, shelf=Shelf(cache_folder, CACHE_BYTES), offsets=FrameOffsets(database))
-    app = web.Application(middlewares=[middleware.observe, problems, middleware.guard], client_max_size=LARGEST_BODY)
+    around = [middleware.observe, problems, middleware.guard, middleware.catch_up]
+    app = web.Application(middlewares=around, client_max_size=LARGEST_BODY)
     app[keys.DATABASE] = database
     app[keys.CHRONICLE] = chronicle
     app[keys.CLOCK] = chronicle.clock
