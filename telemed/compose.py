@@ -31,6 +31,7 @@ from dicom_node.archive.tables import instance_table
 from dicom_node.archive.verification import differences as archive_differences
 from dicom_node.conformance import statement
 from dicom_node.forwarding.sending import Forwarding
+from dicom_node.imaging.offsets import RecordingOffsets
 from dicom_node.node import DicomNode
 from dicom_node.services.exchange import Service
 from dicom_node.services.mpps import Performed, expected_instances
@@ -125,6 +126,7 @@ def house(config: Config, store: Kept) -> House:
         QueueWatch(database, chronicle),
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
+        RecordingOffsets(database, chronicle, archive, confinement),
         Forwarding(database, chronicle, archive, aet=config.aet),
     )
     application = make_application(
@@ -136,6 +138,7 @@ def house(config: Config, store: Kept) -> House:
         checks={"node": lambda: node.is_listening, "blobs": lambda: os.access(config.data, os.W_OK)},
         static_folder=STATIC,
         fonts_folder=STATIC / "fonts",
+        cache_folder=config.data / "cache",
         ice_servers=config.ice_servers,
         dicom_address=f"{config.aet}@{config.dicom}",
     )
