@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +12,14 @@ from ecg.measures.axis import axis, foot_lead
 from ecg.measures.intervals import Intervals, corrected, intervals, middle
 from ecg.measures.rhythm import RhythmEvidence, code_of, dissociated_atrial_rate, evidence_needed, irregularity
 from ecg.measures.st_segment import StLevels, st_levels
-from ecg.processing import beats, delineation, filters, median_beat, quality
-from ecg.processing.beats import Samples
+from ecg.processing import beats, delineation, median_beat, preparation, quality
+from ecg.processing.candidates import Samples
+from ecg.processing.preparation import Prepared
 from ecg.recording import Millivolts, Recording, with_limb_leads
 from ecg.statements import Findings, rhythm_statement, statements
 
 __all__ = ["Analysis", "analyse"]
 
-WHOLE_S = 90.0  # a recording up to this long is one part
-PART_S, MARGIN_S = 60.0, 4.0
 PACED_S = 0.20  # a spike stands this near before its beat
 
 
@@ -47,7 +47,7 @@ def analyse(recording: Recording) -> Analysis:
     themselves; a long recording is taken in parts of a minute that overlap.
     """
     recording = with_limb_leads(recording)
-    parts = [_part(recording, *bounds) for bounds in _bounds(recording)]
+    parts = [_part(recording, part) for part in preparation.parts(recording)]
     peaks = np.concatenate([part.peaks for part in parts])
     qualities = quality.combined([part.quality for part in parts])
     usable = dict(zip(recording.names, qualities, strict=True))
@@ -79,31 +79,10 @@ def analyse(recording: Recording) -> Analysis:
     )
 
 
-def _bounds(recording: Recording) -> list[tuple[float, float]]:
-    """Return the parts as seconds from and to."""
-    if recording.duration_s <= WHOLE_S:
-        return [(0.0, recording.duration_s)]
-    starts = np.arange(0, recording.duration_s - 0.5 * PART_S, PART_S)
-    ends = [*starts[1:], recording.duration_s]
-    return list(zip(starts.tolist(), ends, strict=True))
-
-
-def _part(recording: Recording, from_s: float, to_s: float) -> Part:
-    """Return what is found from *from_s* to *to_s*, having looked over a margin on both sides."""
-    rate, samples = recording.sampling_frequency_hz, recording.millivolts.shape[1]
-    first, last = max(0, round((from_s - MARGIN_S) * rate)), min(samples, round((to_s + MARGIN_S) * rate))
-    whole, missing = filters.repaired(recording.millivolts[:, first:last])
-    clean, spikes = filters.without_spikes(whole, rate)
-    work, working = filters.at_working_rate(clean, rate)
-    transform = filters.spectrum(work, working)
-    qualities = quality.assess(work, missing, transform)
-    usable = np.array([each.usable for each in qualities])
-    keep = (round(from_s * rate), round(to_s * rate))
-
-    def own(at: NDArray[np.intp]) -> Samples:
-        """Return places of the working rate in the recording's own samples."""
-        return np.asarray(np.rint(at * (rate / working)).astype(np.intp) + first)
-
+def _part(recording: Recording, part: Prepared) -> Part:
+    """Return what is found in *part*."""
+    work, working, transform, usable, own = part.work, part.rate, part.transform, part.usable, part.own
+    qualities, keep = part.qualities, part.keep
     if not usable.any():
         return _empty(qualities)
     tops = beats.detect(transform, usable)
@@ -113,6 +92,7 @@ def _part(recording: Recording, from_s: float, to_s: float) -> Part:
         return _empty(qualities)
     peaks, shape_of = median_beat.realigned(signal[usable], peaks, working)
     peaks = np.clip(peaks, 0, work.shape[1] - 1)
+    inside = (own(peaks) >= keep[0]) & (own(peaks) < keep[1])
     found = _waves(signal, peaks, shape_of, usable, working)
     level = transform.filtered(transform.band(0, 60.0) * transform.without_mains())
     st = st_levels(level, peaks[found.main.members], found.of_main["qrs_on"], found.of_main["qrs_off"], working)
@@ -121,14 +101,13 @@ def _part(recording: Recording, from_s: float, to_s: float) -> Part:
     if found.p_evidence < delineation.P_EVIDENCE and peaks.size >= 3:
         off = found.of_main.get("t_off", round(0.4 * working)) / working
         atrial = dissociated_atrial_rate(signal, peaks, usable, working, (-0.10, min(off + 0.03, 0.6 * span)))
-    inside = (own(peaks) >= keep[0]) & (own(peaks) < keep[1])
-    waves = {}
-    for row, by_wave in found.places.items():
-        placed = {name: own(at) for name, at in by_wave.items()}
-        waves[row] = {name: [int(each) for each in at if keep[0] <= each < keep[1]] for name, at in placed.items()}
+    waves = {
+        row: {name: own(at[inside[at_beat]]).tolist() for name, (at_beat, at) in by_wave.items()}
+        for row, by_wave in found.places.items()
+    }
     return Part(
         own(peaks)[inside], shape_of[inside], waves, qualities, intervals(found.of_main, working),
-        _axes(recording, found, working), _voltages(recording, found, usable), st, found.p_evidence, atrial, spikes + first,
+        _axes(recording, found, working), _voltages(recording, found, usable), st, found.p_evidence, atrial, part.spikes,
     )  # fmt: skip
 
 
@@ -139,9 +118,9 @@ def _empty(qualities: list[Quality]) -> Part:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The waves of a part: per row and wave the places, and the most frequent shape with its global marks."""
+    """The waves of a part: per row and mark the beats and the places, and the most frequent shape with its global marks."""
 
-    places: dict[int, dict[str, Samples]]
+    places: dict[int, dict[str, tuple[Samples, Samples]]]
     main: median_beat.Shape
     of_main: dict[str, int]
     p_evidence: float
@@ -153,7 +132,7 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
     usual = float(np.median(gaps)) if gaps.size else 1.0
     needed = evidence_needed(irregularity(gaps))
     to_next, from_last = np.append(gaps, usual), np.insert(gaps, 0, usual)
-    places: dict[int, dict[str, list[Samples]]] = {row: {name: [] for name in WAVES} for row in range(len(signal))}
+    places: dict[int, dict[str, list[Samples]]] = {row: {} for row in np.flatnonzero(usable)}
     main: tuple[median_beat.Shape, dict[str, int], float] | None = None
     for shape in shapes:
         before_s, after_s = float(np.median(from_last[shape.members])), float(np.median(to_next[shape.members]))
@@ -165,25 +144,23 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
         if main is None:
             of_main = {name: at for name, at in waves.whole.items() if with_p.any() or not name.startswith("p_")}
             main = (shape, of_main, evidence)
-        for row, marks in enumerate(waves.leads):
-            for name, at in marks.at.items():
-                beats_with = peaks[shape.members[with_p]] if name.startswith("p_") else peaks[shape.members]
-                places[row][name].append(beats_with + at)
+        for row, wave in product(places, ("p", "qrs", "t")):
+            marks = {name: at for name, at in waves.leads[row].at.items() if name.startswith(wave)}
+            if marks:
+                members = shape.members[with_p] if wave == "p" else shape.members
+                first, last = peaks[members] + min(marks.values()), peaks[members] + max(marks.values())
+                members = members[(first >= 0) & (last < signal.shape[1])]  # a wave that is cut is none
+                for name, at in marks.items():
+                    places[row].setdefault(name, []).append(np.stack([members, peaks[members] + at]))
     assert main is not None
-    merged = {
-        row: {name: _ordered(of_wave, signal.shape[1]) for name, of_wave in by_wave.items()}
-        for row, by_wave in places.items()
-        if usable[row]
-    }
-    return Found(merged, *main)
+    return Found({row: {name: _joined(of) for name, of in by.items()} for row, by in places.items()}, *main)
 
 
-def _ordered(places: list[Samples], samples: int) -> Samples:
-    """Return the places inside the recording, ascending, each once."""
-    if not places:
-        return np.empty(0, np.intp)
-    at = np.unique(np.concatenate(places))
-    return at[(at >= 0) & (at < samples)]
+def _joined(pieces: list[Samples]) -> tuple[Samples, Samples]:
+    """Return beats and places of all shapes in the order of time."""
+    beats_at, at = np.concatenate(pieces, axis=1)
+    order = np.argsort(at, kind="stable")
+    return beats_at[order], at[order]
 
 
 def _axes(recording: Recording, found: Found, rate: float) -> tuple[int | None, int | None, int | None]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.processing.beats import Samples
+from ecg.processing.candidates import Samples
 from ecg.recording import Millivolts
 
 BEFORE_S, AFTER_S = 0.45, 0.65  # of the median beat, around the R peak
