@@ -32,12 +32,13 @@ class Text:
 
 @dataclass(frozen=True)
 class Statement:
-    """One coded statement with the numbers it stands on."""
+    """One coded statement with the numbers it stands on; ``scp`` is its code in SCP-ECG (EN 1064, annex B), where it has one."""
 
     code: str
     text: Text
     severity: Severity
     evidence: Mapping[str, Any]
+    scp: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,10 @@ class Measurements:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Everything found in one recording; samples count from 0 in the recording's own rate."""
+    """Everything found in one recording; samples count from 0 in the recording's own rate.
+
+    ``beats`` is the class of every R peak: N, V (ventricular), S (supraventricular, premature) or P (paced).
+    """
 
     format: str
     sampling_frequency_hz: float
@@ -85,6 +89,7 @@ class Analysis:
     leads: tuple[str, ...]
     r_peaks: tuple[int, ...]
     delineation: Mapping[str, Mapping[str, tuple[int, ...]]]
+    beats: tuple[str, ...]
     measurements: Measurements
     rhythm: Statement
     statements: tuple[Statement, ...]
@@ -106,6 +111,7 @@ class Analysis:
             "duration_s": round(self.duration_s, 3),
             "leads": list(self.leads),
             "r_peaks": list(self.r_peaks),
+            "beats": list(self.beats),
             "delineation": {lead: {wave: list(waves[wave]) for wave in WAVES} for lead, waves in self.delineation.items()},
             "measurements": {
                 "heart_rate_bpm": m.heart_rate_bpm,
@@ -132,6 +138,7 @@ class Analysis:
                     "text": {"zh": statement.text.zh, "en": statement.text.en},
                     "severity": statement.severity.value,
                     "evidence": dict(statement.evidence),
+                    "scp": statement.scp or None,
                 }
                 for statement in self.statements
             ],

@@ -8,9 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.analysis import WAVES, Analysis, Measurements, Quality
+from ecg.findings import FIBRILLATING
+from ecg.measures.amplitudes import Amplitudes, amplitudes
 from ecg.measures.axis import axis, foot_lead
+from ecg.measures.ectopy import BeatFacts, classes, in_groups, ventricular
+from ecg.measures.flutter import flutter_rate
 from ecg.measures.intervals import Intervals, corrected, intervals, middle
-from ecg.measures.rhythm import RhythmEvidence, code_of, dissociated_atrial_rate, evidence_needed, irregularity
+from ecg.measures.rhythm import FLUTTER_EVIDENCE, TACHYCARDIA_BPM, RhythmEvidence, code_of, dissociated_atrial_rate, evidence_needed, irregularity
 from ecg.measures.st_segment import StLevels, st_levels
 from ecg.processing import beats, delineation, median_beat, preparation, quality
 from ecg.processing.candidates import Samples
@@ -29,6 +33,8 @@ class Part:
 
     peaks: Samples
     shape_of: NDArray[np.intp]
+    qrs_ms: NDArray[np.float64]
+    with_p: NDArray[np.bool_]
     waves: dict[int, dict[str, list[int]]]
     quality: list[Quality]
     intervals: Intervals
@@ -37,6 +43,8 @@ class Part:
     st: StLevels | None
     p_evidence: float
     atrial_rate_bpm: float | None
+    flutter_bpm: float | None
+    amplitudes: Mapping[str, Amplitudes]
     spikes: Samples
 
 
@@ -51,16 +59,21 @@ def analyse(recording: Recording) -> Analysis:
     peaks = np.concatenate([part.peaks for part in parts])
     qualities = quality.combined([part.quality for part in parts])
     usable = dict(zip(recording.names, qualities, strict=True))
-    evidence = _rhythm(recording, parts, peaks, qualities)
+    facts = _facts(parts, peaks, recording.sampling_frequency_hz)
+    evidence = _rhythm(parts, facts, qualities)
     measured = _measurements(recording, parts, peaks, evidence)
     code = code_of(evidence)
+    gaps_ms = np.diff(peaks) * 1000 / recording.sampling_frequency_hz
+    beat_classes = classes(facts, fibrillating=code in FIBRILLATING)
     findings = Findings(
         measurements=measured,
         rhythm=code,
         evidence=evidence,
         quality=usable,
-        longest_rr_ms=_longest(peaks, recording.sampling_frequency_hz),
         st_j60_mv=_st(recording, parts, "j60"),
+        amplitudes=max(parts, key=lambda part: part.peaks.size).amplitudes,
+        beats=beat_classes,
+        gaps_ms=tuple(gaps_ms.tolist()),
         sex=recording.patient.sex if recording.patient else "",
         age_years=recording.patient.age_at(recording.started_at) if recording.patient else None,
     )
@@ -70,6 +83,7 @@ def analyse(recording: Recording) -> Analysis:
         duration_s=recording.duration_s,
         leads=recording.names,
         r_peaks=tuple(int(peak) for peak in peaks),
+        beats=beat_classes,
         delineation=_delineation(recording, parts, with_p=evidence.p_waves),
         measurements=measured,
         rhythm=rhythm_statement(findings),
@@ -86,7 +100,7 @@ def _part(recording: Recording, part: Prepared) -> Part:
     if not usable.any():
         return _empty(qualities)
     tops = beats.detect(transform, usable)
-    signal = transform.filtered(transform.band(0.5, 40.0) * transform.without_mains())
+    signal = transform.beating
     peaks = beats.aligned(signal, tops, usable, working)
     if not peaks.size:
         return _empty(qualities)
@@ -105,15 +119,55 @@ def _part(recording: Recording, part: Prepared) -> Part:
         row: {name: own(at[inside[at_beat]]).tolist() for name, (at_beat, at) in by_wave.items()}
         for row, by_wave in found.places.items()
     }
+    flutter = flutter_rate(transform, peaks, usable) if found.p_evidence < FLUTTER_EVIDENCE or _fast(peaks, working) else None
     return Part(
-        own(peaks)[inside], shape_of[inside], waves, qualities, intervals(found.of_main, working),
-        _axes(recording, found, working), _voltages(recording, found, usable), st, found.p_evidence, atrial, part.spikes,
+        own(peaks)[inside], shape_of[inside], found.qrs_ms[inside], found.with_p[inside], waves, qualities, intervals(found.of_main, working),
+        _axes(recording, found, working), _voltages(recording, found, usable), st, found.p_evidence, atrial, flutter,
+        _amplitudes(recording, found, usable, working), part.spikes,
     )  # fmt: skip
 
 
 def _empty(qualities: list[Quality]) -> Part:
     none = np.empty(0, np.intp)
-    return Part(none, none, {}, qualities, Intervals(), (None, None, None), None, None, 0.0, None, none)
+    return Part(
+        none, none, np.empty(0), np.empty(0, np.bool_), {}, qualities, Intervals(), (None, None, None),
+        None, None, 0.0, None, None, {}, none,
+    )  # fmt: skip
+
+
+def _fast(peaks: Samples, rate: float) -> bool:
+    """Tell whether the ventricles beat so fast that the atria may flutter behind each QRS."""
+    return peaks.size > 1 and 60 * rate / float(np.median(np.diff(peaks))) > TACHYCARDIA_BPM
+
+
+def _amplitudes(recording: Recording, found: "Found", usable: NDArray[np.bool_], rate: float) -> dict[str, Amplitudes]:
+    """Return the voltages of the usable leads in the most frequent shape."""
+    shape = found.main
+    return {
+        name: measured
+        for row, name in enumerate(recording.names)
+        if usable[row] and (measured := amplitudes(shape.median[row], found.of_leads[row], shape.before, rate)) is not None
+    }
+
+
+def _facts(parts: Sequence[Part], peaks: Samples, rate: float) -> BeatFacts:
+    """Return what is known of every beat, over all parts."""
+    return BeatFacts(
+        at_ms=peaks * (1000 / rate),
+        usual=np.concatenate([part.shape_of for part in parts]) == 0,
+        qrs_ms=np.concatenate([part.qrs_ms for part in parts]),
+        with_p=np.concatenate([part.with_p for part in parts]),
+        paced=_paced(parts, peaks, rate),
+    )
+
+
+def _paced(parts: Sequence[Part], peaks: Samples, rate: float) -> NDArray[np.bool_]:
+    """Return which beats a pacing spike precedes."""
+    spikes = np.unique(np.concatenate([part.spikes for part in parts]))
+    if not spikes.size or not peaks.size:
+        return np.zeros(peaks.size, np.bool_)
+    ahead = np.searchsorted(spikes, peaks) - 1
+    return np.asarray((ahead >= 0) & (peaks - spikes[ahead] < PACED_S * rate))
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +175,11 @@ class Found:
     """The waves of a part: per row and mark the beats and the places, and the most frequent shape with its global marks."""
 
     places: dict[int, dict[str, tuple[Samples, Samples]]]
+    qrs_ms: NDArray[np.float64]
+    with_p: NDArray[np.bool_]
     main: median_beat.Shape
     of_main: dict[str, int]
+    of_leads: list[dict[str, int]]
     p_evidence: float
 
 
@@ -133,7 +190,8 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
     needed = evidence_needed(irregularity(gaps))
     to_next, from_last = np.append(gaps, usual), np.insert(gaps, 0, usual)
     places: dict[int, dict[str, list[Samples]]] = {row: {} for row in np.flatnonzero(usable)}
-    main: tuple[median_beat.Shape, dict[str, int], float] | None = None
+    qrs_ms, p_of_beat = np.zeros(peaks.size), np.zeros(peaks.size, np.bool_)
+    main: tuple[median_beat.Shape, dict[str, int], list[dict[str, int]], float] | None = None
     for shape in shapes:
         before_s, after_s = float(np.median(from_last[shape.members])), float(np.median(to_next[shape.members]))
         waves = delineation.delineate(shape, usable, rate, before_s, after_s)
@@ -143,7 +201,9 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
             with_p = np.zeros(shape.members.size, np.bool_)
         if main is None:
             of_main = {name: at for name, at in waves.whole.items() if with_p.any() or not name.startswith("p_")}
-            main = (shape, of_main, evidence)
+            main = (shape, of_main, [marks.at for marks in waves.leads], evidence)
+        qrs_ms[shape.members] = (waves.whole["qrs_off"] - waves.whole["qrs_on"]) * 1000 / rate
+        p_of_beat[shape.members] = with_p
         for row, wave in product(places, ("p", "qrs", "t")):
             marks = {name: at for name, at in waves.leads[row].at.items() if name.startswith(wave)}
             if marks:
@@ -153,7 +213,7 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
                 for name, at in marks.items():
                     places[row].setdefault(name, []).append(np.stack([members, peaks[members] + at]))
     assert main is not None
-    return Found({row: {name: _joined(of) for name, of in by.items()} for row, by in places.items()}, *main)
+    return Found({row: {name: _joined(of) for name, of in by.items()} for row, by in places.items()}, qrs_ms, p_of_beat, *main)
 
 
 def _joined(pieces: list[Samples]) -> tuple[Samples, Samples]:
@@ -189,16 +249,13 @@ def _voltages(recording: Recording, found: Found, usable: NDArray[np.bool_]) -> 
     return float(max(0.0, five[first : last + 1].max() - five[first]) + max(0.0, one[first] - one[first : last + 1].min()))
 
 
-def _rhythm(recording: Recording, parts: Sequence[Part], peaks: Samples, qualities: Sequence[Quality]) -> RhythmEvidence:
-    rate = recording.sampling_frequency_hz
-    gaps = np.diff(peaks) * 1000 / rate
-    shape_of = np.concatenate([part.shape_of for part in parts])
-    usual = gaps[(shape_of[:-1] == 0) & (shape_of[1:] == 0)] if gaps.size else gaps
-    usual = usual if usual.size >= max(3, gaps.size // 2) else gaps
-    spikes = np.concatenate([part.spikes for part in parts])
-    ahead = np.searchsorted(spikes, peaks) - 1
-    paced = (ahead >= 0) & (peaks - spikes[ahead] < PACED_S * rate) if spikes.size else np.zeros(peaks.size, np.bool_)
+def _rhythm(parts: Sequence[Part], beats_of: BeatFacts, qualities: Sequence[Quality]) -> RhythmEvidence:
+    gaps = np.diff(beats_of.at_ms)
+    conducted = ~ventricular(beats_of)
+    usual = gaps[conducted[:-1] & conducted[1:]]
+    usual = usual if usual.size >= max(3, gaps.size // 5) else gaps
     atrial = [(part.atrial_rate_bpm, part.peaks.size) for part in parts if part.atrial_rate_bpm is not None]
+    flutter = [(part.flutter_bpm, part.peaks.size) for part in parts if part.flutter_bpm is not None]
     p_axes = [(float(part.axes[0]), part.peaks.size) for part in parts if part.axes[0] is not None]
     p_axis = middle(p_axes)
     used = any(quality.usable for quality in qualities)
@@ -207,7 +264,7 @@ def _rhythm(recording: Recording, parts: Sequence[Part], peaks: Samples, qualiti
     flat = all({"flat", "lead-off"} & set(quality.reasons) for quality in qualities)
     low, high = np.percentile(usual, [5, 95]) if usual.size else (0.0, 0.0)
     return RhythmEvidence(
-        beats=int(peaks.size),
+        beats=int(beats_of.at_ms.size),
         heart_rate_bpm=float(60000 / gaps.mean()) if gaps.size else None,
         irregularity=irregularity(usual),
         spread_ms=float(high - low),
@@ -217,14 +274,12 @@ def _rhythm(recording: Recording, parts: Sequence[Part], peaks: Samples, qualiti
         qrs_duration_ms=middle(
             [(p.intervals.qrs_duration_ms, p.peaks.size) for p in parts if p.intervals.qrs_duration_ms is not None]
         ),
-        atrial_rate_bpm=middle(atrial) if 2 * sum(weight for _, weight in atrial) > peaks.size else None,
-        paced_share=float(paced.mean()) if peaks.size else 0.0,
+        atrial_rate_bpm=middle(atrial) if 2 * sum(weight for _, weight in atrial) > gaps.size else None,
+        paced_share=float(beats_of.paced.mean()) if beats_of.paced.size else 0.0,
+        flutter_bpm=middle(flutter) if 2 * sum(weight for _, weight in flutter) > gaps.size else None,
+        in_groups=in_groups(gaps),
         signal="good" if used else "none" if off or short or not flat else "flat",
     )
-
-
-def _longest(peaks: Samples, rate: float) -> float | None:
-    return float(np.diff(peaks).max() * 1000 / rate) if peaks.size > 1 else None
 
 
 def _st(recording: Recording, parts: Sequence[Part], point: str) -> dict[str, float] | None:

@@ -18,6 +18,7 @@ CHAOTIC, CHAOTIC_EVIDENCE = 0.15, 1.6
 ARRHYTHMIA = (0.12, 120.0)  # spread of sinus intervals: share, and milliseconds
 DISSOCIATION = 0.35  # autocorrelation of the atria where no ventricle beats
 ESCAPE_BPM = 65
+FLUTTER_EVIDENCE = 1.0  # P waves that repeat better than this are believed before flutter waves
 
 #: (signal, whether a beat was found) -> code, where no rate can be given.
 SILENT = {("flat", False): "flat-line", ("good", False): "no-beats"}
@@ -37,12 +38,20 @@ class RhythmEvidence:
     qrs_duration_ms: float | None
     atrial_rate_bpm: float | None
     paced_share: float
+    flutter_bpm: float | None
+    in_groups: bool
     signal: str  # "good", "flat" (quiet on all leads) or "none" (nothing connected)
 
     @property
     def p_waves(self) -> bool:
         """Whether P waves precede the beats; among irregular ones, what points from elsewhere is the end of T and no P."""
-        return self.p_evidence >= evidence_needed(self.irregularity) and not (self.irregular and self.elsewhere)
+        enough = self.p_evidence >= evidence_needed(self.irregularity)
+        return enough and not (self.irregular and self.elsewhere) and not self.flutter
+
+    @property
+    def flutter(self) -> bool:
+        """Whether flutter waves were seen and no good P waves speak against them."""
+        return self.flutter_bpm is not None and (self.p_evidence < FLUTTER_EVIDENCE or self.elsewhere)
 
     @property
     def elsewhere(self) -> bool:
@@ -68,6 +77,8 @@ def code_of(e: RhythmEvidence) -> str:
         return "paced"
     if e.atrial_rate_bpm is not None:
         return "complete-av-block"
+    if e.flutter:
+        return "atrial-flutter"
     if e.p_waves:
         return _sinus(e)
     return _without_p(e)
@@ -76,6 +87,8 @@ def code_of(e: RhythmEvidence) -> str:
 def _without_p(e: RhythmEvidence) -> str:
     assert e.heart_rate_bpm is not None
     if e.irregular:
+        if e.in_groups:
+            return "premature-beats-in-turn"
         return "atrial-fibrillation" if e.beats >= 5 else "undetermined"
     wide = e.qrs_duration_ms is not None and e.qrs_duration_ms >= WIDE_MS
     if e.heart_rate_bpm > TACHYCARDIA_BPM:
@@ -86,7 +99,7 @@ def _without_p(e: RhythmEvidence) -> str:
 def _sinus(e: RhythmEvidence) -> str:
     assert e.heart_rate_bpm is not None
     if e.elsewhere:
-        return "ectopic-atrial-rhythm"
+        return "atrial-tachycardia" if e.heart_rate_bpm > TACHYCARDIA_BPM else "ectopic-atrial-rhythm"
     if e.heart_rate_bpm < BRADYCARDIA_BPM:
         return "sinus-bradycardia"
     if e.heart_rate_bpm > TACHYCARDIA_BPM:

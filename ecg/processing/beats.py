@@ -11,6 +11,7 @@ from ecg.recording import Millivolts
 REFRACTORY_S = 0.20
 FIRST_BELIEF = 0.40  # of the local reference: what is taken for a beat before anything is known
 CONTRAST = 2.2  # reference over median: noise without beats has less
+CUT_S = 0.06  # a QRS this near to an end is cut, or is the converter settling
 EDGE_S = 0.3  # a lone beat this near to an end is none
 
 
@@ -23,8 +24,9 @@ def detect(transform: Spectrum, usable: NDArray[np.bool_]) -> Samples:
     if tops is None or tops.contrast < CONTRAST:
         return none
     beats = tops.at[believed(tops, network("beats", "first"), network("beats", "second"))]
-    edge = EDGE_S * transform.rate
-    return none if beats.size == 1 and not edge < beats[0] < transform.samples - edge else beats
+    from_end = np.minimum(beats, transform.samples - 1 - beats) / transform.rate
+    beats = beats[from_end >= CUT_S]
+    return none if beats.size == 1 and from_end.max() < EDGE_S else beats
 
 
 def believed(tops: Candidates, first: Network, second: Network) -> Mask:

@@ -22,6 +22,7 @@ VENTRICULAR, SUPRAVENTRICULAR = frozenset("VE"), frozenset("AaJSej")
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 _WAVES = {"p": "p", "N": "qrs", "t": "t"}
 _AGE = re.compile(r"[Aa]ge:?\s*>?\s*(\d+)")
+_PARTS = re.compile(r";|Dx:|,(?=\d)")  # CinC lists codes by commas, LUDB phrases by semicolons
 _SEX = re.compile(r"[Ss]ex:?\s*([MF])")
 
 
@@ -84,7 +85,7 @@ def _marked(row: dict[str, str]) -> Marked:
     sex, age = _SEX.search(row["labels"]), _AGE.search(row["labels"])
     tags = PatientTags(sex=sex[1] if sex else "", age_years=float(age[1]) if age else None)
     recording = replace(recording, patient=tags)
-    labels = frozenset(label.strip().lower() for label in re.split(r"[;,]|Dx:", row["labels"]))
+    labels = frozenset(label.strip().lower() for label in re.split(_PARTS, row["labels"]))
     if row["set"] == "ludb":
         waves = {lead: _waves(header.with_suffix(f".{lead.lower()}")) for lead in LEADS}
         return Marked(row["id"], recording, waves["II"]["qrs"][:, 1].astype(int), waves=waves, labels=labels)

@@ -55,7 +55,7 @@ def marked_at(marked: Marked, lead: str, mark: str, peaks: np.ndarray, rate: flo
 def lessons(marked: Marked) -> list[Lesson]:
     (part,) = parts(marked.recording)
     usable, rate = part.usable, part.rate
-    signal = part.transform.filtered(part.transform.band(0.5, 40.0) * part.transform.without_mains())
+    signal = part.transform.beating
     peaks = beats.aligned(signal, beats.detect(part.transform, usable), usable, rate)
     peaks, shape_of = median_beat.realigned(signal[usable], peaks, rate)
     gaps = np.diff(peaks) / rate
