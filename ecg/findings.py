@@ -53,7 +53,7 @@ class Findings:
     @property
     def conducted(self) -> bool:
         """Whether the ventricles are reached the usual way, so that ST and voltages mean what they say."""
-        return self.rhythm not in VENTRICULAR and (self.measurements.qrs_duration_ms or 0) < 130  # noqa: PLR2004 - ms, a bundle branch block
+        return self.rhythm not in VENTRICULAR and (self.measurements.qrs_duration_ms or 0) < 130
 
     @property
     def adult(self) -> bool:

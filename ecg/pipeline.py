@@ -14,7 +14,15 @@ from ecg.measures.axis import axis, foot_lead
 from ecg.measures.ectopy import BeatFacts, classes, in_groups, ventricular
 from ecg.measures.flutter import flutter_rate
 from ecg.measures.intervals import Intervals, corrected, intervals, middle
-from ecg.measures.rhythm import FLUTTER_EVIDENCE, TACHYCARDIA_BPM, RhythmEvidence, code_of, dissociated_atrial_rate, evidence_needed, irregularity
+from ecg.measures.rhythm import (
+    FLUTTER_EVIDENCE,
+    TACHYCARDIA_BPM,
+    RhythmEvidence,
+    code_of,
+    dissociated_atrial_rate,
+    evidence_needed,
+    irregularity,
+)
 from ecg.measures.st_segment import StLevels, st_levels
 from ecg.processing import beats, delineation, median_beat, preparation, quality
 from ecg.processing.candidates import Samples
@@ -119,11 +127,12 @@ def _part(recording: Recording, part: Prepared) -> Part:
         row: {name: own(at[inside[at_beat]]).tolist() for name, (at_beat, at) in by_wave.items()}
         for row, by_wave in found.places.items()
     }
-    flutter = flutter_rate(transform, peaks, usable) if found.p_evidence < FLUTTER_EVIDENCE or _fast(peaks, working) else None
+    doubtful = found.p_evidence < FLUTTER_EVIDENCE or _fast(peaks, working)
+    flutter = flutter_rate(transform, peaks, usable) if doubtful else None
     return Part(
-        own(peaks)[inside], shape_of[inside], found.qrs_ms[inside], found.with_p[inside], waves, qualities, intervals(found.of_main, working),
-        _axes(recording, found, working), _voltages(recording, found, usable), st, found.p_evidence, atrial, flutter,
-        _amplitudes(recording, found, usable, working), part.spikes,
+        own(peaks)[inside], shape_of[inside], found.qrs_ms[inside], found.with_p[inside], waves, qualities,
+        intervals(found.of_main, working), _axes(recording, found, working), _voltages(recording, found, usable), st,
+        found.p_evidence, atrial, flutter, _amplitudes(recording, found, usable, working), part.spikes,
     )  # fmt: skip
 
 
@@ -153,7 +162,7 @@ def _amplitudes(recording: Recording, found: "Found", usable: NDArray[np.bool_],
 def _facts(parts: Sequence[Part], peaks: Samples, rate: float) -> BeatFacts:
     """Return what is known of every beat, over all parts."""
     return BeatFacts(
-        at_ms=peaks * (1000 / rate),
+        at_ms=peaks.astype(np.float64) * (1000 / rate),
         usual=np.concatenate([part.shape_of for part in parts]) == 0,
         qrs_ms=np.concatenate([part.qrs_ms for part in parts]),
         with_p=np.concatenate([part.with_p for part in parts]),
@@ -189,7 +198,7 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
     usual = float(np.median(gaps)) if gaps.size else 1.0
     needed = evidence_needed(irregularity(gaps))
     to_next, from_last = np.append(gaps, usual), np.insert(gaps, 0, usual)
-    places: dict[int, dict[str, list[Samples]]] = {row: {} for row in np.flatnonzero(usable)}
+    places: dict[int, dict[str, list[Samples]]] = {row: {} for row in np.flatnonzero(usable).tolist()}
     qrs_ms, p_of_beat = np.zeros(peaks.size), np.zeros(peaks.size, np.bool_)
     main: tuple[median_beat.Shape, dict[str, int], list[dict[str, int]], float] | None = None
     for shape in shapes:
@@ -218,6 +227,8 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
 
 def _joined(pieces: list[Samples]) -> tuple[Samples, Samples]:
     """Return beats and places of all shapes in the order of time."""
+    if len(pieces) == 1:
+        return pieces[0][0], pieces[0][1]
     beats_at, at = np.concatenate(pieces, axis=1)
     order = np.argsort(at, kind="stable")
     return beats_at[order], at[order]

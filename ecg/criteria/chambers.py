@@ -1,4 +1,4 @@
-"""Voltages of enlarged chambers, by the names of their criteria (AHA/ACCF/HRS 2009, part V; Peguero 2017 for Peguero-Lo Presti)."""
+"""Voltages of enlarged chambers, by the names of their criteria (AHA/ACCF/HRS 2009, part V; Peguero 2017)."""
 
 from ecg.analysis import Severity
 from ecg.findings import FIBRILLATING, Evidence, Findings, Rule
@@ -42,7 +42,11 @@ def _right_ventricle(f: Findings) -> Evidence | None:
         return None
     r, s = a["V1"].r_mv, -a["V1"].s_mv
     tall = r >= RIGHT_R_MV and r > s
-    return {"r_v1_mv": round(r, 2), "qrs_axis_deg": degrees} if degrees > RIGHT_AXIS and (tall or r - a["V6"].s_mv >= RIGHT_SUM_MV) else None
+    return (
+        {"r_v1_mv": round(r, 2), "qrs_axis_deg": degrees}
+        if degrees > RIGHT_AXIS and (tall or r - a["V6"].s_mv >= RIGHT_SUM_MV)
+        else None
+    )
 
 
 def _left_atrium(f: Findings) -> Evidence | None:
@@ -55,18 +59,30 @@ def _left_atrium(f: Findings) -> Evidence | None:
 def _right_atrium(f: Findings) -> Evidence | None:
     if f.measurements.p_duration_ms is None:
         return None
-    tall = {name: round(f.amplitudes[name].p_mv, 2) for name, limit in TALL_P_MV.items() if name in f.amplitudes and f.amplitudes[name].p_mv >= limit}
+    tall = {
+        name: round(f.amplitudes[name].p_mv, 2)
+        for name, limit in TALL_P_MV.items()
+        if name in f.amplitudes and f.amplitudes[name].p_mv >= limit
+    }
     return {"p_mv": tall} if tall else None
 
 
 _B = Severity.BORDERLINE
 RULES = (
-    Rule("left-ventricular-voltage", "左心室高电压（RV5+SV1）", "Left ventricular high voltage (RV5 + SV1)", _B, _sokolow, "VCLVH"),
     Rule(
-        "left-ventricular-hypertrophy", "左心室肥厚可能（电压标准）", "Possible left ventricular hypertrophy (voltage criteria)",
-        _B, _left_ventricle, "LVH",
+        "left-ventricular-voltage", "左心室高电压（RV5+SV1）", "Left ventricular high voltage (RV5 + SV1)", _B, _sokolow, "VCLVH"
     ),
-    Rule("right-ventricular-hypertrophy", "右心室肥厚可能", "Possible right ventricular hypertrophy", _B, _right_ventricle, "RVH"),
+    Rule(
+        "left-ventricular-hypertrophy",
+        "左心室肥厚可能（电压标准）",
+        "Possible left ventricular hypertrophy (voltage criteria)",
+        _B,
+        _left_ventricle,
+        "LVH",
+    ),
+    Rule(
+        "right-ventricular-hypertrophy", "右心室肥厚可能", "Possible right ventricular hypertrophy", _B, _right_ventricle, "RVH"
+    ),
     Rule("left-atrial-enlargement", "左心房扩大可能", "Possible left atrial enlargement", _B, _left_atrium, "LAO/LAE"),
     Rule("right-atrial-enlargement", "右心房扩大可能", "Possible right atrial enlargement", _B, _right_atrium, "RAO/RAE"),
-)  # fmt: skip
+)

@@ -38,8 +38,8 @@ def _preexcited(f: Findings) -> Evidence | None:
 
 
 def _dropped(f: Findings) -> Evidence | None:
-    """An interval twice the usual one between sinus beats that come regularly otherwise."""
-    if not f.rhythm.startswith("sinus") or len(f.gaps_ms) < 4 or f.evidence.irregular:  # noqa: PLR2004 - too few to call one usual
+    """Look for an interval twice the usual one between sinus beats that come regularly otherwise."""
+    if not f.rhythm.startswith("sinus") or len(f.gaps_ms) < 4 or f.evidence.irregular:
         return None
     usual = sorted(f.gaps_ms)[len(f.gaps_ms) // 2]
     sinus = [gap for gap, pair in zip(f.gaps_ms, zip(f.beats, f.beats[1:], strict=False), strict=False) if set(pair) == {"N"}]
@@ -53,7 +53,7 @@ def _leads(f: Findings, *names: str) -> list[Amplitudes] | None:
 
 
 def _right(f: Findings) -> bool:
-    """R' or a late broad R in V1, and a broad S in I or V6."""
+    """Tell whether V1 has R' or a late broad R, and I or V6 a broad S."""
     if (leads := _leads(f, "V1", "I", "V6")) is None:
         return False
     v1, one, v6 = leads
@@ -62,7 +62,7 @@ def _right(f: Findings) -> bool:
 
 
 def _left(f: Findings) -> bool:
-    """rS or QS in V1, R without Q and late in V6 or I."""
+    """Tell whether V1 is rS or QS, and V6 or I has a late R without Q."""
     if (leads := _leads(f, "V1", "I", "V6")) is None:
         return False
     v1, one, v6 = leads
@@ -76,7 +76,12 @@ def _block(side: Callable[[Findings], bool], low: int, high: int) -> Callable[[F
         if qrs is None or not low <= qrs < high or not side(f) or _preexcited(f):
             return None
         v1 = f.amplitudes["V1"]
-        return {"qrs_duration_ms": qrs, "v1_r_mv": round(v1.r_mv, 2), "v1_r2_mv": round(v1.r2_mv, 2), "v1_s_mv": round(v1.s_mv, 2)}
+        return {
+            "qrs_duration_ms": qrs,
+            "v1_r_mv": round(v1.r_mv, 2),
+            "v1_r2_mv": round(v1.r2_mv, 2),
+            "v1_s_mv": round(v1.s_mv, 2),
+        }
 
     return when
 
@@ -89,7 +94,7 @@ def _unspecific(f: Findings) -> Evidence | None:
 
 def _left_anterior(f: Findings) -> Evidence | None:
     degrees, leads = f.measurements.qrs_axis_deg, _leads(f, "aVL", "II", "III")
-    if degrees is None or leads is None or not -90 <= degrees <= -45 or _left(f):  # noqa: PLR2004 - degrees of the criterion
+    if degrees is None or leads is None or not -90 <= degrees <= -45 or _left(f):
         return None
     avl, two, three = leads
     return {"qrs_axis_deg": degrees} if avl.r_mv > -avl.s_mv and -three.s_mv > three.r_mv > 0 and -two.s_mv > two.r_mv else None
@@ -97,7 +102,7 @@ def _left_anterior(f: Findings) -> Evidence | None:
 
 def _left_posterior(f: Findings) -> Evidence | None:
     degrees, leads = f.measurements.qrs_axis_deg, _leads(f, "I", "aVL", "III", "aVF")
-    if degrees is None or leads is None or degrees < 90 or not f.adult:  # noqa: PLR2004 - degrees of the criterion
+    if degrees is None or leads is None or degrees < 90 or not f.adult:
         return None
     one, avl, three, foot = leads
     down = all(lead.r_mv > 0 and -lead.s_mv > lead.r_mv for lead in (one, avl))
@@ -114,27 +119,74 @@ def _axis(low: int, high: int) -> Callable[[Findings], Evidence | None]:
 
 _B, _A = Severity.BORDERLINE, Severity.ABNORMAL
 RULES = (
-    Rule("first-degree-av-block", "PR间期延长（一度房室传导阻滞）", "Long PR interval (first degree AV block)", _A, _pr_long, "1AVB"),
     Rule(
-        "dropped-beat", "漏搏：二度房室或窦房传导阻滞不能排除", "Dropped beat: second degree AV or sinoatrial block not excluded",
-        _A, _dropped, "2AVB",
+        "first-degree-av-block",
+        "PR间期延长（一度房室传导阻滞）",
+        "Long PR interval (first degree AV block)",
+        _A,
+        _pr_long,
+        "1AVB",
+    ),
+    Rule(
+        "dropped-beat",
+        "漏搏：二度房室或窦房传导阻滞不能排除",
+        "Dropped beat: second degree AV or sinoatrial block not excluded",
+        _A,
+        _dropped,
+        "2AVB",
     ),
     Rule("short-pr", "PR间期缩短", "Short PR interval", _B, _pr_short),
     Rule("pre-excitation", "心室预激（WPW）可能", "Possible ventricular pre-excitation (WPW)", _A, _preexcited, "WPW"),
-    Rule("right-bundle-branch-block", "完全性右束支传导阻滞", "Right bundle branch block", _A, _block(_right, COMPLETE_MS, 999), "CRBBB"),
     Rule(
-        "incomplete-right-bundle-branch-block", "不完全性右束支传导阻滞", "Incomplete right bundle branch block",
-        _B, _block(_right, 90, COMPLETE_MS), "IRBBB",
+        "right-bundle-branch-block",
+        "完全性右束支传导阻滞",
+        "Right bundle branch block",
+        _A,
+        _block(_right, COMPLETE_MS, 999),
+        "CRBBB",
     ),
-    Rule("left-bundle-branch-block", "完全性左束支传导阻滞", "Left bundle branch block", _A, _block(_left, COMPLETE_MS, 999), "CLBBB"),
     Rule(
-        "incomplete-left-bundle-branch-block", "不完全性左束支传导阻滞", "Incomplete left bundle branch block",
-        _B, _block(_left, INCOMPLETE_MS, COMPLETE_MS), "ILBBB",
+        "incomplete-right-bundle-branch-block",
+        "不完全性右束支传导阻滞",
+        "Incomplete right bundle branch block",
+        _B,
+        _block(_right, 90, COMPLETE_MS),
+        "IRBBB",
     ),
-    Rule("wide-qrs", "QRS波增宽（非特异性室内传导阻滞）", "Wide QRS (unspecific intraventricular conduction delay)", _A, _unspecific, "IVCD"),
+    Rule(
+        "left-bundle-branch-block",
+        "完全性左束支传导阻滞",
+        "Left bundle branch block",
+        _A,
+        _block(_left, COMPLETE_MS, 999),
+        "CLBBB",
+    ),
+    Rule(
+        "incomplete-left-bundle-branch-block",
+        "不完全性左束支传导阻滞",
+        "Incomplete left bundle branch block",
+        _B,
+        _block(_left, INCOMPLETE_MS, COMPLETE_MS),
+        "ILBBB",
+    ),
+    Rule(
+        "wide-qrs",
+        "QRS波增宽（非特异性室内传导阻滞）",
+        "Wide QRS (unspecific intraventricular conduction delay)",
+        _A,
+        _unspecific,
+        "IVCD",
+    ),
     Rule("left-anterior-fascicular-block", "左前分支传导阻滞", "Left anterior fascicular block", _A, _left_anterior, "LAFB"),
-    Rule("left-posterior-fascicular-block", "左后分支传导阻滞可能", "Possible left posterior fascicular block", _A, _left_posterior, "LPFB"),
+    Rule(
+        "left-posterior-fascicular-block",
+        "左后分支传导阻滞可能",
+        "Possible left posterior fascicular block",
+        _A,
+        _left_posterior,
+        "LPFB",
+    ),
     Rule("left-axis-deviation", "电轴左偏", "Left axis deviation", _B, _axis(-90, -30)),
     Rule("right-axis-deviation", "电轴右偏", "Right axis deviation", _B, _axis(91, 181)),
     Rule("extreme-axis-deviation", "电轴极度偏移", "Extreme axis deviation", _B, _axis(-180, -90)),
-)  # fmt: skip
+)

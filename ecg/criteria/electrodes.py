@@ -39,26 +39,51 @@ def _dextrocardia(f: Findings) -> Evidence | None:
 def _right_arm_left_leg(f: Findings) -> Evidence | None:
     """II upside down with an upright aVR, and V6 upright."""
     net_avr, net_v6 = _net(f, "aVR"), _net(f, "V6")
-    told = _inverted(f, "II") and _inverted(f, "aVF") and net_avr is not None and net_avr > 0 and net_v6 is not None and net_v6 > 0
-    return {"net_qrs_mv": {lead: round(_net(f, lead) or 0.0, 2) for lead in ("II", "aVR", "V6")}} if told and f.rhythm not in VENTRICULAR else None
+    told = (
+        _inverted(f, "II") and _inverted(f, "aVF") and net_avr is not None and net_avr > 0 and net_v6 is not None and net_v6 > 0
+    )
+    return (
+        {"net_qrs_mv": {lead: round(_net(f, lead) or 0.0, 2) for lead in ("II", "aVR", "V6")}}
+        if told and f.rhythm not in VENTRICULAR
+        else None
+    )
 
 
 def _right_leg(f: Findings) -> Evidence | None:
     """One of I, II and III nearly flat: the right leg's electrode is on an arm."""
     size = {lead: max(a.r_mv, a.r2_mv) - min(a.q_mv, a.s_mv) for lead, a in f.amplitudes.items() if lead in ("I", "II", "III")}
-    if len(size) < 3 or max(size.values()) < 4 * SMALLEST_MV:  # noqa: PLR2004 - all three
+    if len(size) < 3 or max(size.values()) < 4 * SMALLEST_MV:
         return None
-    flat = [lead for lead, value in size.items() if value < FLAT_SHARE * max(size.values()) and abs(f.amplitudes[lead].t_mv) < SMALLEST_MV]
+    flat = [
+        lead
+        for lead, value in size.items()
+        if value < FLAT_SHARE * max(size.values()) and abs(f.amplitudes[lead].t_mv) < SMALLEST_MV
+    ]
     return {"flat": flat, "leads": "、".join(flat)} if flat else None
 
 
 _B = Severity.BORDERLINE
 RULES = (
     Rule("arm-electrodes-swapped", "左右手电极可能接反", "Arm electrodes probably swapped", _B, _arms),
-    Rule("dextrocardia", "右位心可能，或左右手及胸前电极接反", "Possible dextrocardia, or arm and chest electrodes swapped", _B, _dextrocardia),
     Rule(
-        "right-arm-left-leg-swapped", "右手与左腿电极可能接反", "Right arm and left leg electrodes probably swapped",
-        _B, _right_arm_left_leg,
+        "dextrocardia",
+        "右位心可能，或左右手及胸前电极接反",
+        "Possible dextrocardia, or arm and chest electrodes swapped",
+        _B,
+        _dextrocardia,
     ),
-    Rule("right-leg-electrode-misplaced", "右腿电极可能接错（{leads}导联近于直线）", "Right leg electrode probably misplaced ({leads} nearly flat)", _B, _right_leg),
-)  # fmt: skip
+    Rule(
+        "right-arm-left-leg-swapped",
+        "右手与左腿电极可能接反",
+        "Right arm and left leg electrodes probably swapped",
+        _B,
+        _right_arm_left_leg,
+    ),
+    Rule(
+        "right-leg-electrode-misplaced",
+        "右腿电极可能接错（{leads}导联近于直线）",
+        "Right leg electrode probably misplaced ({leads} nearly flat)",
+        _B,
+        _right_leg,
+    ),
+)

@@ -41,23 +41,50 @@ def _run(f: Findings) -> Evidence | None:
         return None
     inside = f.gaps_ms[first:last]
     rate = 60000 * len(inside) / sum(inside)
-    return {"beats": last - first + 1, "heart_rate_bpm": round(rate)} if rate >= 100 else None  # noqa: PLR2004 - a tachycardia
+    return {"beats": last - first + 1, "heart_rate_bpm": round(rate)} if rate >= 100 else None
 
 
 _B, _A, _C = Severity.BORDERLINE, Severity.ABNORMAL, Severity.CRITICAL
 RULES = (
     Rule("critical-bradycardia", "心室率过缓", "Very slow ventricular rate", _C, _rate_under),
     Rule("pause", "长间歇（RR ≥ 3 秒）", "Pause (RR of 3 s or more)", _C, _pause),
-    Rule("rapid-atrial-fibrillation", "快速心房颤动", "Rapid atrial fibrillation", _C, _fast(FIBRILLATING, "fibrillation_bpm"), "AFIB"),
     Rule(
-        "rapid-svt", "极快室上性心动过速", "Very rapid supraventricular tachycardia",
-        _C, _fast(frozenset({"supraventricular-tachycardia"}), "supraventricular_bpm"), "SVTAC",
+        "rapid-atrial-fibrillation",
+        "快速心房颤动",
+        "Rapid atrial fibrillation",
+        _C,
+        _fast(FIBRILLATING, "fibrillation_bpm"),
+        "AFIB",
     ),
     Rule(
-        "possible-vt", "宽QRS心动过速：室性心动过速不能排除", "Wide complex tachycardia: ventricular tachycardia not excluded",
-        _C, _fast(frozenset({"wide-complex-tachycardia"}), "ventricular_bpm"),
+        "rapid-svt",
+        "极快室上性心动过速",
+        "Very rapid supraventricular tachycardia",
+        _C,
+        _fast(frozenset({"supraventricular-tachycardia"}), "supraventricular_bpm"),
+        "SVTAC",
     ),
-    Rule("ventricular-run", "连续室性搏动（短阵室性心动过速）", "Run of ventricular beats (short ventricular tachycardia)", _A, _run),
+    Rule(
+        "possible-vt",
+        "宽QRS心动过速：室性心动过速不能排除",
+        "Wide complex tachycardia: ventricular tachycardia not excluded",
+        _C,
+        _fast(frozenset({"wide-complex-tachycardia"}), "ventricular_bpm"),
+    ),
+    Rule(
+        "ventricular-run",
+        "连续室性搏动（短阵室性心动过速）",
+        "Run of ventricular beats (short ventricular tachycardia)",
+        _A,
+        _run,
+    ),
     Rule("ventricular-premature-beats", "室性早搏", "Ventricular premature beats", _B, _premature(VENTRICULAR), "PVC"),
-    Rule("supraventricular-premature-beats", "室上性早搏", "Supraventricular premature beats", _B, _premature(SUPRAVENTRICULAR), "PAC"),
-)  # fmt: skip
+    Rule(
+        "supraventricular-premature-beats",
+        "室上性早搏",
+        "Supraventricular premature beats",
+        _B,
+        _premature(SUPRAVENTRICULAR),
+        "PAC",
+    ),
+)

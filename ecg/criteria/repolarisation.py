@@ -34,7 +34,9 @@ def _qt_very_long(f: Findings) -> Evidence | None:
 
 def _qt_short(f: Findings) -> Evidence | None:
     qtc = f.measurements.qtc_ms.fridericia
-    return {"qtc_fridericia_ms": qtc, "limit_ms": SHORT_QTC_MS} if qtc is not None and f.conducted and qtc < SHORT_QTC_MS else None
+    return (
+        {"qtc_fridericia_ms": qtc, "limit_ms": SHORT_QTC_MS} if qtc is not None and f.conducted and qtc < SHORT_QTC_MS else None
+    )
 
 
 def _st_limit(f: Findings, lead: str) -> float:
@@ -120,17 +122,24 @@ def _q_waves(wall: str) -> Callable[[Findings], Evidence | None]:
 
 
 def _tall_t(f: Findings) -> Evidence | None:
-    tall = {name: round(a.t_mv, 2) for name, a in f.amplitudes.items() if name.startswith("V") and a.t_mv >= max(TALL_T_MV, 0.75 * a.r_mv)}
+    tall = {
+        name: round(a.t_mv, 2)
+        for name, a in f.amplitudes.items()
+        if name.startswith("V") and a.t_mv >= max(TALL_T_MV, 0.75 * a.r_mv)
+    }
     return {"t_mv": tall, "leads": "、".join(tall)} if len(tall) >= TALL_T_LEADS and f.rhythm != "paced" else None
 
 
 def _brugada(f: Findings) -> Evidence | None:
-    """Coved: 0.2 mV and more at J in V1 or V2, falling from there into a negative T."""
+    """Look for coved ST: 0.2 mV and more at J in V1 or V2, falling from there into a negative T."""
     at_j, later = f.measurements.st_j_mv or {}, f.st_j60_mv or {}
     coved = {
         lead: at_j[lead]
         for lead in ("V1", "V2")
-        if lead in f.amplitudes and at_j.get(lead, 0) >= BRUGADA_MV and later.get(lead, 1) < at_j[lead] and f.amplitudes[lead].t_mv < 0
+        if lead in f.amplitudes
+        and at_j.get(lead, 0) >= BRUGADA_MV
+        and later.get(lead, 1) < at_j[lead]
+        and f.amplitudes[lead].t_mv < 0
     }
     return {"st_j_mv": coved, "leads": "、".join(coved)} if coved and f.rhythm != "paced" else None
 
@@ -141,8 +150,12 @@ _INFARCTS = {"inferior": "IMI", "anterior": "AMI", "lateral": "LMI"}
 RULES = (
     *(
         Rule(
-            f"{wall}-st-elevation", f"{text.zh}导联ST段抬高（{{leads}}）", f"ST elevation in {text.en} leads ({{leads}})",
-            severity, _st_elevation(wall, critical=severity is _C), "STE_",
+            f"{wall}-st-elevation",
+            f"{text.zh}导联ST段抬高（{{leads}}）",
+            f"ST elevation in {text.en} leads ({{leads}})",
+            severity,
+            _st_elevation(wall, critical=severity is _C),
+            "STE_",
         )
         for wall, (text, _) in WALLS.items()
         for severity in (_C, _A)
@@ -150,15 +163,21 @@ RULES = (
     Rule("st-depression", "ST段压低（{leads}）", "ST depression ({leads})", _A, _st_depression, "STD_"),
     *(
         Rule(
-            f"{wall}-q-waves", f"{text.zh}异常Q波（{{leads}}）：陈旧性心肌梗死不能排除",
-            f"Pathological Q waves in {text.en} leads ({{leads}}): old infarct not excluded", _A, _q_waves(wall), _INFARCTS[wall],
+            f"{wall}-q-waves",
+            f"{text.zh}异常Q波（{{leads}}）：陈旧性心肌梗死不能排除",
+            f"Pathological Q waves in {text.en} leads ({{leads}}): old infarct not excluded",
+            _A,
+            _q_waves(wall),
+            _INFARCTS[wall],
         )
         for wall, (text, _) in WALLS.items()
     ),
     Rule("t-wave-inversion", "T波倒置（{leads}）", "T wave inversion ({leads})", _B, _t_inverted, "INVT"),
-    Rule("tall-t-waves", "T波高耸（{leads}）：注意高钾血症", "Tall T waves ({leads}): think of hyperkalaemia", _A, _tall_t, "HVOLT"),
+    Rule(
+        "tall-t-waves", "T波高耸（{leads}）：注意高钾血症", "Tall T waves ({leads}): think of hyperkalaemia", _A, _tall_t, "HVOLT"
+    ),
     Rule("brugada-pattern", "Brugada样改变（{leads}）", "Brugada pattern ({leads})", _A, _brugada),
     Rule("very-long-qt", "QT间期明显延长", "Very long QT interval", _A, _qt_very_long, "LNGQT"),
     Rule("long-qt", "QT间期延长", "Long QT interval", _B, _qt_long, "LNGQT"),
     Rule("short-qt", "QT间期缩短", "Short QT interval", _B, _qt_short),
-)  # fmt: skip
+)

@@ -12,6 +12,7 @@ from ecg.recording import Millivolts
 
 BRADYCARDIA_BPM, TACHYCARDIA_BPM = 60, 100
 WIDE_MS = 120
+PACED_SHARE = 0.6  # of the beats
 SINUS_AXIS = (-45, 120)
 IRREGULAR = 0.055  # median difference of successive intervals, over the median interval
 CHAOTIC, CHAOTIC_EVIDENCE = 0.15, 1.6
@@ -44,9 +45,13 @@ class RhythmEvidence:
 
     @property
     def p_waves(self) -> bool:
-        """Whether P waves precede the beats; among irregular ones, what points from elsewhere is the end of T and no P."""
+        """Whether P waves precede the beats.
+
+        Among irregular ones, what points from elsewhere is the end of T and no P; what precedes paced ventricles leads nowhere.
+        """
         enough = self.p_evidence >= evidence_needed(self.irregularity)
-        return enough and not (self.irregular and self.elsewhere) and not self.flutter
+        paced = self.paced_share >= PACED_SHARE and (self.qrs_duration_ms or 0) >= WIDE_MS
+        return enough and not (self.irregular and self.elsewhere) and not self.flutter and not paced
 
     @property
     def flutter(self) -> bool:
@@ -73,7 +78,7 @@ def code_of(e: RhythmEvidence) -> str:
     """Return the code of the rhythm; the codes and their wordings are listed in `ecg.statements.RHYTHMS`."""
     if e.heart_rate_bpm is None:
         return SILENT.get((e.signal, e.beats > 0), "not-measurable")
-    if e.paced_share >= 0.6:
+    if e.paced_share >= PACED_SHARE:
         return "paced"
     if e.atrial_rate_bpm is not None:
         return "complete-av-block"

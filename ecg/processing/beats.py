@@ -1,4 +1,4 @@
-"""R peaks from all leads at once: tops of the spatial velocity, judged by a small network that looks at their surroundings twice."""
+"""R peaks from all leads at once: tops of the spatial velocity, judged twice by small networks that see their surroundings."""
 
 import numpy as np
 from numpy.typing import NDArray

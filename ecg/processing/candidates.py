@@ -143,7 +143,8 @@ def _alone(feature: Row, reference: Row, power: NDArray[np.float64], tops: Sampl
 
     def reach(from_s: float, to_s: float) -> NDArray[np.float64]:
         columns = np.clip(tops[:, None] + np.arange(round(from_s * rate), round(to_s * rate) + 1)[None, :], 0, last)
-        return feature[columns]
+        piece: NDArray[np.float64] = feature[columns]
+        return piece
 
     wide = reach(-0.12, 0.12)
     left, right = reach(-NEAR_S, -0.12).max(axis=1), reach(0.12, NEAR_S).max(axis=1)

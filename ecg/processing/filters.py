@@ -157,10 +157,14 @@ def _interpolated(millivolts: Millivolts, rate: float, wanted: int) -> Millivolt
 def moving_mean(values: Millivolts, width: int) -> Millivolts:
     """Return the centred mean over *width* samples along the last axis; the ends are held."""
     width = max(1, width | 1)
-    half = width // 2
-    edges = [(0, 0)] * (values.ndim - 1) + [(half + 1, half)]
-    total = np.cumsum(np.pad(values, edges, mode="edge"), axis=-1)
-    mean: Millivolts = (total[..., width:] - total[..., :-width]) / width
+    half, size = width // 2, values.shape[-1]
+    total = np.empty((*values.shape[:-1], size + width))
+    total[..., 0] = 0.0
+    total[..., 1 : half + 1] = values[..., :1]
+    total[..., half + 1 : half + size + 1] = values
+    total[..., half + size + 1 :] = values[..., -1:]
+    np.cumsum(total, axis=-1, out=total)
+    mean: Millivolts = (total[..., width:] - total[..., :-width]) * (1 / width)
     return mean
 
 

@@ -22,7 +22,9 @@ Detector = Callable[[np.ndarray, float], np.ndarray]
 def one_lead(recording: Recording) -> Recording:
     """Return lead II, or the first lead where there is none."""
     row = recording.rows.get("II", 0)
-    return replace(recording, leads=recording.leads[row : row + 1], millivolts=recording.millivolts[row : row + 1].copy(), resolution_mv=None)
+    return replace(
+        recording, leads=recording.leads[row : row + 1], millivolts=recording.millivolts[row : row + 1].copy(), resolution_mv=None
+    )
 
 
 def _neurokit(method: str) -> Detector:
@@ -61,7 +63,7 @@ def _biosppy(samples: np.ndarray, rate: float) -> np.ndarray:
 
 _PEERS = {
     "neurokit2": ("neurokit2", _neurokit("neurokit")),
-    "neurokit2 koka2022": ("neurokit2", _neurokit("koka2022")),
+    "neurokit2 koka2022": ("ts2vg", _neurokit("koka2022")),  # neurokit2 asks for it there
     "wfdb gqrs": ("wfdb", _gqrs),
     "wfdb xqrs": ("wfdb", _xqrs),
     "sleepecg": ("sleepecg", _sleepecg),
@@ -93,10 +95,10 @@ def ours(recording: Recording) -> tuple[Analysis, float]:
 
 
 def rows_of(waves: dict[str, np.ndarray], wave: str) -> np.ndarray:
-    """Return onset, peak and offset in rows; of the QRS, which has no peak of its own here, the middle."""
+    """Return onset, peak and offset in rows; a QRS without a peak of its own has its middle."""
     on, off = np.asarray(waves[f"{wave}_on"], float), np.asarray(waves[f"{wave}_off"], float)
-    peak = (on + off) / 2 if wave == "qrs" else np.asarray(waves[f"{wave}_peak"], float)
-    return np.stack([on, peak, off], axis=1)
+    rows = np.stack([on, np.asarray(waves.get(f"{wave}_peak", (on + off) / 2), float), off], axis=1)
+    return rows[np.isfinite(rows[:, 1])]
 
 
 def neurokit_waves(samples: np.ndarray, rate: float, method: str) -> dict[str, np.ndarray]:
@@ -113,8 +115,15 @@ def neurokit_waves(samples: np.ndarray, rate: float, method: str) -> dict[str, n
             found = neurokit2.ecg_delineate(clean, peaks, sampling_rate=int(rate), method=method)[1]
         except Exception:  # noqa: BLE001 - whatever a peer raises, it found nothing
             return empty
+    missing = np.full(len(peaks), np.nan)
+
+    def marks(name: str) -> np.ndarray:
+        """Return one mark of every beat; where neurokit2 gives fewer than there are beats it cannot be told whose they are."""
+        given = np.asarray(found.get(name, missing), float)
+        return given if given.size == missing.size else missing
+
     return {
-        f"{wave}_{side}": np.asarray(found.get(f"ECG_{of}_{kind}", np.full(len(peaks), np.nan)), float)[: len(peaks)]
+        f"{wave}_{side}": peaks.astype(float) if (wave, side) == ("qrs", "peak") else marks(f"ECG_{of}_{kind}")
         for wave, of in names.items()
         for side, kind in (("on", "Onsets"), ("peak", "Peaks"), ("off", "Offsets"))
     }

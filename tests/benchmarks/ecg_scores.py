@@ -112,7 +112,7 @@ def _second(values: list[float], *, latest: bool) -> float:
 
 
 def global_intervals(waves: dict[str, dict[str, np.ndarray]], beats: np.ndarray, rate: float) -> dict[str, float | None]:
-    """Return PR, QRS and QT in ms over all leads: of every beat by the second earliest onset and second latest offset; medians."""
+    """Return PR, QRS and QT in ms over all leads: every beat's second earliest onset to second latest offset, the median."""
     found: dict[str, list[float]] = {"pr_interval_ms": [], "qrs_duration_ms": [], "qt_interval_ms": []}
     bounds = np.concatenate([[beats[0] - 1.2 * rate], beats, [beats[-1] + 1.2 * rate]])
     for place, beat in enumerate(beats, 1):

@@ -80,7 +80,9 @@ def _episodes(marks: wfdb.Annotation, samples: int) -> tuple[tuple[int, int], ..
 
 def _marked(row: dict[str, str]) -> Marked:
     header = folder() / row["path"]
-    files = {path.name: path.read_bytes() for path in (header, header.with_suffix(".dat"), header.with_suffix(".mat")) if path.exists()}
+    files = {
+        path.name: path.read_bytes() for path in (header, header.with_suffix(".dat"), header.with_suffix(".mat")) if path.exists()
+    }
     recording = read(files)
     sex, age = _SEX.search(row["labels"]), _AGE.search(row["labels"])
     tags = PatientTags(sex=sex[1] if sex else "", age_years=float(age[1]) if age else None)

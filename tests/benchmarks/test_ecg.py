@@ -1,9 +1,10 @@
-"""The ECG engine on annotated recordings, beside what is freely installed: one table each for beats, waves, statements and time."""
+"""The ECG engine on annotated recordings, beside what is freely installed: beats, waves, statements and time."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -26,7 +27,7 @@ P_SE, P_PPV = 97, 96
 #: Interval -> greatest bias and spread in ms.
 GLOBAL_FLOORS = {"pr_interval_ms": (4, 11), "qrs_duration_ms": (4, 10), "qt_interval_ms": (6, 17)}
 MOST_FALSE_PR = 1 / 12
-CPU_MS = 15
+FASTER = 4.0  # times neurokit2's least work: a figure that holds on a busy machine too
 IMPORT_S = 0.3
 FIBRILLATION = ("atrial-fibrillation", "atrial-flutter")
 STRIP_S = 30
@@ -100,9 +101,8 @@ def test_waves_of_ludb_beside_neurokit():
         return lambda marked, lead: neurokit_waves(np.array(marked.recording.lead(lead)), 500, method)
 
     mine = boundaries(by_us)
-    for who, result in {
-        "ours": mine, "neurokit2 prominence": boundaries(by_neurokit("prominence")), "neurokit2 dwt": boundaries(by_neurokit("dwt"))
-    }.items():  # fmt: skip
+    results = {"ours": mine} | {f"neurokit2 {method}": boundaries(by_neurokit(method)) for method in ("prominence", "dwt")}
+    for who, result in results.items():
         print()
         for wave, each in result.items():
             on, off = np.array(each.on_ms), np.array(each.off_ms)
@@ -164,10 +164,10 @@ def test_fibrillation_in_strips_of_half_a_minute():
         width = int(STRIP_S * rate)
         for first in range(0, whole.shape[1] - width + 1, width):
             share = sum(max(0, min(to, first + width) - max(begin, first)) for begin, to in marked.fibrillation) / width
-            if 0.1 < share < 0.9:  # noqa: PLR2004 - both rhythms in one strip
+            if 0.1 < share < 0.9:
                 continue
             strip = type(marked.recording)("t", marked.recording.leads, rate, whole[:, first : first + width].copy())
-            outcomes.add(marked=share > 0.5, found=analyse(strip).rhythm.code in FIBRILLATION)  # noqa: PLR2004 - the most of it
+            outcomes.add(marked=share > 0.5, found=analyse(strip).rhythm.code in FIBRILLATION)
     print(f"\n  cpsc2021 strips of {STRIP_S} s, fibrillation or flutter: found/there, false/not there, Se Sp PPV: {outcomes}")
     assert outcomes.fn <= 0.05 * (outcomes.tp + outcomes.fn)
     assert outcomes.fp <= 0.05 * (outcomes.tp + outcomes.fp)
@@ -212,7 +212,9 @@ def test_statements_of_ludb_and_cinc2021():
         for code, words in MEANT.items():
             outcomes = Outcomes()
             for marked, codes in said:
-                true = any(label == word or label.startswith(f"{word}:") or label.startswith(f"{word},") for label in marked.labels for word in words)
+                true = any(
+                    label == word or label.startswith((f"{word}:", f"{word},")) for label in marked.labels for word in words
+                )
                 outcomes.add(marked=true, found=bool(codes & ({code} | ALSO.get(code, set()))))
             if outcomes.tp + outcomes.fn:
                 print(f"  {code:40s} {outcomes}")
@@ -220,13 +222,26 @@ def test_statements_of_ludb_and_cinc2021():
                     assert outcomes.fp <= max(1, 0.05 * (outcomes.tp + outcomes.fp))
 
 
+def _neurokit_on_all_leads(marked: Marked) -> float:
+    """Return the CPU seconds of neurokit2's least work on every lead: clean, peaks, delineation by prominence."""
+    begun = time.process_time()
+    for row in marked.recording.millivolts:
+        neurokit_waves(np.array(row), marked.recording.sampling_frequency_hz, "prominence")
+    return time.process_time() - begun
+
+
 def test_one_record_takes_little_time_and_the_package_loads_at_once():
     records = of_set("ludb")
-    for marked in records[:5]:
+    for marked in records[:3]:
         ours(marked.recording)
+        _neurokit_on_all_leads(marked)
     took = np.array([min(ours(marked.recording)[1] for _ in range(3)) for marked in records]) * 1000
+    theirs = np.array([_neurokit_on_all_leads(marked) for marked in records[::10]]) * 1000
     program = "import time; begun = time.perf_counter(); import ecg, ecg.pipeline; print(time.perf_counter() - begun)"
     loaded = min(float(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout) for _ in range(3))
-    print(f"\n  12 leads, 10 s: {np.median(took):.1f} ms CPU, p95 {np.percentile(took, 95):.1f}; import with the engine {loaded:.2f} s")
-    assert np.median(took) <= CPU_MS
+    print(
+        f"\n  12 leads, 10 s: {np.median(took):.1f} ms CPU, p95 {np.percentile(took, 95):.1f}; neurokit2 {np.median(theirs):.0f}"
+    )
+    print(f"  import with the engine {loaded:.2f} s")
+    assert np.median(theirs) >= FASTER * np.median(took)
     assert loaded <= IMPORT_S

@@ -1,7 +1,7 @@
-"""Train the networks that move onsets and offsets to where cardiologists put them, and write their weights into the package.
+"""Train the networks that move onsets and offsets to where cardiologists put them; write their weights into the package.
 
-Run as ``PYTHONPATH=.:tests python -m training.ecg_boundaries`` with TELEMED_TEST_DATA set; with ``--check`` nothing is written and
-four-fold figures are printed, each recording judged by networks that never saw it.
+Run as ``PYTHONPATH=.:tests python -m training.ecg_boundaries`` with TELEMED_TEST_DATA set; with ``--check`` nothing is written
+and four-fold figures are printed, each recording judged by networks that never saw it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,10 @@ def lessons(marked: Marked) -> list[Lesson]:
     gaps = np.diff(peaks) / rate
     result = []
     for shape in median_beat.shapes(signal, peaks, shape_of, rate):
-        around = [float(np.median(np.concatenate([gaps, gaps[:1]])[np.clip(shape.members + shift, 0, gaps.size - 1)])) for shift in (-1, 0)]
+        around = [
+            float(np.median(np.concatenate([gaps, gaps[:1]])[np.clip(shape.members + shift, 0, gaps.size - 1)]))
+            for shift in (-1, 0)
+        ]
         leads = delineation.by_rule(shape, usable, rate, *around)
         surroundings = Surroundings.of(shape, usable, rate, (around[0], around[1]))
         for mark in VIEWS:
@@ -103,7 +106,7 @@ def check(taught: list[Lesson]) -> None:
                     rate = lesson.surroundings.rate
                     ruled += [*np.repeat(1000 * (lesson.ruled - lesson.marked) / rate, lesson.beats)]
                     moved += [*np.repeat(1000 * (at - lesson.marked) / rate, lesson.beats)]
-        before, after = (np.array([each for each in values if abs(each) < 150]) for values in (ruled, moved))  # noqa: PLR2004 - EC57
+        before, after = (np.array([each for each in values if abs(each) < 150]) for values in (ruled, moved))
         print(f"{mark:8s} {before.mean():+6.1f}+-{before.std():4.1f} -> {after.mean():+6.1f}+-{after.std():4.1f} ms")
 
 

@@ -30,7 +30,13 @@ class Example:
 
 
 def fitted(
-    examples: Sequence[Example], hidden: int, *, alpha: float = 1e-2, rounds: int = 40, furthest: float = np.inf, numbers: bool = False
+    examples: Sequence[Example],
+    hidden: int,
+    *,
+    alpha: float = 1e-2,
+    rounds: int = 40,
+    furthest: float = np.inf,
+    numbers: bool = False,
 ) -> Network:
     """Return a network with one hidden layer: log odds of yes, or *numbers* by least squares; *alpha* holds weights small."""
     inputs = np.concatenate([example.inputs for example in examples])
