@@ -51,7 +51,7 @@ def _right_ventricle(f: Findings) -> Evidence | None:
 
 def _left_atrium(f: Findings) -> Evidence | None:
     duration, v1 = f.measurements.p_duration_ms, f.amplitudes.get("V1")
-    if duration is None or v1 is None or f.rhythm in FIBRILLATING or v1.p_late_mv_ms > MORRIS_MV_MS or duration < LONG_P_MS:
+    if duration is None or v1 is None or f.rhythm in FIBRILLATING or (v1.p_late_mv_ms > MORRIS_MV_MS and duration < LONG_P_MS):
         return None
     return {"p_duration_ms": duration, "morris_v1_mv_ms": round(v1.p_late_mv_ms, 1)}
 

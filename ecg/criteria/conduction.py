@@ -9,7 +9,7 @@ from ecg.measures.amplitudes import Amplitudes
 COMPLETE_MS, INCOMPLETE_MS = 120, 110
 UNSPECIFIC_MS = 125  # over all leads a QRS measures some 5 ms more than in the one lead the limit of 120 was made for
 LONG_PR_MS, SHORT_PR_MS, DELTA_PR_MS = 200, 110, 120
-R2_MV, WIDE_S_MS, LATE_R_MS = 0.10, 40, 55
+R2_MV, SMALL_R2_MV, WIDE_S_MS, LATE_R_MS = 0.10, 0.06, 40, 55
 SLUR_MS, SLURRED_LEADS = 30, 6
 DROPPED = (1.85, 2.15)  # of the usual interval
 
@@ -59,6 +59,12 @@ def _right(f: Findings) -> bool:
     v1, one, v6 = leads
     late = v1.r2_mv >= max(R2_MV, v1.r_mv) or (v1.r_mv > -v1.s_mv and v1.r_mv >= R2_MV and v1.peak_ms >= LATE_R_MS)
     return late and max(one.s_ms, v6.s_ms) >= WIDE_S_MS
+
+
+def _slightly_right(f: Findings) -> bool:
+    """Tell whether V1 has a small R' behind its S."""
+    leads = _leads(f, "V1")
+    return leads is not None and leads[0].r2_mv >= SMALL_R2_MV and leads[0].s_mv < 0
 
 
 def _left(f: Findings) -> bool:
@@ -150,7 +156,7 @@ RULES = (
         "不完全性右束支传导阻滞",
         "Incomplete right bundle branch block",
         _B,
-        _block(_right, 90, COMPLETE_MS),
+        _block(_slightly_right, 90, COMPLETE_MS),
         "IRBBB",
     ),
     Rule(

@@ -24,6 +24,8 @@ def _arms(f: Findings) -> Evidence | None:
     net_avr, net_v6 = _net(f, "aVR"), _net(f, "V6")
     if f.rhythm in VENTRICULAR or net_avr is None or net_v6 is None or not _inverted(f, "I") or net_avr <= 0:
         return None
+    if _right_arm_left_leg(f) is not None:
+        return None
     return {"net_qrs_mv": {lead: round(_net(f, lead) or 0.0, 2) for lead in ("I", "aVR", "V6")}} if net_v6 > 0 else None
 
 
@@ -37,16 +39,13 @@ def _dextrocardia(f: Findings) -> Evidence | None:
 
 
 def _right_arm_left_leg(f: Findings) -> Evidence | None:
-    """II upside down with an upright aVR, and V6 upright."""
-    net_avr, net_v6 = _net(f, "aVR"), _net(f, "V6")
-    told = (
-        _inverted(f, "II") and _inverted(f, "aVF") and net_avr is not None and net_avr > 0 and net_v6 is not None and net_v6 > 0
-    )
-    return (
-        {"net_qrs_mv": {lead: round(_net(f, lead) or 0.0, 2) for lead in ("II", "aVR", "V6")}}
-        if told and f.rhythm not in VENTRICULAR
-        else None
-    )
+    """II upside down with an upright aVR, and V6 upright; with swapped arms it is I that is turned over most."""
+    net = {lead: _net(f, lead) for lead in ("I", "II", "aVR", "V6")}
+    known = {lead: round(value, 2) for lead, value in net.items() if value is not None}
+    if len(known) < len(net) or f.rhythm in VENTRICULAR or not (_inverted(f, "II") and _inverted(f, "aVF")):
+        return None
+    told = known["II"] < known["I"] and known["aVR"] > 0 and known["V6"] > 0
+    return {"net_qrs_mv": known} if told else None
 
 
 def _right_leg(f: Findings) -> Evidence | None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -220,6 +221,28 @@ def test_statements_of_ludb_and_cinc2021():
                 print(f"  {code:40s} {outcomes}")
                 if code == "atrial-fibrillation":
                     assert outcomes.fp <= max(1, 0.05 * (outcomes.tp + outcomes.fp))
+
+
+#: What I, II, III, aVR, aVL and aVF show when two electrodes change places (row, sign), and what is to be said then.
+SWAPS = {
+    "arm-electrodes-swapped": ((0, -1), (2, 1), (1, 1), (4, 1), (3, 1), (5, 1)),
+    "right-arm-left-leg-swapped": ((2, -1), (1, -1), (0, -1), (5, 1), (4, 1), (3, 1)),
+}
+HINTS = {*SWAPS, "dextrocardia", "right-leg-electrode-misplaced"}
+
+
+def test_electrodes_swapped_on_real_recordings():
+    records = [marked.recording for name in ("ludb", "cinc2021") for marked in of_set(name)]
+    false = sum(bool(HINTS & _said(analyse(recording))) for recording in records)
+    print(f"\n  hints where nothing was swapped: {false} of {len(records)}")
+    for code, rows in SWAPS.items():
+        found = named = 0
+        for recording in records:
+            samples = np.array(recording.millivolts)
+            samples[:6] = [sign * recording.millivolts[row] for row, sign in rows]
+            said = HINTS & _said(analyse(replace(recording, millivolts=samples, resolution_mv=None)))
+            found, named = found + bool(said), named + (code in said)
+        print(f"  {code:28s} noticed {found}, named {named} of {len(records)}")
 
 
 def _neurokit_on_all_leads(marked: Marked) -> float:

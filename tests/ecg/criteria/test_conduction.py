@@ -33,7 +33,9 @@ NORMAL = {
 def said(rhythm: str = "sinus-rhythm", sex: str = "M", axis: int = 50, **changed: Amplitudes | int) -> set[str]:
     leads = {name: value for name, value in changed.items() if isinstance(value, Amplitudes)}
     numbers = {name: value for name, value in changed.items() if not isinstance(value, Amplitudes)}
-    measured = Measurements(**{"heart_rate_bpm": 70, "pr_interval_ms": 160, "qrs_duration_ms": 92, "qrs_axis_deg": axis, **numbers})
+    measured = Measurements(
+        **{"heart_rate_bpm": 70, "pr_interval_ms": 160, "qrs_duration_ms": 92, "qrs_axis_deg": axis, **numbers}
+    )
     findings = Findings(measured, rhythm, SINUS, {}, None, amplitudes={**NORMAL, **leads}, sex=sex, age_years=50)
     rules = (*conduction.RULES, *chambers.RULES, *repolarisation.RULES)
     return {rule.code for rule in rules if rule.when(findings) is not None}
@@ -71,7 +73,11 @@ def test_left_axis_with_rs_below_is_a_left_anterior_block():
 
 
 def test_cornell_voltage_depends_on_the_sex():
-    tall = {"aVL": replace(NORMAL["aVL"], r_mv=0.9), "V3": replace(NORMAL["V3"], s_mv=-1.4), "V4": replace(NORMAL["V4"], s_mv=-0.2)}
+    tall = {
+        "aVL": replace(NORMAL["aVL"], r_mv=0.9),
+        "V3": replace(NORMAL["V3"], s_mv=-1.4),
+        "V4": replace(NORMAL["V4"], s_mv=-0.2),
+    }
     assert "left-ventricular-hypertrophy" in said(sex="F", **tall)
     assert "left-ventricular-hypertrophy" not in said(sex="M", **tall)
 

@@ -13,7 +13,9 @@ PEAKS = np.arange(200, 4900, 460)
 
 def leads(waves: np.ndarray) -> np.ndarray:
     drawn = sum(np.exp(-(((TIMES * RATE - peak) / 8) ** 2)) for peak in PEAKS)
-    return np.stack([gain * waves + drawn for gain in (1.0, 0.8, -0.6, 0.5, 0.9)]) + np.random.default_rng(2).normal(0, 0.01, (5, TIMES.size))
+    return np.stack([gain * waves + drawn for gain in (1.0, 0.8, -0.6, 0.5, 0.9)]) + np.random.default_rng(2).normal(
+        0, 0.01, (5, TIMES.size)
+    )
 
 
 @pytest.mark.parametrize("per_minute", [230, 280, 320])
