@@ -237,7 +237,8 @@ def _analyse(data: bytes) -> dict[str, Any]:
     from ecg.pipeline import analyse  # noqa: PLC0415 - see above
 
     try:
-        return analyse(read({"recording": data})).as_json()
+        recording = read({"recording": data})
+        return analyse(recording).beside(recording).as_json()
     except EcgError as error:
         raise Invalid(str(error), code="ecg-unreadable") from error
 

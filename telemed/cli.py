@@ -56,14 +56,16 @@ def _send(options: argparse.Namespace) -> int:
 
 
 def _ecg(options: argparse.Namespace) -> int:
+    from ecg.formats import Declared  # noqa: PLC0415 - see _serve
     from telemed import recording  # noqa: PLC0415 - see _serve
 
+    declared = Declared(options.gain_uv, options.rate, tuple(options.leads.split(",")) if options.leads else None)
     if options.svg:
-        recording.draw(options.file, options.svg)
+        recording.draw(options.file, options.svg, declared)
     elif options.dicom:
-        recording.convert(options.file, options.dicom)
+        recording.convert(options.file, options.dicom, declared)
     else:
-        analysis = recording.analyse(options.file)
+        analysis = recording.analyse(options.file, declared)
         print(json.dumps(analysis.as_json(), ensure_ascii=False) if options.json else recording.told(analysis))
     return 0
 
@@ -222,6 +224,9 @@ def _parser() -> argparse.ArgumentParser:
 
     made = command("ecg", _ecg, "analyse one ECG recording", settings=False)
     made.add_argument("file", type=Path, metavar="FILE")
+    made.add_argument("--gain-uv", type=float, metavar="UV", help="microvolts of one unit, for a file that does not say")
+    made.add_argument("--rate", type=float, metavar="HZ", help="samples a second, for a file that does not say")
+    made.add_argument("--leads", metavar="I,II,...", help="the leads in their order, for a file that does not name them")
     form = made.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the analysis as JSON")
     form.add_argument("--svg", type=Path, metavar="OUT", help="draw it on calibrated paper")
