@@ -28,7 +28,7 @@ P_SE, P_PPV = 97, 96
 #: Interval -> greatest bias and spread in ms.
 GLOBAL_FLOORS = {"pr_interval_ms": (4, 11), "qrs_duration_ms": (4, 10), "qt_interval_ms": (6, 17)}
 MOST_FALSE_PR = 1 / 12
-FASTER = 4.0  # times neurokit2's least work: a figure that holds on a busy machine too
+FASTER = 3.0  # times neurokit2's least work: a figure that holds on a busy machine too
 IMPORT_S = 0.3
 FIBRILLATION = ("atrial-fibrillation", "atrial-flutter")
 STRIP_S = 30

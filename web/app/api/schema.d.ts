@@ -808,6 +808,8 @@ export interface components {
             leads: string[];
             /** R Peaks */
             r_peaks: number[];
+            /** Beats */
+            beats: string[];
             /** Delineation */
             delineation: {
                 [key: string]: {
@@ -1599,6 +1601,8 @@ export interface components {
             evidence: {
                 [key: string]: unknown;
             };
+            /** Scp */
+            scp: string | null;
         };
         /**
          * Study
