@@ -25,13 +25,15 @@ from dicom_node.access import Access
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.journal import JournalReader
+from dicom_node.archive.rereading import Rereading
 from dicom_node.archive.settling import Settling
 from dicom_node.archive.tables import instance_table
 from dicom_node.archive.verification import differences as archive_differences
 from dicom_node.conformance import statement
+from dicom_node.forwarding.sending import Forwarding
 from dicom_node.node import DicomNode
 from dicom_node.services.exchange import Service
-from dicom_node.services.mpps import Performed
+from dicom_node.services.mpps import Performed, expected_instances
 from dicom_node.services.query_retrieve import Finding
 from dicom_node.services.retrieval import Getting, Moving
 from dicom_node.services.storage_commitment import Commitments, Committing, Reporting
@@ -118,10 +120,12 @@ def house(config: Config, store: Kept) -> House:
         processes=config.node_processes or len(os.sched_getaffinity(0)),
     )
     workers = (
-        Settling(database, chronicle, quiet_s=config.quiet_s),
+        Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
         QueueWatch(database, chronicle),
+        Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
+        Forwarding(database, chronicle, archive, aet=config.aet),
     )
     application = make_application(
         database=database,
@@ -142,7 +146,7 @@ def _services(config: Config, store: Kept, commitments: Commitments) -> tuple[Se
     """Build every service of the node beside storage and verification."""
     database, chronicle, archive = store.database, store.chronicle, store.archive
     return (
-        Finding(database, visible_to_equipment, aet=config.aet),
+        Finding(database, chronicle, visible_to_equipment, aet=config.aet),
         Moving(database, chronicle, archive, visible_to_equipment, aet=config.aet),
         Getting(database, chronicle, archive, visible_to_equipment, aet=config.aet),
         Committing(commitments),

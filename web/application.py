@@ -21,6 +21,7 @@ from web.accounts.passwords import Passwords
 from web.api.openapi import document
 from web.api.operations import PREFIX, route
 from web.api.table import OPERATIONS
+from web.denials import DENIED, denials, new_memory
 from web.dicomweb import routes as dicomweb
 from web.live.hub import Hub
 from web.live.socket import live
@@ -82,7 +83,8 @@ def make_application(
     their modalities are to send to.
     """
     imaging = Imaging(confinement)
-    app = web.Application(middlewares=[middleware.observe, problems, middleware.guard], client_max_size=LARGEST_BODY)
+    around = [middleware.observe, problems, middleware.guard, denials, middleware.catch_up]
+    app = web.Application(middlewares=around, client_max_size=LARGEST_BODY)
     app[keys.DATABASE] = database
     app[keys.CHRONICLE] = chronicle
     app[keys.CLOCK] = chronicle.clock
@@ -98,6 +100,7 @@ def make_application(
     app[keys.OPENAPI] = json.dumps(document(OPERATIONS), ensure_ascii=False).encode()
     app[health.CHECKS] = {"database": database.is_up, **(checks or {})}
     app[pages.STATIC] = static_folder
+    app[DENIED] = new_memory()
     app[TABLES] = Tables(ice_servers)
     dicomweb.prepare(app)
     app.add_routes(ROUTES)

@@ -7,11 +7,13 @@ import math
 import re
 import struct
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from dicom_node.archive.charset import Legibility, PersonName, charsets_of, decode, person_name
-from dicom_node.archive.scan import Scanned, holds, scan
+from dicom_node.archive.scan import EXPLICIT_BIG_ENDIAN, holds, scan
 from telemed.kernel.errors import Invalid
 
 #: Characters that are safe in a URL and a log; PS3.5 9.1 allows only digits and dots, some equipment does not know.
@@ -22,6 +24,8 @@ _INT4 = (1 << 31) - 1
 _MAX_VALUES = 16
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
+_ISSUER_QUALIFIERS = 0x00100024
+_ENTITY = frozenset({0x00400032})
 
 #: tag -> (keyword, how it is read), by the level that keeps it in its "attributes".
 _STUDY = {0x00080080: ("InstitutionName", "text"), 0x00101010: ("PatientAge", "text")}
@@ -43,6 +47,9 @@ _INSTANCE = {
     0x00200012: ("AcquisitionNumber", "integer"),
     0x00200032: ("ImagePositionPatient", "decimals"),
     0x00200037: ("ImageOrientationPatient", "decimals"),
+    0x00201002: ("ImagesInAcquisition", "integer"),
+    0x00201208: ("NumberOfStudyRelatedInstances", "integer"),
+    0x00201209: ("NumberOfSeriesRelatedInstances", "integer"),
     0x00280002: ("SamplesPerPixel", "short"),
     0x00280004: ("PhotometricInterpretation", "text"),
     0x00280030: ("PixelSpacing", "decimals"),
@@ -60,10 +67,14 @@ _ECG = frozenset(f"1.2.840.10008.5.1.4.1.1.9.1.{number}" for number in (1, 2, 3,
 _SENSITIVITY = (0x54000100, 0x003A0200, 0x003A0210)
 
 _OWN_COLUMNS = {
-    _SPECIFIC_CHARACTER_SET, 0x00080016, 0x00080018, 0x00080020, 0x00080030, 0x00080050, 0x00080060, 0x00080090, 0x00080201,
+    _SPECIFIC_CHARACTER_SET, _ISSUER_QUALIFIERS,
+    0x00080016, 0x00080018, 0x00080020, 0x00080030, 0x00080050, 0x00080060, 0x00080090, 0x00080201,
     0x00081030, 0x0008103E, 0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040, 0x00180015, 0x0020000D, 0x0020000E,
     0x00200010, 0x00200011, 0x00200013, 0x00280008, 0x00280010, 0x00280011,
 }  # fmt: skip
+#: What differs from one instance of a series to the next.
+_OF_INSTANCE = frozenset(_INSTANCE.keys() | {0x00080016, 0x00080018, 0x00200013, 0x00280008, 0x00280010, 0x00280011})
+_REMEMBERED, _REMEMBERED_BYTES = 64, 4096
 _WANTED = frozenset(_OWN_COLUMNS | _STUDY.keys() | _SERIES.keys() | _INSTANCE.keys())
 
 
@@ -71,7 +82,8 @@ _WANTED = frozenset(_OWN_COLUMNS | _STUDY.keys() | _SERIES.keys() | _INSTANCE.ke
 class Header:
     """One object's identity and description; texts are decoded, bounded and without control characters.
 
-    Absent texts are empty, absent numbers None. Dates are YYYYMMDD or empty.
+    Absent texts are empty, absent numbers None. Dates are YYYYMMDD or empty. *issuer_entity* is the Universal Entity ID of
+    the Issuer of Patient ID Qualifiers (PS3.3 10.15).
     """
 
     sop_class_uid: str
@@ -102,6 +114,7 @@ class Header:
     study_attributes: Mapping[str, Any]
     series_attributes: Mapping[str, Any]
     instance_attributes: Mapping[str, Any]
+    issuer_entity: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON, from which `from_json` makes it again."""
@@ -118,8 +131,8 @@ class Header:
         return cls(**{**plain, "patient_name": name, "patient_name_raw": bytes.fromhex(plain["patient_name_raw"])})
 
 
-def read_header(data: memoryview, transfer_syntax_uid: str) -> Header:
-    """Read the data set *data*, encoded in *transfer_syntax_uid*.
+def read_header(data: memoryview, transfer_syntax_uid: str, assumed_charset: str = "") -> Header:
+    """Read the data set *data*, encoded in *transfer_syntax_uid*; *assumed_charset* as in `charset.decode`.
 
     Raises
     ------
@@ -127,8 +140,8 @@ def read_header(data: memoryview, transfer_syntax_uid: str) -> Header:
         code "unreadable" when it cannot be walked to its end, "identifiers" when a UID is missing or malformed,
         "uncalibrated" when it is an ECG none of whose channels says what its numbers mean.
     """
-    values = _Values(scan(data, transfer_syntax_uid, _WANTED))
-    physician = values.name(0x00080090)
+    scanned = scan(data, transfer_syntax_uid, _WANTED)
+    values = _Values(scanned.values, assumed_charset, little_endian=scanned.little_endian)
     sop_class_uid = values.uid(0x00080016, "SOP Class UID")
     if sop_class_uid in _ECG and not holds(data, transfer_syntax_uid, _SENSITIVITY):
         raise Invalid(
@@ -136,46 +149,76 @@ def read_header(data: memoryview, transfer_syntax_uid: str) -> Header:
             code="uncalibrated",
         )
     return Header(
+        **_of_series(scanned.values, assumed_charset),
         sop_class_uid=sop_class_uid,
         sop_instance_uid=values.uid(0x00080018, "SOP Instance UID"),
-        study_instance_uid=values.uid(0x0020000D, "Study Instance UID"),
-        series_instance_uid=values.uid(0x0020000E, "Series Instance UID"),
-        patient_id=values.identifier(0x00100020),
-        issuer=values.identifier(0x00100021),
-        patient_name=values.name(0x00100010),
-        patient_name_raw=values.raw(0x00100010)[:400],
-        sex=values.text(0x00100040, 16),
-        birth_date=values.date(0x00100030),
-        accession_number=values.identifier(0x00080050),
-        study_id=values.identifier(0x00200010),
-        study_description=values.text(0x00081030, 200),
-        study_date=values.date(0x00080020),
-        study_time=values.text(0x00080030, 16).replace(":", ""),
-        utc_offset_minutes=values.offset(0x00080201),
-        referring_physician=f"{physician.alphabetic}={physician.ideographic}={physician.phonetic}".rstrip("=")[:200],
-        modality=values.text(0x00080060, 16) or "OT",
-        series_number=values.integer(0x00200011),
-        series_description=values.text(0x0008103E, 200),
-        body_part=values.text(0x00180015, 80),
         instance_number=values.integer(0x00200013),
         rows=values.short(0x00280010),
         columns=values.short(0x00280011),
         frames=max(values.integer(0x00280008) or 1, 1),
-        study_attributes=values.attributes(_STUDY),
-        series_attributes=values.attributes(_SERIES),
-        instance_attributes=values.attributes(_INSTANCE) | values.presence(),
+        instance_attributes=values.attributes(_INSTANCE) | _presence(scanned.present),
+        issuer_entity=_universal_entity(values.raw(_ISSUER_QUALIFIERS), transfer_syntax_uid),
     )
+
+
+def _of_series(values: Mapping[int, bytes], assumed_charset: str) -> Mapping[str, Any]:
+    """Return what the instances of one series have in common: read once for many that come one after the other."""
+    shared = tuple((tag, value) for tag, value in values.items() if tag not in _OF_INSTANCE)
+    short = sum(len(value) for _, value in shared) <= _REMEMBERED_BYTES
+    return _read_series(shared, assumed_charset) if short else _read_series.__wrapped__(shared, assumed_charset)
+
+
+@lru_cache(_REMEMBERED)
+def _read_series(shared: tuple[tuple[int, bytes], ...], assumed_charset: str) -> Mapping[str, Any]:
+    values = _Values(dict(shared), assumed_charset)
+    physician = values.name(0x00080090)
+    return {
+        "study_instance_uid": values.uid(0x0020000D, "Study Instance UID"),
+        "series_instance_uid": values.uid(0x0020000E, "Series Instance UID"),
+        "patient_id": values.identifier(0x00100020),
+        "issuer": values.identifier(0x00100021),
+        "patient_name": values.name(0x00100010),
+        "patient_name_raw": values.raw(0x00100010)[:400],
+        "sex": values.text(0x00100040, 16),
+        "birth_date": values.date(0x00100030),
+        "accession_number": values.identifier(0x00080050),
+        "study_id": values.identifier(0x00200010),
+        "study_description": values.text(0x00081030, 200),
+        "study_date": values.date(0x00080020),
+        "study_time": values.text(0x00080030, 16).replace(":", ""),
+        "utc_offset_minutes": values.offset(0x00080201),
+        "referring_physician": f"{physician.alphabetic}={physician.ideographic}={physician.phonetic}".rstrip("=")[:200],
+        "modality": values.text(0x00080060, 16) or "OT",
+        "series_number": values.integer(0x00200011),
+        "series_description": values.text(0x0008103E, 200),
+        "body_part": values.text(0x00180015, 80),
+        "study_attributes": values.attributes(_STUDY),
+        "series_attributes": values.attributes(_SERIES),
+    }
+
+
+def _universal_entity(items: bytes, transfer_syntax_uid: str) -> str:
+    """Return the Universal Entity ID (0040,0032) of a sequence's first item; empty when there is none that can be read."""
+    if not items:
+        return ""
+    try:
+        item = scan(memoryview(items)[8:], EXPLICIT_BIG_ENDIAN if transfer_syntax_uid == EXPLICIT_BIG_ENDIAN else "", _ENTITY)
+    except Invalid:
+        return ""
+    return _Values(item.values, "").identifier(min(_ENTITY))
 
 
 class _Values:
     """The raw values of one data set, each read as its VR says."""
 
-    def __init__(self, scanned: Scanned) -> None:
-        self._scanned = scanned
-        self._charsets = charsets_of(scanned.values.get(_SPECIFIC_CHARACTER_SET, b""))
+    def __init__(self, values: Mapping[int, bytes], assumed_charset: str, *, little_endian: bool = True) -> None:
+        self._values = values
+        self._short = "<H" if little_endian else ">H"
+        self._assumed = assumed_charset
+        self._charsets = charsets_of(values.get(_SPECIFIC_CHARACTER_SET, b""))
 
     def raw(self, tag: int) -> bytes:
-        return self._scanned.values.get(tag, b"")
+        return self._values.get(tag, b"")
 
     def uid(self, tag: int, what: str) -> str:
         uid = self.raw(tag).strip(b"\0 \t\r\n").decode("ascii", "replace")
@@ -186,15 +229,15 @@ class _Values:
         return uid
 
     def text(self, tag: int, limit: int) -> str:
-        return decode(self.raw(tag)[: 8 * limit], self._charsets).value[:limit].strip()
+        return decode(self.raw(tag)[: 8 * limit], self._charsets, self._assumed).value[:limit].strip()
 
     def identifier(self, tag: int) -> str:
         """Return the text; an overlong one is cut, but never made equal to another."""
-        text = decode(self.raw(tag), self._charsets).value
+        text = decode(self.raw(tag), self._charsets, self._assumed).value
         return text if len(text) <= 80 else f"{text[:60]}~{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     def name(self, tag: int) -> PersonName:
-        name = person_name(self.raw(tag)[:2000], self._charsets)
+        name = person_name(self.raw(tag)[:2000], self._charsets, self._assumed)
         return PersonName(name.alphabetic[:200], name.ideographic[:200], name.phonetic[:200], name.legibility)
 
     def date(self, tag: int) -> str:
@@ -221,7 +264,7 @@ class _Values:
         raw = self.raw(tag)
         if len(raw) < 2:
             return None
-        number: int = struct.unpack_from("<H" if self._scanned.little_endian else ">H", raw)[0]
+        number: int = struct.unpack_from(self._short, raw)[0]
         return number
 
     def decimals(self, tag: int) -> list[float]:
@@ -243,6 +286,7 @@ class _Values:
         found = {keyword: readers[how](tag) for tag, (keyword, how) in wanted.items() if self.raw(tag)}
         return {keyword: value for keyword, value in found.items() if value not in ("", [], None)}
 
-    def presence(self) -> dict[str, bool]:
-        found = {keyword: True for tag, keyword in _PRESENCE.items() if tag in self._scanned.present}
-        return found | ({"PixelData": True} if self._scanned.present & _PIXELS else {})
+
+def _presence(present: AbstractSet[int]) -> dict[str, bool]:
+    found = {keyword: True for tag, keyword in _PRESENCE.items() if tag in present}
+    return found | ({"PixelData": True} if present & _PIXELS else {})

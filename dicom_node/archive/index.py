@@ -7,14 +7,17 @@ or (in `search`) a condition over `study_table` that says what may be seen.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select
 
 from dicom_node.archive.charset import display_name
-from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
+from dicom_node.archive.completeness import Missing
+from dicom_node.archive.matching import folded
+from dicom_node.archive.naming import asked_for
+from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table, word_table
 from telemed.kernel.errors import NotFound
 
 #: Where a data set does not say its offset (0008,0201), its times are Chinese standard time: the whole country has one zone.
@@ -31,7 +34,8 @@ class Patient:
 
     *variant* is above 0 when another person already has the same patient ID there: they are kept apart, never merged.
     *name* is the alphabetic group as in the data set ("WANG^Fang"), *name_legibility* one of charset.Legibility;
-    *name_raw* holds the received bytes of the name. *birth_date* is YYYYMMDD or empty.
+    *name_raw* holds the received bytes of the name. *birth_date* is YYYYMMDD or empty. *issuer_entity* is the Universal
+    Entity ID of the issuer. *merged_into* is the key of the patient that a person said this one is.
     """
 
     id: str
@@ -46,6 +50,8 @@ class Patient:
     name_legibility: str
     sex: str
     birth_date: str
+    issuer_entity: str = ""
+    merged_into: str | None = None
 
     @property
     def display_name(self) -> str:
@@ -57,7 +63,9 @@ class Patient:
 class Study:
     """One study. Dates are YYYYMMDD and times HHMMSS.FFFFFF as in the data set, empty when absent.
 
-    *settled_at* is None while more may come. *attributes* holds further values by DICOM keyword.
+    *settled_at* is None while more may come; *proof* says how the last settling knew (`completeness.Proof`), *missing* what
+    seemed not to have come. *attributes* holds further values by DICOM keyword. *received_patient_key* is the patient that
+    the objects themselves name, where a merge shows the study with another one; else None.
     """
 
     id: str
@@ -78,6 +86,9 @@ class Study:
     first_received_at: datetime
     last_received_at: datetime
     settled_at: datetime | None
+    proof: str | None
+    missing: tuple[Missing, ...]
+    received_patient_key: str | None
     patient: Patient
 
     @property
@@ -144,7 +155,9 @@ class Instance:
         return "image" if self.rows and self.columns and self.attributes.get("PixelData") else "other"
 
 
-_PATIENT_COLUMNS = [column.label(f"of_patient:{column.name}") for column in patient_table.c if column.name != "name_folded"]
+_STUDY_FIELDS = [field.name for field in fields(Study) if field.name != "patient"]
+_SHOWN = tuple(one.name for one in fields(Patient))
+_PATIENT_COLUMNS = [patient_table.c[name].label(f"of_patient:{name}") for name in _SHOWN]
 
 
 def select_studies() -> Select[Any]:
@@ -154,14 +167,15 @@ def select_studies() -> Select[Any]:
 
 def study_from(row: Mapping[Any, Any]) -> Study:
     """Build a Study from a row of `select_studies()`."""
-    fields = {column.name: row[column.name] for column in study_table.c}
-    patient = Patient(**{column.name.removeprefix("of_patient:"): row[column.name] for column in _PATIENT_COLUMNS})
-    return Study(**{**fields, "modalities": tuple(fields["modalities"]), "patient": patient})
+    values = {name: row[name] for name in _STUDY_FIELDS}
+    missing = tuple(Missing(**one) for one in values["missing"] or ())
+    patient = Patient(**{name: row[f"of_patient:{name}"] for name in _SHOWN})
+    return Study(**{**values, "modalities": tuple(values["modalities"]), "missing": missing, "patient": patient})
 
 
 def patient_from(row: Mapping[Any, Any]) -> Patient:
     """Build a Patient from a row that holds every column of patient_table under its own name."""
-    return Patient(**{column.name: row[column.name] for column in patient_table.c if column.name != "name_folded"})
+    return Patient(**{name: row[name] for name in _SHOWN})
 
 
 def series_from(row: Mapping[Any, Any]) -> Series:
@@ -194,12 +208,43 @@ def studies(db: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, 
 
 
 def studies_of_patient(db: Connection, institution: str, patient_id: str) -> list[Study]:
-    """Return every study *institution* holds under *patient_id*, newest first; an empty ID has none."""
+    """Return every study *institution* holds under *patient_id*, newest first; an empty ID has none.
+
+    Those of patients that a person said to be the same are among them.
+    """
     if not patient_id:
         return []
     mine = (patient_table.c.institution == institution) & (patient_table.c.patient_id == patient_id)
     newest = (study_table.c.study_date.desc(), study_table.c.study_time.desc(), study_table.c.id)
-    return [study_from(row) for row in db.execute(select_studies().where(mine).order_by(*newest)).mappings()]
+    return [study_from(row) for row in db.execute(select_studies().where(of_persons(mine)).order_by(*newest)).mappings()]
+
+
+def of_persons(named: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition over study_table for the studies of whoever fits *named*, a condition over patient_table.
+
+    A patient that was merged into another still leads to that person.
+    """
+    known = select(func.coalesce(patient_table.c.merged_into, patient_table.c.id)).where(named).correlate(None)
+    return study_table.c.patient_key.in_(known)
+
+
+def names_begin(text: str) -> ColumnElement[bool]:
+    """Return the condition over patient_table for names with words that begin as *text* does (see `naming`)."""
+    return or_(false(), *(and_(*(_begins(word) for word in words)) for words in asked_for(text)))
+
+
+def ids_begin(text: str) -> ColumnElement[bool]:
+    """Return the condition over patient_table for patient IDs that begin as *text* does, whatever the case."""
+    return _between(patient_table.c.patient_id_folded, folded(text))
+
+
+def _begins(word: str) -> ColumnElement[bool]:
+    return patient_table.c.id.in_(select(word_table.c.patient_key).where(_between(word_table.c.word, word)))
+
+
+def _between(column: ColumnElement[str], beginning: str) -> ColumnElement[bool]:
+    """Return the condition for texts that begin so, as a range: what a LIKE finds by an index only here and there."""
+    return (column >= beginning) & (column < beginning + "\U0010ffff")
 
 
 def series_of(db: Connection, study_id: str) -> list[Series]:
@@ -230,6 +275,12 @@ def study_of_instance(db: Connection, institution: str, sop_instance_uid: str) -
     kept = instance(db, institution, sop_instance_uid)
     query = select_studies().join(series_table, series_table.c.study_id == study_table.c.id)
     return study_from(db.execute(query.where(series_table.c.id == kept.series_id)).mappings().one())
+
+
+def arrived_since(db: Connection, study_id: str, at: datetime) -> int:
+    """Count the instances of the study row *study_id* that were received after *at*."""
+    query = select(func.count()).select_from(instance_table).join(series_table, series_table.c.id == instance_table.c.series_id)
+    return db.execute(query.where(series_table.c.study_id == study_id, instance_table.c.received_at > at)).scalar_one()
 
 
 def holders_of(db: Connection, study_instance_uid: str) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, True_, and_, exists, func, or_, select, true
 
 from dicom_node.archive import matching
 from dicom_node.archive.index import (
@@ -14,7 +15,10 @@ from dicom_node.archive.index import (
     Patient,
     Series,
     Study,
+    ids_begin,
     instance_from,
+    names_begin,
+    of_persons,
     patient_from,
     select_studies,
     series_from,
@@ -75,7 +79,18 @@ def _number(column: ColumnElement[Any]) -> _Understood:
 
 def _patient_name(key: str, fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
     patient = patient_table.c
-    return matching.name_condition(key, patient.name_folded, patient.name_ideographic, patient.name_phonetic, fuzzy=fuzzy)
+    if fuzzy and key.strip("* "):
+        return names_begin(key.replace("*", " "))
+    return matching.name_condition(key, patient.name_folded, patient.name_ideographic, patient.name_phonetic)
+
+
+def _patient_id(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+    """Match an ID as any text, found by what stands before its first wildcard: by an index, however many there are."""
+    condition = matching.text(key).condition(patient_table.c.patient_id)
+    beginning, wildcard, _ = re.split(r"([*?]|$)", key.strip(), maxsplit=1)
+    if not wildcard:
+        return condition & (patient_table.c.patient_id_folded == matching.folded(beginning)) if beginning else condition
+    return condition & ids_begin(beginning) if beginning else condition
 
 
 def _physician(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
@@ -101,7 +116,7 @@ def _universal(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 -
 
 _PATIENT_KEYS: Mapping[str, _Understood] = {
     "PatientName": _patient_name,
-    "PatientID": _by(matching.text, patient_table.c.patient_id),
+    "PatientID": _patient_id,
     "IssuerOfPatientID": _by(matching.text, patient_table.c.issuer),
     "PatientSex": _by(matching.text, patient_table.c.sex),
     "PatientBirthDate": _by(matching.date, patient_table.c.birth_date),
@@ -167,10 +182,17 @@ def _asked(
     *order: ColumnElement[Any],
 ) -> Select[Any]:
     """Add to *rows* what is asked for, in *order*, or by *key* where the query reads on from one."""
+    of_patient = []
     for keyword, text in query.keys.items():
         if keyword not in known:
             raise Invalid(f"{keyword} cannot be matched at this level", code="unsupported-key")
-        rows = rows.where(known[keyword](text, query.fuzzy))
+        condition = known[keyword](text, query.fuzzy)
+        if keyword not in _PATIENT_KEYS:
+            rows = rows.where(condition)
+        elif not isinstance(condition, True_):
+            of_patient.append(condition)
+    if of_patient:
+        rows = rows.where(of_persons(and_(*of_patient)))
     rows = rows.where(visible).limit(query.limit).offset(query.offset)
     return rows.order_by(*order) if query.after is None else rows.where(key > query.after).order_by(key)
 

@@ -1,4 +1,4 @@
-"""Brings the machine up to what the tests need: Debian's Chromium, dcmtk, PostgreSQL and poppler, installed when that is allowed.
+"""Brings the machine up to what the tests need, Debian's Chromium, dcmtk, PostgreSQL, poppler, strace: installed when allowed.
 
 Run by `make test` before pytest. Where it may not install (no apt, neither root nor sudo), it names what is missing in
 one sentence and stops: no test is left out in silence.
@@ -16,8 +16,10 @@ from pathlib import Path
 NEEDED = {
     "chromium": "/usr/bin/chromium",
     "dcmtk": "/usr/bin/storescu",
+    "e2fsprogs": "/usr/sbin/mkfs.ext4",
     "postgresql": "/usr/lib/postgresql/*/bin/initdb",
     "poppler-utils": "/usr/bin/pdftotext",
+    "strace": "/usr/bin/strace",
 }
 
 

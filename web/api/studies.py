@@ -17,6 +17,7 @@ from consult.reports.views import Brief, newest_of_studies
 from consult.requests.model import Patient
 from consult.requests.views import patient_of
 from dicom_node.archive import index
+from dicom_node.archive.completeness import Missing
 from dicom_node.archive.tables import patient_table, series_table, study_table
 from telemed.kernel.audit import AuditRecord, Chronicle, audit_table
 from telemed.kernel.errors import Invalid
@@ -29,8 +30,13 @@ AUDITED_EVERY = timedelta(minutes=1)
 
 
 class StudiesQuery(PageQuery):
-    """Which studies; each is matched whole, empty ones match everything."""
+    """Which studies; each is matched whole, empty ones match everything.
 
+    *q* is what somebody types into a search box: the beginning of a name (in characters, pinyin or initials) or of a patient
+    ID, or an accession number.
+    """
+
+    q: str = Field(default="", max_length=80)
     patient_id: str = Field(default="", max_length=80)
     accession_number: str = Field(default="", max_length=80)
     modality: str = Field(default="", max_length=16)
@@ -38,7 +44,11 @@ class StudiesQuery(PageQuery):
 
 @dataclass(frozen=True)
 class Study:
-    """One study in a list; *started_at* is its own date and time, *settled_at* null while more may come."""
+    """One study in a list; *started_at* is its own date and time, *settled_at* null while more may come.
+
+    *proof* is how the last settling knew: mpps, commitment, count, or quiet when nothing proved it. *missing* seems not to
+    have come: numbers of a series, or only how many.
+    """
 
     study_instance_uid: str
     institution: Institution
@@ -52,6 +62,8 @@ class Study:
     first_received_at: datetime
     last_received_at: datetime
     settled_at: datetime | None
+    proof: str | None
+    missing: tuple[Missing, ...]
     task: Task | None
     report: Brief | None
 
@@ -104,8 +116,11 @@ async def get_study(call: Call[None, None]) -> StudyDetail:
 
 def _listed(db: Connection, viewer: Viewer, query: StudiesQuery) -> Page[Study]:
     wanted: list[ColumnElement[bool]] = [visible(viewer)]
+    if asked := query.q.strip():
+        known = index.of_persons(index.names_begin(asked) | index.ids_begin(asked))
+        wanted.append(known | (study_table.c.accession_number == asked))
     if query.patient_id:
-        wanted.append(patient_table.c.patient_id == query.patient_id)
+        wanted.append(index.of_persons(patient_table.c.patient_id == query.patient_id))
     if query.accession_number:
         wanted.append(study_table.c.accession_number == query.accession_number)
     if query.modality:
@@ -170,6 +185,8 @@ def _shown(db: Connection, viewer: Viewer, studies: Sequence[index.Study]) -> li
             first_received_at=study.first_received_at,
             last_received_at=study.last_received_at,
             settled_at=study.settled_at,
+            proof=study.proof,
+            missing=study.missing,
             task=tasks.get(key),
             report=reports.get(key),
         )

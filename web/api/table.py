@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from web.api import figures, people, recordings, reports, requests, rounds, session, studies, tasks
+from web.api import (
+    charsets,
+    conflicts,
+    figures,
+    forwarding,
+    patients,
+    people,
+    recordings,
+    reports,
+    requests,
+    rounds,
+    session,
+    studies,
+    tasks,
+)
 
 OPERATIONS = (
     *session.OPERATIONS,
     *people.OPERATIONS,
+    *patients.OPERATIONS,
+    *charsets.OPERATIONS,
     *studies.OPERATIONS,
     *requests.OPERATIONS,
     *tasks.OPERATIONS,
@@ -14,4 +30,6 @@ OPERATIONS = (
     *recordings.OPERATIONS,
     *rounds.OPERATIONS,
     *figures.OPERATIONS,
+    *forwarding.OPERATIONS,
+    *conflicts.OPERATIONS,
 )

@@ -2,21 +2,31 @@
 import { answered, client } from "@/api/client";
 import type {
   Analysis,
+  CharsetProfile,
+  CharsetSetting,
+  Conflict,
   DeclineCode,
+  Destination,
+  Doubt,
   Draft,
   DraftContent,
   Figures,
+  IllegibleText,
   Institution,
+  KnownPerson,
   Lane,
+  Merging,
   NewRequest,
   Practitioner,
   Question,
   Report,
+  Rule,
   Session,
   Study,
   StudyDetail,
   Task,
   TaskStatus,
+  ToldMerge,
   Turnaround,
 } from "@/api/model";
 
@@ -49,7 +59,7 @@ export const endSession = async (): Promise<void> => {
   await answered(client.DELETE("/api/v1/session"));
 };
 
-export const studies = (query: { patient_id?: string } = {}): Promise<Study[]> =>
+export const studies = (query: { patient_id?: string; q?: string } = {}): Promise<Study[]> =>
   every((cursor) => answered(client.GET("/api/v1/studies", { params: { query: { ...query, limit: PAGE, cursor } } })));
 export const study = async (study_instance_uid: string): Promise<StudyDetail> =>
   (await answered(client.GET("/api/v1/studies/{study_instance_uid}", { params: { path: { study_instance_uid } } }))) as StudyDetail;
@@ -119,3 +129,51 @@ export const people = (): Promise<Practitioner[]> => every(() => answered(client
 /** Counts and percentiles of the consultations that began in [from, to). */
 export const figures = (query: { from: string; to: string; lane?: Lane; institution?: string }): Promise<Figures> =>
   answered(client.GET("/api/v1/figures/turnaround", { params: { query } }));
+
+/** Every peer with its rules and its queue. */
+export const destinations = (): Promise<Destination[]> => every(() => answered(client.GET("/api/v1/forwarding")));
+export const addRule = async ({ ae_title, institution, modality }: Rule): Promise<void> => {
+  await answered(client.POST("/api/v1/forwarding/{ae_title}/rules", { params: { path: { ae_title } }, body: { institution, modality } }));
+};
+export const removeRule = async ({ ae_title, institution, modality }: Rule): Promise<void> => {
+  await answered(client.DELETE("/api/v1/forwarding/{ae_title}/rules", { params: { path: { ae_title }, query: { institution, modality } } }));
+};
+export const retryForwarding = async (ae_title: string): Promise<void> => {
+  await answered(client.POST("/api/v1/forwarding/{ae_title}/retry", { params: { path: { ae_title } } }));
+};
+export const cancelForwarding = async (ae_title: string): Promise<void> => {
+  await answered(client.POST("/api/v1/forwarding/{ae_title}/cancel", { params: { path: { ae_title } } }));
+};
+
+/** Other content under a UID already kept, the newest first. */
+export const conflicts = (): Promise<Conflict[]> => every(() => answered(client.GET("/api/v1/conflicts")));
+export const resolveConflict = async (conflict_id: string, reason: string): Promise<void> => {
+  await answered(client.POST("/api/v1/conflicts/{conflict_id}/resolve", { params: { path: { conflict_id } }, body: { reason } }));
+};
+
+/** Persons whose name (characters, pinyin, initials) or patient ID begins with *q*. */
+export const findPatients = (q: string): Promise<KnownPerson[]> => every(() => answered(client.GET("/api/v1/patients", { params: { query: { q } } })));
+/** Patient IDs that several persons share and nobody has looked at yet. */
+export const doubtfulPatients = (): Promise<Doubt[]> => every(() => answered(client.GET("/api/v1/patients/doubtful")));
+export const tellApart = async (institution: string, patient_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/patients/distinct", { body: { institution, patient_id } }));
+};
+export const merges = (): Promise<ToldMerge[]> => every(() => answered(client.GET("/api/v1/patients/merges")));
+/** Show two patients as one person; 409 `demographics` when sex or birth date differ and that was not said to be known. */
+export const mergePatients = async (body: Merging): Promise<void> => {
+  await answered(client.POST("/api/v1/patients/merges", { body }));
+};
+export const undoMerge = async (merge_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/patients/merges/{merge_id}/undo", { params: { path: { merge_id } } }));
+};
+
+export const charsets = (): Promise<string[]> => every(() => answered(client.GET("/api/v1/charsets")));
+export const illegibleNames = (): Promise<IllegibleText[]> => every(() => answered(client.GET("/api/v1/charsets/illegible")));
+export const charsetProfiles = (): Promise<CharsetProfile[]> => every(() => answered(client.GET("/api/v1/charsets/profiles")));
+/** What a device writes whatever its label says; what it sent before is read again. */
+export const setCharset = async (body: CharsetSetting): Promise<void> => {
+  await answered(client.POST("/api/v1/charsets/profiles", { body }));
+};
+export const removeCharset = async (profile_id: string): Promise<void> => {
+  await answered(client.DELETE("/api/v1/charsets/profiles/{profile_id}", { params: { path: { profile_id } } }));
+};

@@ -69,6 +69,194 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/patients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find persons by name or patient ID; who asked is in the audit trail.
+         * @description For the roles admin, coordinator.
+         */
+        get: operations["find_patients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/doubtful": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the patient IDs that several persons share and nobody has looked at yet.
+         * @description For the roles admin, coordinator.
+         */
+        get: operations["list_doubtful_patients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/distinct": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record that those who share a patient ID are different people.
+         * @description For the roles admin, coordinator.
+         */
+        post: operations["tell_patients_apart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/merges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the newest merges, those taken back among them.
+         * @description For the roles admin, coordinator.
+         */
+        get: operations["list_merges"];
+        put?: never;
+        /**
+         * Show two patients as one person; 409 `demographics` when sex or birth date differ and that was not said to be known.
+         * @description For the roles admin, coordinator.
+         */
+        post: operations["merge_patients"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/merges/{merge_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a merge back: everything is shown as if it had never been made.
+         * @description For the roles admin, coordinator.
+         */
+        post: operations["undo_merge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/charsets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the character sets that can be assumed.
+         * @description For the roles admin.
+         */
+        get: operations["list_charsets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/charsets/illegible": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the names that could not be read, with what they would say in each character set.
+         * @description For the roles admin.
+         */
+        get: operations["list_illegible_names"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/charsets/profiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what is assumed for which device, the most particular first.
+         * @description For the roles admin.
+         */
+        get: operations["list_charset_profiles"];
+        put?: never;
+        /**
+         * Assume a character set for a device; what it sent before is read again.
+         * @description For the roles admin.
+         */
+        post: operations["set_charset_profile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/charsets/profiles/{profile_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Assume nothing for that device any longer; what it sent is read again as it says itself.
+         * @description For the roles admin.
+         */
+        delete: operations["remove_charset_profile"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/studies": {
         parameters: {
             query?: never;
@@ -757,6 +945,130 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/forwarding": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List every peer with its rules, its queue, its last error and when it is tried next.
+         * @description For the roles admin.
+         */
+        get: operations["list_destinations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/forwarding/{ae_title}/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let what arrives from now on be forwarded to a peer.
+         * @description For the roles admin.
+         */
+        post: operations["add_forwarding_rule"];
+        /**
+         * Strike a rule out; what it has queued is still sent.
+         * @description For the roles admin.
+         */
+        delete: operations["remove_forwarding_rule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/forwarding/{ae_title}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send what waits for a destination now, what was given up, too.
+         * @description For the roles admin.
+         */
+        post: operations["retry_forwarding"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/forwarding/{ae_title}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forget what waits for a destination.
+         * @description For the roles admin.
+         */
+        post: operations["cancel_forwarding"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conflicts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the objects that came with another content under a UID already kept, and what differs.
+         * @description For the roles admin.
+         */
+        get: operations["list_conflicts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conflicts/{conflict_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a conflict off the list, saying why; both contents stay.
+         * @description For the roles admin.
+         */
+        post: operations["resolve_conflict"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -861,6 +1173,94 @@ export interface components {
             signed_at: string;
         };
         /**
+         * Changed
+         * @description How many objects it was done to.
+         */
+        Changed: {
+            /** Instances */
+            instances: number;
+        };
+        /**
+         * CharsetProfile
+         * @description One setting; *institution* null is any.
+         */
+        CharsetProfile: {
+            /** Id */
+            id: string;
+            institution: components["schemas"]["Institution"] | null;
+            /** Ae Title */
+            ae_title: string;
+            /** Manufacturer */
+            manufacturer: string;
+            /** Model */
+            model: string;
+            /** Charset */
+            charset: string;
+            /**
+             * Set At
+             * Format: date-time
+             */
+            set_at: string;
+        };
+        /**
+         * CharsetSetting
+         * @description That a device writes *charset*; an empty part stands for any, but the AE title or the manufacturer must be said.
+         */
+        CharsetSetting: {
+            /**
+             * Institution
+             * @default
+             */
+            institution: string;
+            /**
+             * Ae Title
+             * @default
+             */
+            ae_title: string;
+            /**
+             * Manufacturer
+             * @default
+             */
+            manufacturer: string;
+            /**
+             * Model
+             * @default
+             */
+            model: string;
+            /** Charset */
+            charset: string;
+        };
+        /**
+         * Conflict
+         * @description Two contents under one UID; *differs* names fields of the header, or content, or unreadable.
+         */
+        Conflict: {
+            /** Id */
+            id: string;
+            /** Institution */
+            institution: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+            /** First Source */
+            first_source: string;
+            /**
+             * First Received At
+             * Format: date-time
+             */
+            first_received_at: string;
+            /** Source */
+            source: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Differs */
+            differs: string[];
+        };
+        /**
          * ConsentKind
          * @description How the patient agreed that their data go to the other institution.
          * @enum {string}
@@ -906,6 +1306,37 @@ export interface components {
             reason: string;
         };
         /**
+         * Destination
+         * @description A peer, what goes to it, and how it goes.
+         *
+         *     *waiting* objects are still to be sent, *given_up* ones were refused too often; *oldest_at* is when the first of either
+         *     was queued. *error* says what is wrong now, empty when nothing is; *next_try_at* is set while it is left in peace.
+         */
+        Destination: {
+            /** Ae Title */
+            ae_title: string;
+            /** Address */
+            address: string;
+            /** Institution */
+            institution: string;
+            /** Rules */
+            rules: components["schemas"]["Rule"][];
+            /** Waiting */
+            waiting: number;
+            /** Given Up */
+            given_up: number;
+            /** Oldest At */
+            oldest_at: string | null;
+            /** Sent */
+            sent: number;
+            /** Last Sent At */
+            last_sent_at: string | null;
+            /** Error */
+            error: string;
+            /** Next Try At */
+            next_try_at: string | null;
+        };
+        /**
          * Device
          * @description What the machine measured (by name, with its unit) and said itself, as the file keeps it.
          */
@@ -916,6 +1347,19 @@ export interface components {
             };
             /** Statements */
             statements: string[];
+        };
+        /**
+         * Doubt
+         * @description Several persons under one patient ID of one institution; *differences* says in what they contradict each other.
+         */
+        Doubt: {
+            institution: components["schemas"]["Institution"];
+            /** Patient Id */
+            patient_id: string;
+            /** Persons */
+            persons: components["schemas"]["KnownPerson"][];
+            /** Differences */
+            differences: string[];
         };
         /**
          * Draft
@@ -1035,12 +1479,65 @@ export interface components {
             frame: number;
         };
         /**
+         * GivenRule
+         * @description What goes to a destination; *institution* (an id) and *modality* empty for any.
+         */
+        GivenRule: {
+            /**
+             * Institution
+             * @default
+             */
+            institution: string;
+            /**
+             * Modality
+             * @default
+             */
+            modality: string;
+        };
+        /**
          * HandingOver
          * @description To whom a task is given, by their id.
          */
         HandingOver: {
             /** To */
             to: string;
+        };
+        /**
+         * Identity
+         * @description A patient as an institution's objects name them; *birth_date* is YYYYMMDD or empty.
+         */
+        Identity: {
+            /** Id */
+            id: string;
+            /** Patient Id */
+            patient_id: string;
+            /** Name */
+            name: string;
+            /** Sex */
+            sex: string;
+            /** Birth Date */
+            birth_date: string;
+            /** Issuer */
+            issuer: string;
+        };
+        /**
+         * IllegibleText
+         * @description A name that could not be read; *raw* is its bytes in hexadecimal.
+         */
+        IllegibleText: {
+            institution: components["schemas"]["Institution"];
+            /** Patient Id */
+            patient_id: string;
+            /** Ae Title */
+            ae_title: string;
+            /** Manufacturer */
+            manufacturer: string;
+            /** Model */
+            model: string;
+            /** Raw */
+            raw: string;
+            /** Readings */
+            readings: components["schemas"]["Reading"][];
         };
         /**
          * Instance
@@ -1118,6 +1615,22 @@ export interface components {
          */
         Kind: "consultation" | "diagnosis";
         /**
+         * KnownPerson
+         * @description A person: who they are shown as, the other identities merged into that one, and how many studies all have.
+         *
+         *     *latest_study_date* is YYYYMMDD or empty.
+         */
+        KnownPerson: {
+            identity: components["schemas"]["Identity"];
+            institution: components["schemas"]["Institution"];
+            /** Merged */
+            merged: components["schemas"]["Identity"][];
+            /** Studies */
+            studies: number;
+            /** Latest Study Date */
+            latest_study_date: string;
+        };
+        /**
          * Lane
          * @description The way a consultation takes through the house; each has its target.
          * @enum {string}
@@ -1159,6 +1672,35 @@ export interface components {
             } | null;
         };
         /**
+         * Merging
+         * @description Which patient is which other one, and why; *despite_conflicts* when sex or birth date are known to differ.
+         */
+        Merging: {
+            /** Survivor */
+            survivor: string;
+            /** Absorbed */
+            absorbed: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Despite Conflicts
+             * @default false
+             */
+            despite_conflicts: boolean;
+        };
+        /**
+         * Missing
+         * @description *count* instances that have not come: the *numbers* of a series ("17-19, 22"), empty where no number is known.
+         */
+        Missing: {
+            /** Series Number */
+            series_number: number | null;
+            /** Numbers */
+            numbers: string;
+            /** Count */
+            count: number;
+        };
+        /**
          * NewRequest
          * @description What is asked for; *wanted_by* belongs to the lanes that carry a date.
          */
@@ -1197,9 +1739,87 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_CharsetProfile_: {
+            /** Items */
+            items: components["schemas"]["CharsetProfile"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Conflict_: {
+            /** Items */
+            items: components["schemas"]["Conflict"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Destination_: {
+            /** Items */
+            items: components["schemas"]["Destination"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Doubt_: {
+            /** Items */
+            items: components["schemas"]["Doubt"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_IllegibleText_: {
+            /** Items */
+            items: components["schemas"]["IllegibleText"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_Institution_: {
             /** Items */
             items: components["schemas"]["Institution"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_KnownPerson_: {
+            /** Items */
+            items: components["schemas"]["KnownPerson"][];
             /**
              * Next
              * @default null
@@ -1252,6 +1872,32 @@ export interface components {
         Page_Study_: {
             /** Items */
             items: components["schemas"]["Study"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_ToldMerge_: {
+            /** Items */
+            items: components["schemas"]["ToldMerge"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_str_: {
+            /** Items */
+            items: string[];
             /**
              * Next
              * @default null
@@ -1362,6 +2008,16 @@ export interface components {
              * Format: date-time
              */
             at: string;
+        };
+        /**
+         * Reading
+         * @description What bytes would say in one character set.
+         */
+        Reading: {
+            /** Charset */
+            charset: string;
+            /** Text */
+            text: string;
         };
         /**
          * Repeated
@@ -1479,6 +2135,14 @@ export interface components {
          */
         ReportStatus: "preliminary" | "final" | "amended";
         /**
+         * Resolution
+         * @description Why a conflict may rest.
+         */
+        Resolution: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * Rhythm
          * @description The rhythm's code and wording.
          */
@@ -1550,6 +2214,24 @@ export interface components {
          */
         RoundStatus: "open" | "closed";
         /**
+         * Rule
+         * @description Objects of *institution* and *modality* (DICOM 0008,0060), empty for any, go to the peer *ae_title*.
+         */
+        Rule: {
+            /** Ae Title */
+            ae_title: string;
+            /**
+             * Institution
+             * @default
+             */
+            institution: string;
+            /**
+             * Modality
+             * @default
+             */
+            modality: string;
+        };
+        /**
          * Series
          * @description One series and its objects, in order.
          */
@@ -1607,6 +2289,9 @@ export interface components {
         /**
          * Study
          * @description One study in a list; *started_at* is its own date and time, *settled_at* null while more may come.
+         *
+         *     *proof* is how the last settling knew: mpps, commitment, count, or quiet when nothing proved it. *missing* seems not to
+         *     have come: numbers of a series, or only how many.
          */
         Study: {
             /** Study Instance Uid */
@@ -1637,6 +2322,10 @@ export interface components {
             last_received_at: string;
             /** Settled At */
             settled_at: string | null;
+            /** Proof */
+            proof: string | null;
+            /** Missing */
+            missing: components["schemas"]["Missing"][];
             task: components["schemas"]["Task"] | null;
             report: components["schemas"]["Brief"] | null;
         };
@@ -1673,6 +2362,10 @@ export interface components {
             last_received_at: string;
             /** Settled At */
             settled_at: string | null;
+            /** Proof */
+            proof: string | null;
+            /** Missing */
+            missing: components["schemas"]["Missing"][];
             task: components["schemas"]["Task"] | null;
             report: components["schemas"]["Brief"] | null;
             /** Series */
@@ -1759,6 +2452,40 @@ export interface components {
             zh: string;
             /** En */
             en: string;
+        };
+        /**
+         * ToldApart
+         * @description A patient ID under which there are different people.
+         */
+        ToldApart: {
+            /** Institution */
+            institution: string;
+            /** Patient Id */
+            patient_id: string;
+        };
+        /**
+         * ToldMerge
+         * @description One merge and who made it; taken back when *undone_at* is set.
+         */
+        ToldMerge: {
+            /** Id */
+            id: string;
+            institution: components["schemas"]["Institution"];
+            survivor: components["schemas"]["Identity"];
+            absorbed: components["schemas"]["Identity"];
+            /** Reason */
+            reason: string;
+            /** Merged By */
+            merged_by: string;
+            /**
+             * Merged At
+             * Format: date-time
+             */
+            merged_at: string;
+            /** Undone By */
+            undone_by: string | null;
+            /** Undone At */
+            undone_at: string | null;
         };
         /**
          * Turnaround
@@ -2002,11 +2729,339 @@ export interface operations {
             };
         };
     };
+    find_patients: {
+        parameters: {
+            query: {
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_KnownPerson_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_doubtful_patients: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Doubt_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tell_patients_apart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToldApart"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_merges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ToldMerge_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    merge_patients: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Merging"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_merge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                merge_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_charsets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_str_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_illegible_names: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_IllegibleText_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_charset_profiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CharsetProfile_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_charset_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CharsetSetting"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_charset_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                profile_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_studies: {
         parameters: {
             query?: {
                 limit?: number;
                 cursor?: string | null;
+                q?: string;
                 patient_id?: string;
                 accession_number?: string;
                 modality?: string;
@@ -3165,6 +4220,224 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Figures"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_destinations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Destination_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_forwarding_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GivenRule"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_forwarding_rule: {
+        parameters: {
+            query?: {
+                institution?: string;
+                modality?: string;
+            };
+            header?: never;
+            path: {
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_forwarding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_forwarding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_conflicts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Conflict_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resolve_conflict: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conflict_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Resolution"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {
