@@ -1120,6 +1120,8 @@ export interface components {
             leads: string[];
             /** R Peaks */
             r_peaks: number[];
+            /** Beats */
+            beats: string[];
             /** Delineation */
             delineation: {
                 [key: string]: {
@@ -2281,6 +2283,8 @@ export interface components {
             evidence: {
                 [key: string]: unknown;
             };
+            /** Scp */
+            scp: string | null;
         };
         /**
          * Study
