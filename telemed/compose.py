@@ -45,6 +45,7 @@ from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
 from telemed.kernel.errors import Invalid, Refused
 from telemed.kernel.events import EventLog
+from telemed.stocktaking import Stocktaking
 from web.accounts.passwords import Passwords
 from web.application import make_application
 
@@ -122,6 +123,7 @@ def house(config: Config, store: Kept) -> House:
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
         SlaWatch(database, chronicle),
         Reporting(commitments),
+        Stocktaking(database),
     )
     application = make_application(
         database=database,

@@ -147,16 +147,21 @@ class Instance:
 _PATIENT_COLUMNS = [column.label(f"of_patient:{column.name}") for column in patient_table.c if column.name != "name_folded"]
 
 
+_STUDY_FIELDS = tuple(column.name for column in study_table.c)
+_PATIENT_FIELDS = tuple((column.name.removeprefix("of_patient:"), column.name) for column in _PATIENT_COLUMNS)
+_SELECT_STUDIES = select(*study_table.c, *_PATIENT_COLUMNS).join(patient_table, patient_table.c.id == study_table.c.patient_key)
+
+
 def select_studies() -> Select[Any]:
     """Return the query whose rows `study_from` understands: every study with its patient."""
-    return select(*study_table.c, *_PATIENT_COLUMNS).join(patient_table, patient_table.c.id == study_table.c.patient_key)
+    return _SELECT_STUDIES
 
 
 def study_from(row: Mapping[Any, Any]) -> Study:
     """Build a Study from a row of `select_studies()`."""
-    fields = {column.name: row[column.name] for column in study_table.c}
-    patient = Patient(**{column.name.removeprefix("of_patient:"): row[column.name] for column in _PATIENT_COLUMNS})
-    return Study(**{**fields, "modalities": tuple(fields["modalities"]), "patient": patient})
+    fields = {name: row[name] for name in _STUDY_FIELDS}
+    fields["modalities"] = tuple(fields["modalities"])
+    return Study(**fields, patient=Patient(**{field: row[name] for field, name in _PATIENT_FIELDS}))
 
 
 def patient_from(row: Mapping[Any, Any]) -> Patient:

@@ -73,11 +73,6 @@ def _number(column: ColumnElement[Any]) -> _Understood:
     return understood
 
 
-def _patient_name(key: str, fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
-    patient = patient_table.c
-    return matching.name_condition(key, patient.name_folded, patient.name_ideographic, patient.name_phonetic, fuzzy=fuzzy)
-
-
 def _physician(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
     """Match a name that is kept as one text, its groups joined by equals signs."""
     key = key.strip()
@@ -100,7 +95,7 @@ def _universal(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 -
 
 
 _PATIENT_KEYS: Mapping[str, _Understood] = {
-    "PatientName": _patient_name,
+    "PatientName": lambda _key, _fuzzy: true(),  # its words are asked of the database first: see _named
     "PatientID": _by(matching.text, patient_table.c.patient_id),
     "IssuerOfPatientID": _by(matching.text, patient_table.c.issuer),
     "PatientSex": _by(matching.text, patient_table.c.sex),
@@ -142,7 +137,7 @@ _NEWEST = (
     study_table.c.study_date.desc(),
     study_table.c.study_time.desc(),
     study_table.c.first_received_at.desc(),
-    study_table.c.id,
+    study_table.c.id.desc(),
 )
 #: The colon keeps these apart from the study's own series_count and instance_count.
 _SERIES_COLUMNS = [column.label(f"of_series:{column.name}") for column in series_table.c]
@@ -158,19 +153,49 @@ KEYS: Mapping[str, Mapping[str, _Understood]] = {
 }
 
 
+_ROW_KEYS: Mapping[str, ColumnElement[str]] = {
+    "PATIENT": patient_table.c.id,
+    "STUDY": study_table.c.id,
+    "SERIES": series_table.c.id,
+    "IMAGE": instance_table.c.id,
+}
+
+#: So many patients a name may fit and still be looked up first.
+FEW_PATIENTS = 200
+
+
+def _named(db: Connection, key: str, *, fuzzy: bool) -> ColumnElement[bool]:
+    """Match a patient's name in the way that is quick for it.
+
+    No planner knows whether a name is rare, for it does not see the name. Few patients: their studies are looked up. Many:
+    the studies are walked in their order, and as many as are wanted are soon found.
+    """
+    patient = patient_table.c
+    columns = patient.name_folded, patient.name_ideographic, patient.name_phonetic
+    fits = matching.name_condition(key, *columns, fuzzy=fuzzy)
+    found = db.scalars(select(patient.id).where(fits).limit(FEW_PATIENTS + 1)).all()
+    if len(found) <= FEW_PATIENTS:
+        return study_table.c.patient_key.in_(found)
+    # Nothing added to a name leaves it as it is, and out of the indexes that would bring all those patients first.
+    return matching.name_condition(key, *(column + "" for column in columns), fuzzy=fuzzy)
+
+
 def _asked(
+    db: Connection,
     rows: Select[Any],
     visible: ColumnElement[bool],
     query: Query,
-    known: Mapping[str, _Understood],
-    key: ColumnElement[str],
+    level: str,
     *order: ColumnElement[Any],
 ) -> Select[Any]:
-    """Add to *rows* what is asked for, in *order*, or by *key* where the query reads on from one."""
+    """Add to *rows* what is asked for at *level*, in *order*, or by its rows' keys where the query reads on from one."""
+    known, key = KEYS[level], _ROW_KEYS[level]
     for keyword, text in query.keys.items():
         if keyword not in known:
             raise Invalid(f"{keyword} cannot be matched at this level", code="unsupported-key")
         rows = rows.where(known[keyword](text, query.fuzzy))
+        if keyword == "PatientName" and text.strip("* "):
+            rows = rows.where(_named(db, text, fuzzy=query.fuzzy))
     rows = rows.where(visible).limit(query.limit).offset(query.offset)
     return rows.order_by(*order) if query.after is None else rows.where(key > query.after).order_by(key)
 
@@ -181,13 +206,13 @@ def search_patients(db: Connection, visible: ColumnElement[bool], query: Query) 
     key = patient_table.c.id
     rows = select(patient_table, *(count.label(f"count_{number}") for number, count in enumerate(counts)))
     rows = rows.join(study_table, study_table.c.patient_key == key).group_by(key)
-    found = db.execute(_asked(rows, visible, query, _PATIENT_KEYS, key, key)).mappings()
+    found = db.execute(_asked(db, rows, visible, query, "PATIENT", key)).mappings()
     return [FoundPatient(patient_from(row), *(int(row[f"count_{number}"]) for number in range(3))) for row in found]
 
 
 def search_studies(db: Connection, visible: ColumnElement[bool], query: Query) -> list[Study]:
     """Return the studies under *visible* (a condition over study_table) that match, newest first."""
-    rows = _asked(select_studies(), visible, query, _STUDY_KEYS, study_table.c.id, *_NEWEST)
+    rows = _asked(db, select_studies(), visible, query, "STUDY", *_NEWEST)
     return [study_from(row) for row in db.execute(rows).mappings()]
 
 
@@ -195,7 +220,7 @@ def search_series(db: Connection, visible: ColumnElement[bool], query: Query) ->
     """Return the matching series, by study (newest first), then by number; study-level keys match too."""
     rows = select_studies().add_columns(*_SERIES_COLUMNS).join(series_table, series_table.c.study_id == study_table.c.id)
     order = (*_NEWEST, series_table.c.number, series_table.c.id)
-    found = db.execute(_asked(rows, visible, query, _SERIES_KEYS, series_table.c.id, *order)).mappings()
+    found = db.execute(_asked(db, rows, visible, query, "SERIES", *order)).mappings()
     return [FoundSeries(series_from(_part(row, "of_series:")), study_from(row)) for row in found]
 
 
@@ -208,7 +233,7 @@ def search_instances(db: Connection, visible: ColumnElement[bool], query: Query)
         .join(instance_table, instance_table.c.series_id == series_table.c.id)
     )
     order = (*_NEWEST, series_table.c.number, series_table.c.id, instance_table.c.number, instance_table.c.id)
-    found = db.execute(_asked(rows, visible, query, _INSTANCE_KEYS, instance_table.c.id, *order)).mappings()
+    found = db.execute(_asked(db, rows, visible, query, "IMAGE", *order)).mappings()
     return [
         FoundInstance(instance_from(_part(row, "of_instance:")), series_from(_part(row, "of_series:")), study_from(row))
         for row in found
