@@ -23,6 +23,8 @@ def element(keyword: str, *values: Any) -> tuple[str, dict[str, Any]] | None:  #
     if known is None:
         return None
     tag, vr = known
+    if vr in _TEXTS and len(values) == 1 and isinstance(values[0], str):  # most are: a page of studies has thousands
+        return tag, ({"vr": vr, "Value": [values[0]]} if values[0] else {"vr": vr})
     kept = [value for value in values if value not in (None, "")]
     if vr in _NUMBERS:
         kept = [value for value in kept if isinstance(value, int | float) and not isinstance(value, bool)]

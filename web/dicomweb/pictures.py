@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
-from pathlib import Path
 
 from aiohttp import web
 
@@ -84,36 +83,42 @@ async def frames(request: web.Request) -> web.StreamResponse:
     numbers = _numbers(request.match_info["frames"])
     one = (await kept(request))[0]
     imaging, digest = request.app[keys.IMAGING], one.instance.digest
-    stored = await off_loop(request, imaging.stored_frame, one.path, numbers[0], digest=digest)
     several = len(numbers) > 1
-    choices = (_answer_to(asked, stored, several=several) for asked in media_ranges(request))
-    answer = next((choice for choice in choices if choice is not None), None)
+    answer, first = await off_loop(request, _first, imaging, one, numbers[0], media_ranges(request), several=several)
     if answer is None:
         raise web.HTTPNotAcceptable
     tag = f'"{digest[:40]}-{request.match_info["frames"]}-{answer.form}-{"m" if answer.parts else "s"}"'
     headers = {**_KEPT, "ETag": tag}
     if request.headers.get("If-None-Match") == tag:
         return web.Response(status=304, headers=headers)
-    get = _getter(imaging, answer.form)
+    media = _labelled(answer.media, first)
     if not answer.parts:
-        frame = stored if answer.form == _Form.STORED else await off_loop(request, get, one, numbers[0])
-        described = {**headers, **_description(frame), "Content-Type": _labelled(answer.media, frame)}
-        return web.Response(body=frame.data, headers=described)
+        return web.Response(body=first.data, headers={**headers, **_description(first), "Content-Type": media})
+    if not several:
+        boundary = multipart.new_boundary()
+        pieces = (multipart.opening(boundary, {"Content-Type": media}), first.data, multipart.END_OF_PART)
+        body = b"".join((*pieces, multipart.closing(boundary)))
+        return web.Response(body=body, headers={**headers, "Content-Type": multipart.content_type(answer.media, boundary)})
+    (await off_loop(request, imaging.layout, one.path, digest)).check(max(numbers))  # before the answer's first byte
 
-    async def parts() -> AsyncIterator[tuple[dict[str, str], bytes | Path]]:
-        for number in numbers:
+    async def parts() -> AsyncIterator[tuple[dict[str, str], bytes]]:
+        yield {"Content-Type": media}, first.data
+        get = _getter(imaging, answer.form)
+        for number in numbers[1:]:
             frame = await off_loop(request, get, one, number)
             yield {"Content-Type": _labelled(answer.media, frame)}, frame.data
 
-    if several:
-        last = max(numbers)
-        (await off_loop(request, imaging.layout, one.path, digest)).check(last)  # before the answer's first byte
-        return await send_parts(request, answer.media, parts(), headers)
-    boundary = multipart.new_boundary()
-    async for part_headers, data in parts():
-        assert isinstance(data, bytes)
-        body = multipart.opening(boundary, part_headers) + data + multipart.END_OF_PART + multipart.closing(boundary)
-    return web.Response(body=body, headers={**headers, "Content-Type": multipart.content_type(answer.media, boundary)})
+    return await send_parts(request, answer.media, parts(), headers)
+
+
+def _first(imaging: Imaging, one: Kept, number: int, ranges: list[MediaRange], *, several: bool) -> tuple[_Answer | None, Frame]:
+    """Choose how to answer, and read the first frame in that form: one visit off the loop, for there are many frames."""
+    stored = imaging.stored_frame(one.path, number, digest=one.instance.digest)
+    choices = (_answer_to(asked, stored, several=several) for asked in ranges)
+    answer = next((choice for choice in choices if choice is not None), None)
+    if answer is None or answer.form == _Form.STORED:
+        return answer, stored
+    return answer, _getter(imaging, answer.form)(one, number)
 
 
 def _getter(imaging: Imaging, form: _Form) -> Callable[[Kept, int], Frame]:

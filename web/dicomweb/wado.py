@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
 
 from aiohttp import web
 
@@ -19,43 +18,28 @@ from web.dicomweb.qido import DICOM_JSON
 from web.dicomweb.reading import READER, Kept, address_of, base_of, kept
 
 DICOM = "application/dicom"
-_CHUNK = 1 << 20
 #: Instances whose metadata is asked for in one go; two such calls keep two workers busy.
 _TOGETHER = 24
 #: PS3.18 Annex E.1: pixel data and its offset tables are fetched as frames, other bulk data by its element.
 PIXEL_DATA = 0x7FE00010
 
-Part = tuple[Mapping[str, str], bytes | Path]
+Part = tuple[Mapping[str, str], bytes]
 
 
 async def send_parts(
     request: web.Request, media: str, parts: AsyncIterator[Part], headers: Mapping[str, str]
 ) -> web.StreamResponse:
-    """Stream *parts* as multipart/related of *media*; a Path is sent from its file, a chunk at a time."""
+    """Stream *parts* as multipart/related of *media*."""
     boundary = multipart.new_boundary()
     response = web.StreamResponse(headers={**headers, "Content-Type": multipart.content_type(media, boundary)})
     await response.prepare(request)
     async for part_headers, payload in parts:
         await response.write(multipart.opening(boundary, part_headers))
-        if isinstance(payload, Path):
-            async for chunk in chunks(request, payload):
-                await response.write(chunk)
-        else:
-            await response.write(payload)
+        await response.write(payload)
         await response.write(multipart.END_OF_PART)
     await response.write(multipart.closing(boundary))
     await response.write_eof()
     return response
-
-
-async def chunks(request: web.Request, path: Path) -> AsyncIterator[bytes]:
-    """Yield a file's bytes, read off the loop."""
-    file = await off_loop(request, path.open, "rb")
-    try:
-        while chunk := await off_loop(request, file.read, _CHUNK):
-            yield chunk
-    finally:
-        await off_loop(request, file.close)
 
 
 def takes_stored(asked: MediaRange, transfer_syntax: str) -> bool:
@@ -71,7 +55,7 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
         if not all(takes_stored(asked, one.instance.transfer_syntax_uid) for one in found):
             continue
         if asked.media == "*/*" or (asked.multipart_type is not None and covers(asked.multipart_type, DICOM)):
-            return await send_parts(request, DICOM, _files(found, base_of(request), request.match_info["study"]), {})
+            return await _send_files(request, found)
         if alone and asked.takes(DICOM):
             headers = {
                 "Content-Type": DICOM,
@@ -81,15 +65,33 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
     raise web.HTTPNotAcceptable
 
 
-async def _files(found: Sequence[Kept], base: str, study: str) -> AsyncIterator[Part]:
-    for one in found:
-        syntax = one.instance.transfer_syntax_uid
-        headers = {
-            "Content-Type": f"{DICOM};transfer-syntax={syntax}",
-            "Content-Location": address_of(base, study, one),
-            "Content-Length": str(one.instance.size),
-        }
-        yield headers, one.path
+async def _send_files(request: web.Request, found: Sequence[Kept]) -> web.StreamResponse:
+    """Send the files as parts of one body of known length, each straight from its file to the socket."""
+    boundary, base, study = multipart.new_boundary(), base_of(request), request.match_info["study"]
+    openings = [multipart.opening(boundary, _described(one, base, study)) for one in found]
+    closing = multipart.closing(boundary)
+    response = web.StreamResponse(headers={"Content-Type": multipart.content_type(DICOM, boundary)})
+    sizes = (len(opening) + one.instance.size + len(multipart.END_OF_PART) for opening, one in zip(openings, found, strict=True))
+    response.content_length = sum(sizes) + len(closing)
+    await response.prepare(request)
+    for opening, one in zip(openings, found, strict=True):
+        await response.write(opening)
+        with await off_loop(request, one.path.open, "rb") as file:
+            if request.transport is None:
+                raise ConnectionResetError("the client went away")
+            await asyncio.get_running_loop().sendfile(request.transport, file, 0, one.instance.size)
+        await response.write(multipart.END_OF_PART)
+    await response.write(closing)
+    await response.write_eof()
+    return response
+
+
+def _described(one: Kept, base: str, study: str) -> dict[str, str]:
+    return {
+        "Content-Type": f"{DICOM};transfer-syntax={one.instance.transfer_syntax_uid}",
+        "Content-Location": address_of(base, study, one),
+        "Content-Length": str(one.instance.size),
+    }
 
 
 async def metadata(request: web.Request) -> web.Response:
