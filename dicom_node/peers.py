@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydicom import dcmread
@@ -40,11 +41,12 @@ OnProgress = Callable[[int, int, Path], None]
 
 @dataclass(frozen=True)
 class Peer:
-    """A remote AE, written AET@HOST:PORT."""
+    """A remote AE, written AET@HOST:PORT; *tls* is how it is spoken to, None in the clear."""
 
     aet: str
     host: str
     port: int
+    tls: ssl.SSLContext | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Peer:
@@ -124,7 +126,7 @@ def send(files: Iterable[Path], peer: Peer, on_progress: OnProgress | None = Non
     parcels: list[Parcel] = []
     for path in listed:
         try:
-            parcels.append(_parcel(path))
+            parcels.append(parcel_of(path))
         except (Invalid, OSError) as error:
             failures.append(Failure(path, getattr(error, "sentence", "") or f"it cannot be read: {error}"))
             progress(path)
@@ -135,8 +137,8 @@ def send(files: Iterable[Path], peer: Peer, on_progress: OnProgress | None = Non
     return Outcome(len(listed) - len(failures), tuple(failures))
 
 
-def _parcel(path: Path) -> Parcel:
-    """Read the little that a proposal needs; the file itself stays on disk."""
+def parcel_of(path: Path) -> Parcel:
+    """Read the little that a proposal needs; the file itself stays on disk. Invalid when it is not DICOM of Part 10."""
     data = memoryview(path.read_bytes())
     before = read_preface(data)
     if before.length == 0:
@@ -255,7 +257,14 @@ def associate(
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.connection_timeout, ae.acse_timeout, ae.dimse_timeout, ae.network_timeout = 10, 30, 120, 120
-    association = ae.associate(peer.host, peer.port, contexts=contexts, ae_title=peer.aet, ext_neg=list(negotiation or []))
+    association = ae.associate(
+        peer.host,
+        peer.port,
+        contexts=contexts,
+        ae_title=peer.aet,
+        ext_neg=list(negotiation or []),
+        tls_args=None if peer.tls is None else (peer.tls, peer.host),
+    )
     if association.is_established:
         return association
     if association.is_rejected:
