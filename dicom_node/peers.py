@@ -267,6 +267,8 @@ def associate(
     )
     if association.is_established:
         return association
+    if association.dul.socket is not None and association.dul.socket.socket is not None:
+        association.dul.socket.socket.close()  # a handshake of TLS that failed leaves it open
     if association.is_rejected:
         raise Unavailable(f"{peer} rejected the association: it does not know {calling_aet} or its own name", code="peer")
     raise Unavailable(f"{peer} ended the association before it began", code="peer")

@@ -115,7 +115,7 @@ def house(config: Config, store: Kept) -> House:
         host=config.dicom.host,
         port=config.dicom.port,
         services=_services(config, store, commitments),
-        tls=_tls(config),
+        tls=tls_settings(config),
         processes=config.node_processes or len(os.sched_getaffinity(0)),
     )
     workers = (
@@ -153,7 +153,7 @@ def _services(config: Config, store: Kept, commitments: Commitments) -> tuple[Se
     )
 
 
-def _tls(config: Config) -> TlsSettings | None:
+def tls_settings(config: Config) -> TlsSettings | None:
     """Return the settings of the TLS listener, None when none is wanted; Invalid when a file is not named."""
     if config.dicom_tls is None:
         return None

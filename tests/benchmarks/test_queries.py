@@ -48,7 +48,7 @@ class Client:
         self._connection = http.client.HTTPConnection("127.0.0.1", peer.http_port, timeout=60)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def reconnect(self) -> None:
+    def close(self) -> None:
         """Begin a new connection at the next request: a server may have closed one that was idle."""
         self._connection.close()
 
@@ -149,7 +149,7 @@ class Figure:
 
 def measured(client: Client, scenario: Scenario, round_number: int) -> Figure:
     numbers = range(round_number * scenario.count, (round_number + 1) * scenario.count)
-    client.reconnect()
+    client.close()
     before, begun = client.peer.cpu_s(), time.perf_counter()
     scenario.ask(client, numbers)
     wall = time.perf_counter() - begun
@@ -198,6 +198,8 @@ def test_queries_beside_orthanc(tmp_path):
             storing(peer, small)
             storing(peer, slices)
             clients[name] = Client(peer, token_of(peer, tmp_path / name, {}) if name == "ours" else "")
+        for client in clients.values():
+            stack.callback(client.close)
         compare(clients, QUERIES + _retrievals(f"/studies/{study}/series/{study}.1"), (next(iter(clients)), "ours"))
 
 
@@ -218,4 +220,6 @@ def test_a_hundred_thousand_studies_beside_a_thousand(tmp_path, engine, request)
             print(f"\n{engine}: {count:,} studies entered in {time.perf_counter() - begun:.0f} s")
             database.close()
             clients[name] = Client(peer, token_of(peer, folder, settings))
+        for client in clients.values():
+            stack.callback(client.close)
         compare(clients, QUERIES, (f"{LARGE:,}", f"{SMALL:,}"))
