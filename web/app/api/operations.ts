@@ -10,6 +10,7 @@ import type {
   Lane,
   NewRequest,
   Practitioner,
+  Question,
   Report,
   Session,
   Study,
@@ -74,6 +75,16 @@ export const decline = async (task_id: string, code: DeclineCode, reason: string
 export const handover = async (task_id: string, to: string): Promise<void> => {
   await answered(client.POST("/api/v1/tasks/{task_id}/handover", { params: { path: { task_id } }, body: { to } }));
 };
+export const takeOver = async (task_id: string, reason: string): Promise<Task> =>
+  (await answered(client.POST("/api/v1/tasks/{task_id}/take-over", { params: { path: { task_id } }, body: { reason } }))) as Task;
+/** Renew one's claims; the answer names the tasks one still holds. */
+export const renew = (): Promise<string[]> => answered(client.POST("/api/v1/tasks/renew"));
+export const ask = async (task_id: string, question: string): Promise<Task> =>
+  (await answered(client.POST("/api/v1/tasks/{task_id}/ask", { params: { path: { task_id } }, body: { question } }))) as Task;
+export const answer = async (task_id: string, text: string): Promise<Task> =>
+  (await answered(client.POST("/api/v1/tasks/{task_id}/answer", { params: { path: { task_id } }, body: { answer: text } }))) as Task;
+export const questions = (task_id: string): Promise<Question[]> =>
+  answered(client.GET("/api/v1/tasks/{task_id}/questions", { params: { path: { task_id } } }));
 export const turnaround = (task_id: string): Promise<Turnaround> =>
   answered(client.GET("/api/v1/tasks/{task_id}/turnaround", { params: { path: { task_id } } }));
 
@@ -95,6 +106,9 @@ export const inbox = (): Promise<Report[]> =>
 /** A named person has opened the report (T6). */
 export const receipt = async (report_id: string): Promise<Report> =>
   (await answered(client.POST("/api/v1/reports/{report_id}/receipt", { params: { path: { report_id } } }))) as Report;
+/** Repeat the critical value; only then is the document given to the clinic. */
+export const readBack = async (report_id: string, words: string): Promise<Report> =>
+  (await answered(client.POST("/api/v1/reports/{report_id}/read-back", { params: { path: { report_id } }, body: { words } }))) as Report;
 /** Where the signed document is, for the browser's own PDF viewer. */
 export const pdfOf = (report_id: string): string => `/api/v1/reports/${encodeURIComponent(report_id)}.pdf`;
 
