@@ -103,6 +103,8 @@ def _place(scratch: Path, archive: Path, member: str) -> Path:
     """Return where a member goes: a number for each folder of the archive, and only the last part of its name."""
     folder, _, name = member.replace("\\", "/").rpartition("/")
     place = scratch / f"{archive.stem[:40]}-{abs(hash((archive, folder))):x}"
+    safe = "".join(character for character in name if character.isprintable())[-60:].lstrip(".") or "member"
+    while (place / safe).exists():  # an archive may hold one name twice
+        place /= "again"
     place.mkdir(exist_ok=True)
-    safe = "".join(character for character in name if character.isprintable() and character not in "/\0")[-200:]
-    return place / (safe.lstrip(".") or "member")
+    return place / safe

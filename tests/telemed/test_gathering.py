@@ -39,6 +39,14 @@ def test_the_files_of_a_recording_stay_beside_each_other(tmp_path, scratch):
     assert items[0].path.parent == items[1].path.parent != items[2].path.parent
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_stands_twice_in_an_archive_is_two_files(tmp_path, scratch):
+    with zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive:
+        for content in (b"one", b"two", b"three"):
+            archive.writestr("1.dcm", content)
+    assert [item.path.read_bytes() for item in gathered([tmp_path / "twice.zip"], scratch)] == [b"one", b"two", b"three"]
+
+
 def test_a_bomb_is_not_unpacked(tmp_path, scratch):
     with pytest.raises(Invalid, match="unpacks to far more"):
         list(gathered([a_zip(tmp_path, {"bomb": bytes(64 << 20)})], scratch))
