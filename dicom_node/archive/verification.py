@@ -1,4 +1,7 @@
-"""Proof that rows and bytes still agree: every kept file read again, every row looked up, both ways."""
+"""Proof that rows and bytes still agree: every kept file read again, every row looked up, both ways.
+
+What is in the ingest journal counts as kept: it was acknowledged, and is filed by the running server or by the next start.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, func, select
 
 from dicom_node.archive.blobs import Blobs
+from dicom_node.archive.filing import set_aside, waiting
 from dicom_node.archive.indexing import is_referenced
+from dicom_node.archive.journal import JournalReader
 from dicom_node.archive.tables import conflict_table, instance_table, series_table, study_table
 from telemed.kernel.database import Database
 from telemed.kernel.errors import NotFound
@@ -15,9 +20,35 @@ from telemed.kernel.errors import NotFound
 
 def differences(database: Database, blobs: Blobs) -> Iterator[str]:
     """Name every difference in one sentence; nothing when all is well. It reads all there is: slow on purpose."""
+    journal = JournalReader(blobs.folder / "journal")
+    try:
+        yield from _differences(database, blobs, journal)
+    finally:
+        journal.close()
+
+
+def _differences(database: Database, blobs: Blobs, journal: JournalReader) -> Iterator[str]:
     with database.reading() as db:
         rows = _digests_of_rows(db)
         yield from _wrong_counts(db)
+    promised = list(waiting(journal))
+    filed = set(rows.values())
+    unfiled = {received.digest for received, whole in promised if whole}
+    for received, whole in promised:
+        if not whole and received.header.sop_instance_uid not in filed:
+            yield f"the object {received.header.sop_instance_uid}, acknowledged and not yet filed, is missing or has changed"
+    yield from _differing_files(database, blobs, journal, rows, unfiled)
+    for digest, sop_instance_uid in rows.items():
+        if not blobs.exists(digest) and digest not in unfiled:
+            yield f"the file {digest}.dcm of {sop_instance_uid} is missing"
+    for file in set_aside(journal):
+        yield f"the object {file} was acknowledged and could not be entered into the index"
+
+
+def _differing_files(
+    database: Database, blobs: Blobs, journal: JournalReader, rows: dict[str, str], unfiled: set[str]
+) -> Iterator[str]:
+    """Read every file again; take from *rows*, digest to SOP Instance UID, those that have theirs."""
     for digest in blobs.digests():
         try:
             whole = blobs.is_whole(digest)
@@ -25,16 +56,20 @@ def differences(database: Database, blobs: Blobs) -> Iterator[str]:
             yield f"the file {digest}.dcm lies where no object of that name belongs"
             continue
         sop_instance_uid = rows.pop(digest, None)
+        if digest in unfiled:  # whatever has become of the file, the journal has the object
+            continue
         if not whole:
             yield f"the file {digest}.dcm ({sop_instance_uid or 'of no row'}) has changed since it was stored"
-        elif sop_instance_uid is None:
-            with database.reading() as db:  # it may have been stored since the rows were read
-                referenced = is_referenced(db, digest)
-            if not referenced:
-                yield f"the file {digest}.dcm belongs to no row of the index"
-    for digest, sop_instance_uid in rows.items():
-        if not blobs.exists(digest):
-            yield f"the file {digest}.dcm of {sop_instance_uid} is missing"
+        elif sop_instance_uid is None and not _is_explained(database, blobs, journal, digest):
+            yield f"the file {digest}.dcm belongs to no row of the index"
+
+
+def _is_explained(database: Database, blobs: Blobs, journal: JournalReader, digest: str) -> bool:
+    """Tell why a file had no row when the rows were read: it is just being stored, or was when the server ended."""
+    if blobs.is_being_kept(digest) or any(received.digest == digest for received, _ in waiting(journal)):
+        return True
+    with database.reading() as db:  # asked last: what left the journal meanwhile has its row
+        return is_referenced(db, digest)
 
 
 def _digests_of_rows(db: Connection) -> dict[str, str]:

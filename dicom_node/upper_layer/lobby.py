@@ -130,9 +130,9 @@ class Lobby:
 
 def _wanted(request: bytearray) -> int:
     """Return how many bytes of an A-ASSOCIATE-RQ are still to come; ValueError when it cannot become one."""
+    if request and request[0] != ASSOCIATE_RQ:
+        raise ValueError(f"a PDU of type {request[0]:#x} came before any association")
     if len(request) < 6:
-        if request and request[0] != ASSOCIATE_RQ:
-            raise ValueError(f"a PDU of type {request[0]:#x} came before any association")
         return 6 - len(request)
     length = int.from_bytes(request[2:6], "big")
     if length > MAX_REQUEST:

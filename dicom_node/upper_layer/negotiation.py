@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -22,8 +21,7 @@ from pynetdicom.sop_class import _STORAGE_CLASSES
 from dicom_node.access import Reject
 from dicom_node.archive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.services.verification import VERIFICATION
-
-log = logging.getLogger(__name__)
+from dicom_node.upper_layer.messages import Malformed
 
 _REMEMBERED = 256
 #: What the hot path serves; whoever proposes anything else beside it is served by pynetdicom altogether.
@@ -50,16 +48,21 @@ class Negotiation:
         self._changing = threading.Lock()
 
     def read(self, request: bytes) -> Proposal | None:
-        """Return what the hot path would answer to *request*; None when it is for pynetdicom, well-formed or not."""
+        """Return what the hot path would answer to *request*; None when it is for pynetdicom.
+
+        Raises
+        ------
+        Malformed
+            when it cannot be understood: pynetdicom's thread would end over it, and leave the connection open.
+        """
         with self._changing:
             if request in self._remembered:
                 self._remembered.move_to_end(request)
                 return self._remembered[request]
         try:
             proposal = self._negotiate(request)
-        except Exception as error:  # noqa: BLE001 - pynetdicom raises whatever a stranger's bytes provoke; it will say so itself
-            log.info("an association request was not understood: %s", error)
-            proposal = None
+        except Exception as error:  # pynetdicom raises whatever a stranger's bytes provoke
+            raise Malformed(f"an association request that cannot be understood: {error}") from error
         with self._changing:
             self._remembered[request] = proposal
             if len(self._remembered) > _REMEMBERED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import logging
 import os
@@ -25,6 +26,7 @@ from dicom_node.archive.archive import Archive
 from dicom_node.archive.filing import Filing
 from dicom_node.archive.journal import JournalReader, Place
 from dicom_node.upper_layer.channel import Channel, Kind
+from dicom_node.upper_layer.messages import ABORTED, Malformed
 from dicom_node.upper_layer.negotiation import Negotiation, rejection
 from telemed.kernel.errors import TelemedError, Unavailable
 
@@ -33,6 +35,9 @@ log = logging.getLogger(__name__)
 _SECONDS_TO_BEGIN = 30
 _SECONDS_FOR_THE_FORMER = 15
 _BEFORE_ANOTHER_S = 1.0
+#: How many objects may be acknowledged and not filed for a sender's release still to wait until they are.
+_LONG_LINE = 16
+_SECONDS_TO_YIELD = 1.0
 
 #: Takes a connection, its peer's address, and the request that was read from it already.
 HandOver = Callable[[socket.socket, str, bytes], None]
@@ -67,6 +72,7 @@ class Processes:
     def __init__(
         self, archive: Archive, access: Access, folder: Path, *, limits: Limits, maximum_pdu: int, hand_over: HandOver
     ) -> None:
+        self._archive = archive
         self._access = access
         self._folder = folder
         self._limits = limits
@@ -78,7 +84,10 @@ class Processes:
         self._changing = threading.Lock()
         self._stopping = threading.Event()
         self._listener: socket.socket | None = None
+        self._numbers = itertools.count(1)
         self._admitted: dict[tuple[str, str, str], str] = {}
+        self._numbers = itertools.count(1)
+        self._asked: dict[int, threading.Event] = {}
 
     def start(self, listener: socket.socket) -> None:
         """File what a former run left in the journal, then begin to accept from *listener*.
@@ -176,7 +185,7 @@ class Processes:
     def _listen_to(self, receiver: _Receiver) -> None:
         for kind, head, body, connection in receiver.channel.receive():
             if kind is Kind.DURABLE:
-                self._filing.announce(Place(*head["at"]), head["digest"], body)
+                self._filing.announce(Place(*head["at"]), body)
             elif kind is Kind.CLOSED:
                 self._filing.announce_closed(head["segment"], partial(self._freed, receiver, head["segment"]))
             elif kind is Kind.ASKED and connection is not None:
@@ -185,7 +194,9 @@ class Processes:
                 with self._changing:
                     receiver.addresses.pop(head["number"], None)
             elif kind is Kind.FENCE:
-                self._filing.fence(partial(self._tell_filed, receiver, head["number"]))
+                self._fence(receiver, head["number"])
+            elif kind is Kind.YIELDED:
+                self._yielded(head["number"])
             elif kind is Kind.LOGGED:
                 logging.getLogger(head["from"]).log(head["level"], "%s: %s", receiver.name, head["message"])
             elif kind is Kind.READY:
@@ -218,6 +229,13 @@ class Processes:
             with suppress(OSError):
                 receiver.channel.send(Kind.STALLED, {"stalled": stalled})
 
+    def _fence(self, receiver: _Receiver, number: int) -> None:
+        told = partial(self._tell_filed, receiver, number)
+        if self._archive.arrivals.pending > _LONG_LINE:
+            told()
+        else:
+            self._filing.fence(told)
+
     def _tell_filed(self, receiver: _Receiver, number: int) -> None:
         with suppress(OSError):
             receiver.channel.send(Kind.FILED, {"number": number})
@@ -238,26 +256,49 @@ class Processes:
                 receiver.channel.send(Kind.REJECTED, {"number": head["number"]}, answer)
 
     def _decide(self, receiver: _Receiver, number: int, address: str, request: bytes, connection: socket.socket) -> None:
-        proposal = self._negotiation.read(request)
+        try:
+            proposal = self._negotiation.read(request)
+        except Malformed as error:
+            log.warning("a connection from %s was ended: %s", address, error)
+            connection.close()
+            receiver.channel.send(Kind.REJECTED, {"number": number}, ABORTED)
+            return
         if proposal is None:
             receiver.channel.send(Kind.HANDED_OVER, {"number": number})
             self._hand_over(connection, address, request)
             return
-        connection.close()
-        admitted = self._admit(proposal.calling_aet, proposal.called_aet, address)
-        if not isinstance(admitted, Reject) and not self._enter(receiver, number, address):
-            admitted = Reject.TEMPORARILY_CONGESTED
-        if isinstance(admitted, Reject):
-            log.warning(
-                "an association of %r to %r from %s was rejected: %s",
-                proposal.calling_aet, proposal.called_aet, address, admitted.name,
-            )  # fmt: skip
-            receiver.channel.send(Kind.REJECTED, {"number": number}, rejection(admitted))
-            return
-        head = {
-            "number": number, "institution": admitted, "source": proposal.calling_aet, "contexts": proposal.contexts,
-        }  # fmt: skip
-        receiver.channel.send(Kind.ACCEPTED, head, proposal.acceptance)
+        with connection:
+            admitted = self._admit(proposal.calling_aet, proposal.called_aet, address)
+            if not isinstance(admitted, Reject):
+                head = {"institution": admitted, "source": proposal.calling_aet, "contexts": proposal.contexts}
+                placed = self._place(connection, address, head, proposal.acceptance)
+                if not placed:
+                    self._ask_for_a_place(address)
+                    placed = self._place(connection, address, head, proposal.acceptance)
+                if placed:
+                    receiver.channel.send(Kind.HANDED_OVER, {"number": number})
+                    return
+                admitted = Reject.TEMPORARILY_CONGESTED
+        log.warning(
+            "an association of %r to %r from %s was rejected: %s",
+            proposal.calling_aet, proposal.called_aet, address, admitted.name,
+        )  # fmt: skip
+        receiver.channel.send(Kind.REJECTED, {"number": number}, rejection(admitted))
+
+    def _place(self, connection: socket.socket, address: str, head: dict[str, Any], acceptance: bytes) -> bool:
+        """Give an association to the receiver that serves the fewest, whoever accepted it; False when there are too many."""
+        with self._changing:
+            counts = self._counts()
+            if counts.total() >= self._limits.associations or counts[address] >= self._limits.associations_per_address:
+                return False
+            receiver = min(self._receivers.values(), key=lambda one: len(one.addresses))
+            number = next(self._numbers)
+            receiver.addresses[number] = address
+        try:
+            receiver.channel.send(Kind.ACCEPTED, {"number": number, **head}, acceptance, connection)
+        except OSError:
+            return False
+        return True
 
     def _admit(self, calling: str, called: str, address: str) -> str | Reject:
         """Ask who calls; while the database is away, what it said last still holds."""
@@ -273,11 +314,24 @@ class Processes:
             self._admitted[key] = admitted
         return admitted
 
-    def _enter(self, receiver: _Receiver, number: int, address: str) -> bool:
-        """Count an association, unless there are too many already."""
+    def _ask_for_a_place(self, address: str) -> None:
+        """Let whoever lags most give way: of *address* if it has all of its places, of any address if all are taken."""
         with self._changing:
-            counts = Counter(where for one in self._receivers.values() for where in one.addresses.values())
-            if counts.total() >= self._limits.associations or counts[address] >= self._limits.associations_per_address:
-                return False
-            receiver.addresses[number] = address
-            return True
+            whose = address if self._counts()[address] >= self._limits.associations_per_address else ""
+            asked = [(next(self._numbers), threading.Event(), receiver) for receiver in self._receivers.values()]
+        for number, answered, receiver in asked:
+            self._asked[number] = answered
+            with suppress(OSError):
+                receiver.channel.send(Kind.CROWDED, {"number": number, "address": whose})
+        deadline = time.monotonic() + _SECONDS_TO_YIELD
+        for number, answered, _ in asked:
+            answered.wait(max(deadline - time.monotonic(), 0))
+            self._asked.pop(number, None)
+
+    def _yielded(self, number: int) -> None:
+        answered = self._asked.get(number)
+        if answered is not None:
+            answered.set()
+
+    def _counts(self) -> Counter[str]:
+        return Counter(where for one in self._receivers.values() for where in one.addresses.values())

@@ -34,8 +34,11 @@ from dicom_node.upper_layer.parcel import Parcel
 #: We advertise 1 MiB; senders that ignore it are borne up to here.
 MAX_PDU = 16 << 20
 MAX_COMMAND = 64 << 10
-#: A thin uplink brings 1 MiB in a minute; a sender of single bytes is cut off.
+#: A thin uplink brings 1 MiB in a minute.
 SECONDS_PER_PDU = 120.0
+#: Within a message a peer may be silent for so long, and longer by what it has brought: a sender of single bytes is cut off.
+SECONDS_OF_SILENCE = 25.0
+BYTES_PER_SECOND = 4096
 #: 4 GiB in this time is 600 KB/s: slower lines send no such objects.
 SECONDS_PER_OBJECT = 2 * 3600.0
 SECONDS_IDLE = 60.0
@@ -83,10 +86,20 @@ class Receiving:
         #: The head of a PDU and that of an item in it; _ahead tells how many of these bytes have been read.
         self._head = memoryview(bytearray(_PDU_HEAD + _PDV_HEAD))
         self._ahead = 0
-        self._deadline = 0.0
+        self._allowed = self._deadline = self._latest = 0.0
         self._object_deadline = 0.0
         self._command = b""
         self._storing: tuple[int, Command] | None = None
+
+    @property
+    def lag_s(self) -> float:
+        """How many seconds the peer is behind the pace that is asked of it; silence between messages counts in full."""
+        return time.monotonic() + self._allowed - self._deadline
+
+    def _allow(self, seconds: float, latest: float) -> None:
+        """Expect the next bytes within *seconds*, and what they begin within *latest*."""
+        now = time.monotonic()
+        self._allowed, self._deadline, self._latest = seconds, now + seconds, now + latest
 
     def run(self) -> None:
         """Serve until the peer releases, aborts or leaves.
@@ -111,10 +124,11 @@ class Receiving:
     def _pdu(self) -> bool:
         """Take one PDU; tell whether another may follow."""
         in_message = self._storing is not None or bool(self._command)
-        self._deadline = time.monotonic() + (SECONDS_PER_PDU if in_message else SECONDS_IDLE)
+        silence = SECONDS_OF_SILENCE if in_message else SECONDS_IDLE
+        self._allow(silence, silence)
         if not self._fill(_PDU_HEAD):
             return False
-        self._deadline = time.monotonic() + SECONDS_PER_PDU
+        self._allow(SECONDS_OF_SILENCE, SECONDS_PER_PDU)
         kind, length = self._head[0], int.from_bytes(self._head[2:6], "big")
         if kind == RELEASE_RQ:
             self._before_release()
@@ -122,7 +136,7 @@ class Receiving:
             return False
         if kind == ABORT:
             return False
-        if kind != P_DATA_TF or length > MAX_PDU:
+        if kind != P_DATA_TF or not _PDV_HEAD <= length <= MAX_PDU:
             raise Malformed(f"a PDU of type {kind:#x} and {length} bytes")
         left = length
         while left:
@@ -178,7 +192,7 @@ class Receiving:
         """Read *count* bytes into the parcel, and with the last of them the head of the next PDU if it is there."""
         if self._parcel.size + count > self._maximum:
             raise Malformed(f"an object of more than {self._maximum} bytes")
-        self._deadline = min(self._deadline, self._object_deadline)
+        self._latest = min(self._latest, self._object_deadline)
         self._ahead = 0
         while count:
             room = self._parcel.room(count)
@@ -227,6 +241,7 @@ class Receiving:
                 raise Malformed("a PDU that did not arrive in time")
             with suppress(BlockingIOError):
                 done = self._connection.recvmsg_into(into)[0]
+                self._deadline = min(self._deadline + done / BYTES_PER_SECOND, self._latest)
                 # Asked for again each time: Linux forgets it, and a sender with Nagle on stalls 40 ms without.
                 self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
                 return done

@@ -7,6 +7,7 @@ its end of the channel. It ends when the main process says so, or is gone.
 from __future__ import annotations
 
 import fcntl
+import gc
 import itertools
 import json
 import logging
@@ -37,6 +38,8 @@ _STACK_BYTES = 512 << 10
 _SECONDS_TO_ANSWER = 30
 _SECONDS_TO_FILE = 1.0
 _LONGEST_LINE = 8000
+#: Who is so far behind gives way when there are too many.
+_LAG_S = 2.0
 
 
 class Reception:
@@ -59,6 +62,7 @@ class Reception:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, socket.socket] = {}
         self._serving: dict[int, socket.socket] = {}
+        self._receivings: dict[int, Receiving] = {}
         self._changed = threading.Condition()
         self._parcels: list[Parcel] = []
         self._fences: dict[int, threading.Event] = {}
@@ -73,22 +77,26 @@ class Reception:
 
     def _obey(self) -> None:
         """Do what the main process says; without it there is nothing left to do."""
-        for kind, head, body, _ in self._channel.receive():
-            if kind is Kind.FREED:
+        for kind, head, body, connection in self._channel.receive():
+            if kind is Kind.ACCEPTED and connection is not None:
+                self._accepted(connection, head, body)
+            elif kind is Kind.FREED:
                 self._journal.freed(head["segment"])
             elif kind is Kind.FILED:
                 self._filed(head["number"])
             elif kind is Kind.STALLED:
                 self._journal.stall(stalled=head["stalled"])
+            elif kind is Kind.CROWDED:
+                self._make_room(head["address"])
+                self._channel.send(Kind.YIELDED, {"number": head["number"]})
             elif kind is Kind.STOP:
                 threading.Thread(target=self._stop, args=(head["seconds"],), name="stop", daemon=True).start()
             else:
                 self._answered(kind, head, body)
         os._exit(0)
 
-    def _durable(self, place: Place, digest: str, meta: bytes) -> None:
-        head = {"at": [place.segment, place.offset, place.content_bytes, place.meta_bytes], "digest": digest}
-        self._channel.send(Kind.DURABLE, head, meta)
+    def _durable(self, place: Place, meta: bytes) -> None:
+        self._channel.send(Kind.DURABLE, {"at": [place.segment, place.offset, place.content_bytes, place.meta_bytes]}, meta)
 
     def _asked(self, connection: socket.socket, address: str, request: bytes) -> None:
         number = next(self._numbers)
@@ -96,23 +104,22 @@ class Reception:
             self._waiting[number] = connection
         self._channel.send(Kind.ASKED, {"number": number, "address": address}, request, connection)
 
-    def _answered(self, kind: Kind, head: dict[str, Any], body: bytes) -> None:
-        number = head["number"]
+    def _accepted(self, connection: socket.socket, head: dict[str, Any], answer: bytes) -> None:
+        number, contexts = head["number"], {int(context): syntax for context, syntax in head["contexts"].items()}
         with self._changed:
-            connection = self._waiting.pop(number)
-            if kind is Kind.ACCEPTED:
-                self._serving[number] = connection
-        if kind is Kind.ACCEPTED:
-            contexts = {int(context): syntax for context, syntax in head["contexts"].items()}
-            accepted = Accepted(head["institution"], head["source"], contexts)
-            threading.Thread(
-                target=self._serve, args=(number, connection, accepted, body), name=f"association-{number}", daemon=True
-            ).start()
-            return
+            self._serving[number] = connection
+        accepted = Accepted(head["institution"], head["source"], contexts)
+        threading.Thread(
+            target=self._serve, args=(number, connection, accepted, answer), name=f"association-{number}", daemon=True
+        ).start()
+
+    def _answered(self, kind: Kind, head: dict[str, Any], answer: bytes) -> None:
+        with self._changed:
+            connection = self._waiting.pop(head["number"])
         if kind is Kind.REJECTED:
             with suppress(OSError):
                 connection.settimeout(1)
-                connection.sendall(body)
+                connection.sendall(answer)
         connection.close()
 
     def _serve(self, number: int, connection: socket.socket, accepted: Accepted, answer: bytes) -> None:
@@ -125,7 +132,10 @@ class Reception:
             connection.settimeout(_SECONDS_TO_ANSWER)
             connection.sendall(answer)
             fence = partial(self._await_filing, number)
-            Receiving(connection, accepted, parcel, keep, fence, maximum_object_bytes=self._maximum_object_bytes).run()
+            receiving = Receiving(connection, accepted, parcel, keep, fence, maximum_object_bytes=self._maximum_object_bytes)
+            with self._changed:
+                self._receivings[number] = receiving
+            receiving.run()
         except Malformed as error:
             log.warning("the association of %s was aborted: %s", accepted.source, error)
         except OSError as error:
@@ -139,14 +149,33 @@ class Reception:
             self._give_back(parcel)
             with self._changed:
                 self._serving.pop(number, None)
+                self._receivings.pop(number, None)
                 self._changed.notify_all()
             with suppress(OSError):
                 self._channel.send(Kind.ENDED, {"number": number})
 
+    def _make_room(self, address: str) -> None:
+        """Hang up on the association, of *address* or of any, that lags most; on none while all of them keep pace."""
+        with self._changed:
+            found = [
+                (receiving.lag_s, number)
+                for number, receiving in self._receivings.items()
+                if address in ("", _address_of(self._serving[number]))
+            ]
+            lag_s, number = max(found, default=(0.0, 0))
+            if lag_s < _LAG_S:
+                return
+            del self._receivings[number]
+            with suppress(OSError):
+                self._serving[number].shutdown(socket.SHUT_RDWR)
+        log.warning("an association that was silent for %.0f s gave way to another", lag_s)
+        self._channel.send(Kind.ENDED, {"number": number})
+
     def _await_filing(self, number: int) -> None:
         """Wait a moment until what came can be found: who has released and then asks for it is not told that it is absent.
 
-        It is durable whatever comes; an archive that is busy or away keeps nobody longer than this.
+        It is durable whatever comes; an archive that is busy or away keeps nobody longer than this, and where the line is long
+        it is whoever asks that waits.
         """
         passed = self._fences[number] = threading.Event()
         self._channel.send(Kind.FENCE, {"number": number})
@@ -202,6 +231,13 @@ class Reception:
         os._exit(0)
 
 
+def _address_of(connection: socket.socket) -> str:
+    try:
+        return str(connection.getpeername()[0])
+    except OSError:
+        return ""
+
+
 class _ToTheMainProcess(logging.Handler):
     """Lets the main process write our lines: there is one log."""
 
@@ -227,6 +263,7 @@ def main(arguments: list[str]) -> None:
     fcntl.flock(lock, fcntl.LOCK_SH)
     channel = Channel(socket.socket(fileno=settings["channel"]))
     logging.basicConfig(level=logging.INFO, handlers=[_ToTheMainProcess(channel)])
+    gc.freeze()  # what is loaded stays: it need not be looked through again and again
     Reception(socket.socket(fileno=settings["listener"]), channel, settings).run()
 
 

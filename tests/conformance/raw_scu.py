@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -61,12 +62,25 @@ def _command(sop_class: str, sop_instance: str | None, field: int) -> bytes:
     return _element(0x0000, struct.pack("<I", len(elements))) + elements
 
 
+def store_rq(sop_class: str, sop_instance: str) -> bytes:
+    """Return the command set of a C-STORE-RQ."""
+    return _command(sop_class, sop_instance, 0x0001)
+
+
 class RawAssociation:
     """An open association with one presentation context."""
 
-    def __init__(self, port: int, *, sop_class: str = CT_IMAGE, syntax: str = EXPLICIT, calling: str = "LIANHUA") -> None:
+    def __init__(
+        self,
+        port: int,
+        *,
+        sop_class: str = CT_IMAGE,
+        syntax: str = EXPLICIT,
+        calling: str = "LIANHUA",
+        address: str = "127.0.0.1",
+    ) -> None:
         self._sop_class = sop_class
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20, source_address=(address, 0))
         self.socket.sendall(pdu(ASSOCIATE_RQ, associate_rq("TELEMED", calling, sop_class, syntax)))
         kind, _ = self.receive()
         if kind != ASSOCIATE_AC:
@@ -99,10 +113,14 @@ class RawAssociation:
 
     def store(self, data: bytes, sop_instance: str = "1.2.3") -> Answer:
         """Send *data* as the data set of a C-STORE-RQ and return what is answered."""
-        self.socket.sendall(pdu(P_DATA, pdv(_command(self._sop_class, sop_instance, 0x0001), COMMAND | LAST)))
-        pieces = [data[at : at + 60_000] for at in range(0, len(data), 60_000)] or [b""]
-        for number, piece in enumerate(pieces, 1):
-            self.socket.sendall(pdu(P_DATA, pdv(piece, LAST if number == len(pieces) else 0)))
+        return self.stream((data[at : at + 60_000] for at in range(0, len(data), 60_000)), sop_instance)
+
+    def stream(self, pieces: Iterable[bytes], sop_instance: str) -> Answer:
+        """Send a data set in *pieces*, each a PDU of its own and none of them kept."""
+        self.socket.sendall(pdu(P_DATA, pdv(store_rq(self._sop_class, sop_instance), COMMAND | LAST)))
+        for piece in pieces:
+            self.socket.sendall(pdu(P_DATA, pdv(piece, 0)))
+        self.socket.sendall(pdu(P_DATA, pdv(b"", LAST)))
         return self._answer()
 
     def echo(self) -> Answer:

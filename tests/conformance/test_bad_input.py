@@ -128,6 +128,7 @@ def hangs_up(connection: socket.socket, within: float = 8) -> bool:
         pytest.param(pdu(ASSOCIATE_RQ, b"\0\1\0\0" + bytes(64) + b"\x10\0\xff\xff"), id="an item longer than its PDU"),
         pytest.param(pdu(P_DATA, pdv(b"x", 3)), id="data before any association"),
         pytest.param(pdu(0x77, b"what is this"), id="a PDU of no known type"),
+        pytest.param(pdu(0x06, associate_rq("TELEMED", "X", CT_IMAGE, EXPLICIT)), id="a request by another type's name"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: modality\r\n\r\n", id="HTTP at the DICOM port"),
     ],
 )
@@ -142,6 +143,7 @@ def test_a_malformed_association_request_is_hung_up_on(server, content):
     "content",
     [
         pytest.param(pdu(P_DATA, b"", 0xFFFFFFF0) + bytes(1000), id="a PDU of 4 GiB"),
+        pytest.param(pdu(P_DATA, b""), id="a PDU without an item"),
         pytest.param(pdu(P_DATA, pdv(b"12345678", 3, 0x7FFFFFFF)), id="a PDV longer than its PDU"),
         pytest.param(pdu(P_DATA, pdv(b"12345678", 3, 1)), id="a PDV too short for its own head"),
         pytest.param(pdu(P_DATA, struct.pack(">IBB", 10, 99, 3) + b"12345678"), id="a context that was never agreed"),

@@ -18,8 +18,10 @@ NEEDED = {
     "dcmtk": "/usr/bin/storescu",
     "orthanc": "/usr/sbin/Orthanc",
     "orthanc-dicomweb": "/usr/share/orthanc/plugins/libOrthancDicomWeb.so",
+    "e2fsprogs": "/usr/sbin/mkfs.ext4",
     "postgresql": "/usr/lib/postgresql/*/bin/initdb",
     "poppler-utils": "/usr/bin/pdftotext",
+    "strace": "/usr/bin/strace",
 }
 
 

@@ -38,11 +38,20 @@ class Cluster:
             os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
         cluster = cls(folder)
         cluster._run("initdb", "-D", str(folder / "data"), "-U", "telemed", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
-        options = (
-            f"-c listen_addresses= -c unix_socket_directories={folder} -c max_connections=60 -c shared_buffers=32MB -c fsync=off"
-        )
-        cluster._run("pg_ctl", "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "-o", options, "start")
+        cluster.resume()
         return cluster
+
+    def resume(self) -> None:
+        """Start it (again)."""
+        options = (
+            f"-c listen_addresses= -c unix_socket_directories={self.folder} -c max_connections=60 -c shared_buffers=32MB"
+            " -c fsync=off"
+        )
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def pause(self) -> None:
+        """End it as a crash would; `resume` starts it again."""
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(programs() / program), *arguments]

@@ -149,12 +149,12 @@ class Client:
         return answer
 
 
-def until(condition, seconds: float = 30, every: float = 0.1):
-    """Return what *condition* returns once it is true."""
+def until(condition, seconds: float = 30, every: float = 0.1, *, fails: bool = True):
+    """Return what *condition* returns once it is true; when it never is, fail, or return that."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
-        if value:
+        if value or (not fails and time.monotonic() > deadline):
             return value
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(every)

@@ -236,8 +236,10 @@ def test_a_failing_disk_refuses_the_object_and_recovers(  # noqa: PLR0917 - pyte
     assert refused.value.code == "out-of-space"
     with pytest.raises(NotFound):
         broken.file("lianhua", dcmread(io.BytesIO(CT)).SOPInstanceUID)
-    assert files_under(tmp_path / "blobs" / "incoming") == []
     repaired = Archive(database, chronicle, Blobs(tmp_path / "blobs"))
+    assert list(differences(database, repaired.blobs)) == []
+    repaired.recover()
+    assert files_under(tmp_path / "blobs") == []
     assert store(repaired, CT, syntax=None).new
 
 

@@ -1,4 +1,4 @@
-"""A DICOM node alone in a process of its own, to be killed: python lone_node.py FOLDER [JOURNAL_BYTES]; it prints its port."""
+"""A DICOM node alone, in processes of its own: python lone_node.py FOLDER DATABASE JOURNAL_BYTES; it prints its port."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from telemed.kernel.database import Database, metadata
 from telemed.kernel.events import EventLog
 
 
-def main(folder: Path, journal_bytes: int) -> None:
-    clock, database = SystemClock(), Database(f"sqlite:///{folder / 'telemed.sqlite'}")
+def main(folder: Path, database_url: str, journal_bytes: int) -> None:
+    clock, database = SystemClock(), Database(database_url)
     metadata.create_all(database.engine)
     chronicle = Chronicle(clock, EventLog(database, clock), AuditTrail(clock))
-    archive = Archive(database, chronicle, Blobs(folder / "disk" / "blobs"))
+    archive = Archive(database, chronicle, Blobs(folder / "blobs"))
     archive.recover()
     anybody = Access(KnownPeers([KnownPeer("*", (ip_network("127.0.0.0/8"),), "lianhua")]), None)
     node = DicomNode(archive, anybody, host="127.0.0.1", port=0, processes=2, journal_bytes=journal_bytes)
@@ -31,4 +31,4 @@ def main(folder: Path, journal_bytes: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 16 << 20)
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
