@@ -184,6 +184,21 @@ def _forward(options: argparse.Namespace) -> int:
     return 0
 
 
+def _charset(options: argparse.Namespace) -> int:
+    from telemed import charsets  # noqa: PLC0415 - see _serve
+
+    settings = config.load(vars(options))
+    if options.verb == "remove":
+        charsets.remove_charset(settings, options.what)
+    elif options.verb == "set":
+        parts = {name: getattr(options, name) for name in ("institution", "ae_title", "manufacturer", "model")}
+        print(charsets.set_charset(settings, options.what, **parts))
+    else:
+        for line in charsets.list_charsets(settings) if options.verb == "list" else charsets.list_illegible(settings):
+            print(line)
+    return 0
+
+
 def _worklist(options: argparse.Namespace) -> int:
     from telemed import equipment  # noqa: PLC0415 - see _serve
 
@@ -301,6 +316,14 @@ def _add_administration(command: Callable[..., argparse.ArgumentParser]) -> None
     made.add_argument("title", nargs="?", default="", metavar="AET")
     made.add_argument("--institution", metavar="NAME", default="", help="only this institution's objects (default: everybody's)")
     made.add_argument("--modality", default="", help="only objects of this modality, for instance CT (default: all)")
+
+    made = command("charset", _charset, "say what a device writes whatever its label says; list names that could not be read")
+    made.add_argument("verb", choices=("set", "remove", "list", "illegible"))
+    made.add_argument("what", nargs="?", default="", metavar="CHARSET|ID", help="such as GB18030, ISO_IR 192, ISO 2022 IR 149")
+    made.add_argument("--institution", metavar="NAME", default="", help="whose device (default: any)")
+    made.add_argument("--ae-title", default="", help="the AE title it calls by")
+    made.add_argument("--manufacturer", default="", help="as its images say it")
+    made.add_argument("--model", default="", help="as its images say it")
 
     made = command("worklist", _worklist, "import a CSV of examinations into the modality worklist, list what is still to do")
     made.add_argument("verb", choices=("import", "list"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, True_, and_, exists, func, or_, select, true
 
 from dicom_node.archive import matching
 from dicom_node.archive.index import (
@@ -14,7 +15,10 @@ from dicom_node.archive.index import (
     Patient,
     Series,
     Study,
+    ids_begin,
     instance_from,
+    names_begin,
+    of_persons,
     patient_from,
     select_studies,
     series_from,
@@ -73,6 +77,22 @@ def _number(column: ColumnElement[Any]) -> _Understood:
     return understood
 
 
+def _patient_name(key: str, fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+    patient = patient_table.c
+    if fuzzy and key.strip("* "):
+        return names_begin(key.replace("*", " "))
+    return matching.name_condition(key, patient.name_folded, patient.name_ideographic, patient.name_phonetic)
+
+
+def _patient_id(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+    """Match an ID as any text, found by what stands before its first wildcard: by an index, however many there are."""
+    condition = matching.text(key).condition(patient_table.c.patient_id)
+    beginning, wildcard, _ = re.split(r"([*?]|$)", key.strip(), maxsplit=1)
+    if not wildcard:
+        return condition & (patient_table.c.patient_id_folded == matching.folded(beginning)) if beginning else condition
+    return condition & ids_begin(beginning) if beginning else condition
+
+
 def _physician(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
     """Match a name that is kept as one text, its groups joined by equals signs."""
     key = key.strip()
@@ -95,8 +115,8 @@ def _universal(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 -
 
 
 _PATIENT_KEYS: Mapping[str, _Understood] = {
-    "PatientName": lambda _key, _fuzzy: true(),  # its words are asked of the database first: see _named
-    "PatientID": _by(matching.text, patient_table.c.patient_id),
+    "PatientName": _patient_name,
+    "PatientID": _patient_id,
     "IssuerOfPatientID": _by(matching.text, patient_table.c.issuer),
     "PatientSex": _by(matching.text, patient_table.c.sex),
     "PatientBirthDate": _by(matching.date, patient_table.c.birth_date),
@@ -160,24 +180,18 @@ _ROW_KEYS: Mapping[str, ColumnElement[str]] = {
     "IMAGE": instance_table.c.id,
 }
 
-#: So many patients a name may fit and still be looked up first.
+#: So many patients may fit and still be looked up first.
 FEW_PATIENTS = 200
 
 
-def _named(db: Connection, key: str, *, fuzzy: bool) -> ColumnElement[bool]:
-    """Match a patient's name in the way that is quick for it.
+def _of_persons(db: Connection, named: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Say whose studies are meant in the way that is quick for it.
 
-    No planner knows whether a name is rare, for it does not see the name. Few patients: their studies are looked up. Many:
-    the studies are walked in their order, and as many as are wanted are soon found.
+    No planner knows whether a name is rare, for it does not see the name: few patients are looked up here and now.
     """
-    patient = patient_table.c
-    columns = patient.name_folded, patient.name_ideographic, patient.name_phonetic
-    fits = matching.name_condition(key, *columns, fuzzy=fuzzy)
-    found = db.scalars(select(patient.id).where(fits).limit(FEW_PATIENTS + 1)).all()
-    if len(found) <= FEW_PATIENTS:
-        return study_table.c.patient_key.in_(found)
-    # Nothing added to a name leaves it as it is, and out of the indexes that would bring all those patients first.
-    return matching.name_condition(key, *(column + "" for column in columns), fuzzy=fuzzy)
+    key = func.coalesce(patient_table.c.merged_into, patient_table.c.id)
+    found = db.scalars(select(key).where(named).limit(FEW_PATIENTS + 1)).all()
+    return study_table.c.patient_key.in_(found) if len(found) <= FEW_PATIENTS else of_persons(named)
 
 
 def _asked(
@@ -190,12 +204,17 @@ def _asked(
 ) -> Select[Any]:
     """Add to *rows* what is asked for at *level*, in *order*, or by its rows' keys where the query reads on from one."""
     known, key = KEYS[level], _ROW_KEYS[level]
+    of_patient = []
     for keyword, text in query.keys.items():
         if keyword not in known:
             raise Invalid(f"{keyword} cannot be matched at this level", code="unsupported-key")
-        rows = rows.where(known[keyword](text, query.fuzzy))
-        if keyword == "PatientName" and text.strip("* "):
-            rows = rows.where(_named(db, text, fuzzy=query.fuzzy))
+        condition = known[keyword](text, query.fuzzy)
+        if keyword not in _PATIENT_KEYS:
+            rows = rows.where(condition)
+        elif not isinstance(condition, True_):
+            of_patient.append(condition)
+    if of_patient:
+        rows = rows.where(_of_persons(db, and_(*of_patient)))
     rows = rows.where(visible).limit(query.limit).offset(query.offset)
     return rows.order_by(*order) if query.after is None else rows.where(key > query.after).order_by(key)
 

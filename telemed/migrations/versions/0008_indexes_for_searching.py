@@ -5,11 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0005"
+revision = "0008"
+down_revision = "0007"
 
 LOWERED = (
-    ("patient", "patient_id"),
     ("patient", "name_folded"),
     ("patient", "name_ideographic"),
     ("patient", "name_phonetic"),
