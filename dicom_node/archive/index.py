@@ -160,9 +160,12 @@ _SHOWN = tuple(one.name for one in fields(Patient))
 _PATIENT_COLUMNS = [patient_table.c[name].label(f"of_patient:{name}") for name in _SHOWN]
 
 
+_SELECT_STUDIES = select(*study_table.c, *_PATIENT_COLUMNS).join(patient_table, patient_table.c.id == study_table.c.patient_key)
+
+
 def select_studies() -> Select[Any]:
     """Return the query whose rows `study_from` understands: every study with its patient."""
-    return select(*study_table.c, *_PATIENT_COLUMNS).join(patient_table, patient_table.c.id == study_table.c.patient_key)
+    return _SELECT_STUDIES
 
 
 def study_from(row: Mapping[Any, Any]) -> Study:

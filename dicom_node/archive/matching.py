@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, String, and_, func, or_, true
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from telemed.kernel.errors import Invalid
 
@@ -99,7 +102,30 @@ class Wildcard:
         if not re.search(r"[*?]", self.key):
             return lowered == func.lower(self.key)
         pattern = re.sub(r"\*+", "%", re.sub(r"([!%_])", rf"{_ESCAPE}\1", self.key)).replace("?", "_")
-        return lowered.like(func.lower(pattern), escape=_ESCAPE)
+        like = lowered.like(func.lower(pattern), escape=_ESCAPE)
+        head = func.lower(re.split(r"[*?]", self.key, maxsplit=1)[0], type_=String)
+        if self.key[0] in "*?":
+            return like
+        # A beginning is looked up in an index: by PostgreSQL from the LIKE, by SQLite only from a range.
+        ordered = _ByCodePoint(lowered)
+        return and_(like, ordered >= head, ordered < head + "\U0010ffff")
+
+
+class _ByCodePoint(FunctionElement[str]):
+    """A text that compares by its code points, as it does on SQLite anyhow."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(_ByCodePoint)
+def _plain(element: _ByCodePoint, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    return compiler.process(element.clauses, **how)
+
+
+@compiles(_ByCodePoint, "postgresql")
+def _collated(element: _ByCodePoint, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    return f'{compiler.process(element.clauses, **how)} COLLATE "C"'
 
 
 @dataclass(frozen=True)
@@ -116,8 +142,8 @@ class Range:
     def condition(self, column: ColumnElement[str]) -> ColumnElement[bool]:
         """Say the same as SQL."""
         bounds = [column != "", column >= self.first]
-        if self.last:
-            bounds.append(func.substr(column, 1, len(self.last), type_=String) <= self.last)
+        if self.last:  # whatever goes on after it is digits and a point, and before a letter in every collation
+            bounds.append(column < f"{self.last}z")
         return and_(*bounds)
 
 

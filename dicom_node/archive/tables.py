@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+    func,
+)
 
 from dicom_node.archive.matching import folded
 from telemed.kernel.database import UtcDateTime, metadata
@@ -42,8 +54,6 @@ patient_table = Table(
     # When a person looked at what shares this patient ID and said that these are different people.
     Column("distinct_at", UtcDateTime),
     UniqueConstraint("institution", "patient_id", "variant"),
-    Index(None, "name_folded"),
-    Index(None, "name_ideographic"),
 )
 
 #: What a patient is searched by, see `naming`.
@@ -115,10 +125,24 @@ study_table = Table(
     UniqueConstraint("institution", "study_instance_uid"),
     Index(None, "study_instance_uid"),
     Index(None, "institution", "accession_number"),
-    Index(None, "study_date"),
+    Index(None, "study_date", "study_time", "first_received_at", "id"),
     Index(None, "first_received_at"),
     Index(None, "settled_at", "last_received_at"),
 )
+
+#: What texts are matched by (see matching.Wildcard): lower case, and on PostgreSQL in the order of the code points, without
+#: which a beginning could not be looked up there.
+for _column in (
+    patient_table.c.name_folded,
+    patient_table.c.name_ideographic,
+    patient_table.c.name_phonetic,
+    study_table.c.accession_number,
+):
+    Index(
+        f"ix_{_column.table.name}_lower_{_column.name}",
+        func.lower(_column).label("lowered"),
+        postgresql_ops={"lowered": "text_pattern_ops"},
+    )
 
 series_table = Table(
     "series",

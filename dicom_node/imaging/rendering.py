@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,10 +99,26 @@ def _displayed(pixels: npt.NDArray[Any], photometric: str, how: Presentation, wi
         return _narrowed(apply_color_lut(pixels, how.data_set))
     if layout.samples == 3:
         return _narrowed(pixels, layout.bits_stored)
-    shade = _shades(pixels, how, window, layout)
-    if how.inverse:
-        shade = 1.0 - shade
-    return np.rint(shade * 255.0).astype(np.uint8)
+
+    def grey(values: npt.NDArray[Any]) -> Grey8:
+        shade = _shades(values, how, window, layout)
+        if how.inverse:
+            shade = 1.0 - shade
+        return np.rint(shade * 255.0).astype(np.uint8)
+
+    # Where padding decides the window, the pixels themselves have to be looked at.
+    by_pixel = how.padding is not None and window is None and how.window is None and how.voi is None
+    return grey(pixels) if by_pixel else _by_value(pixels, grey)
+
+
+def _by_value(pixels: npt.NDArray[Any], grey: Callable[[npt.NDArray[Any]], Grey8]) -> Grey8:
+    """Work each value out once, where there are fewer of them than pixels: most images have a few thousand."""
+    low, high = int(pixels.min()), int(pixels.max())
+    if pixels.dtype.kind not in "iu" or high - low >= pixels.size // 2:
+        return grey(pixels)
+    shades = grey(np.arange(low, high + 1).astype(pixels.dtype))
+    shown: Grey8 = shades[np.subtract(pixels, low, dtype=np.int64)]
+    return shown
 
 
 def _shades(pixels: npt.NDArray[Any], how: Presentation, window: Window | None, layout: Layout) -> voi.Values:
