@@ -208,11 +208,14 @@ def _is_utf8(raw: bytes) -> bool:
 
 
 def _is_utf8_rather_than_gb(raw: bytes) -> bool:
-    """Tell whether *raw* is UTF-8 Chinese with a common character: as GBK it would need some that GB2312 does not have."""
+    """Tell whether *raw* is UTF-8 Chinese with a common character: as GBK it would need some that GB2312 does not have.
+
+    A letter or the like right behind a character is more likely the second byte of one: then the label is believed.
+    """
     text = _strictly(lambda: raw.decode("utf_8"))
     if text is None or not all(character.isascii() or _CHINESE.match(character) for character in text):
         return False
-    if _has_none_in_common_use(text):
+    if _has_none_in_common_use(text) or re.search(r"[^\x00-\x7f][@-[\]_-~]", text):
         return False
     return _strictly(lambda: raw.decode("gb2312")) is None
 

