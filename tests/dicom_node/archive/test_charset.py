@@ -176,7 +176,7 @@ def is_utf8(raw):
 @given(st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=2, max_size=4))
 @example("鐘丏")
 def test_any_chinese_name_survives_each_chinese_label(name):
-    # Rare characters whose bytes are common ones in UTF-8 are read as those: mislabelled UTF-8 is far more common than such a name.
+    # Rare characters whose bytes are common ones in UTF-8 are read as those: a wrong label is more common than such a name.
     raw = name.encode("gb18030")
     assume(not is_utf8(raw) or raw[-1:].isalpha())
     for codec, label in (("gb18030", "GB18030"), ("utf_8", "ISO_IR 192")):
