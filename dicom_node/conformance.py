@@ -39,6 +39,7 @@ DICOM Conformance Statement
   Success is answered when the object and its index record are on stable storage (the ingest journal).
   The same object again is answered with success and changes nothing. Other content under a SOP Instance UID already
   kept is answered with success, kept beside the first, and reported to the institution.
+  An ECG none of whose channels has a Channel Sensitivity (003A,0210) is refused with C000.
   Statuses: {statuses}
 
 4 Query and retrieval

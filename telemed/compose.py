@@ -19,7 +19,7 @@ from sqlalchemy import Connection, select
 from consult.access import visible_to_equipment
 from consult.intake import DEMO_ROUTING, Intake
 from consult.practitioners.views import institution_of_ae
-from consult.queue.sla import SlaWatch
+from consult.queue.watch import QueueWatch
 from consult.requests.views import scheduled
 from dicom_node.access import Access
 from dicom_node.archive.archive import Archive
@@ -120,7 +120,7 @@ def house(config: Config, store: Kept) -> House:
     workers = (
         Settling(database, chronicle, quiet_s=config.quiet_s),
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
-        SlaWatch(database, chronicle),
+        QueueWatch(database, chronicle),
         Reporting(commitments),
     )
     application = make_application(

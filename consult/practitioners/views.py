@@ -78,6 +78,12 @@ def people_by_id(db: Connection, ids: Collection[str]) -> dict[str, Person]:
     return {id_: Person(id_, name) for id_, name in rows}
 
 
+def duty_phone(db: Connection, institution_id: str) -> str:
+    """Return the number that is answered day and night, empty where none is known."""
+    number: str | None = db.scalar(select(organization_table.c.phone).where(organization_table.c.id == institution_id))
+    return number or ""
+
+
 def agreements_of(db: Connection, institution_id: str) -> list[Agreement]:
     """Return every agreement under which *institution_id* asks others, the oldest first."""
     query = select(agreement_table).where(agreement_table.c.institution_id == institution_id)

@@ -6,7 +6,7 @@ each other for ever on PostgreSQL.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,9 +15,11 @@ from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from consult.practitioners.model import SYSTEM, Role, Viewer
-from consult.practitioners.views import agreements_of, people_by_id, practitioner
-from consult.queue.model import HELD, OPEN, Declined, TaskEvent, TaskStatus, status_after
-from consult.queue.tables import task_table
+from consult.practitioners.views import people_by_id, practitioner
+from consult.queue.dispatch import next_hospital
+from consult.queue.model import HELD, LEASED, OPEN, Declined, TaskEvent, TaskStatus, status_after
+from consult.queue.sla import LEASE, climbs_at
+from consult.queue.tables import question_table, task_table
 from consult.queue.views import Task, visible
 from consult.queue.views import task as task_of
 from consult.requests import actions as requests
@@ -32,6 +34,8 @@ from telemed.kernel.database import new_id
 from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
 
 LONGEST_REASON = 2000
+
+_UNHELD: Mapping[str, None] = {"owner_id": None, "claimed_at": None, "lease_until": None}
 
 
 def create(
@@ -72,6 +76,8 @@ def create(
         "placed_at": request.placed_at,
         "budget_s": int(budget.total_seconds()),
         "due_at": due_at,
+        "escalated": 0,
+        "escalate_at": climbs_at(due_at, budget, 0),
         "instance_count": instance_count,
     }
     try:
@@ -81,7 +87,7 @@ def create(
         raise Conflict("this study already waits for an answer", code="task-open") from None
     sides = {"institution": request.institution_id, "performer": request.performer_id}
     turnaround.begin(db, id_, **sides, lane=urgency.lane, budget=budget, t0=t0)
-    _enter(db, chronicle, "TaskRequested", _row(db, id_), by)
+    enter(db, chronicle, "TaskRequested", id_, by)
     return id_
 
 
@@ -97,11 +103,59 @@ def claim(db: Connection, chronicle: Chronicle, task_id: str, *, by: Viewer) -> 
     _fitting(found, by)
     now = chronicle.clock.now()
     waiting = (task_table.c.id == task_id) & (task_table.c.status == TaskStatus.REQUESTED)
-    values = {"status": TaskStatus.ACCEPTED, "owner_id": by.practitioner_id, "claimed_at": now}
+    values = {"status": TaskStatus.ACCEPTED, **_held(by.practitioner_id, now)}
     if db.execute(update(task_table).where(waiting).values(values)).rowcount == 0:
         raise _taken(db, _row(db, task_id))
     turnaround.stamp(db, task_id, Point.T3, now)
-    _enter(db, chronicle, "TaskClaimed", _row(db, task_id), by, owner=by.practitioner_id, owner_name=by.name)
+    enter(db, chronicle, "TaskClaimed", task_id, by, owner=by.practitioner_id, owner_name=by.name)
+    return task_of(db, by, task_id)
+
+
+def renew(db: Connection, chronicle: Chronicle, *, by: Viewer) -> tuple[str, ...]:
+    """Renew the viewer's claims, and return the ids of the tasks they still hold; no event, it comes every half minute."""
+    mine = (task_table.c.owner_id == by.practitioner_id) & task_table.c.status.in_(LEASED)
+    db.execute(update(task_table).where(mine).values(lease_until=chronicle.clock.now() + LEASE))
+    return tuple(db.scalars(select(task_table.c.id).where(mine).order_by(task_table.c.due_at, task_table.c.id)))
+
+
+def take_over(db: Connection, chronicle: Chronicle, task_id: str, *, reason: str, by: Viewer) -> Task:
+    """Take a task that somebody else holds, draft and all, saying why; they and the clinic are told."""
+    found = _seen(db, task_id, by)
+    _fitting(found, by)
+    if found.owner_id == by.practitioner_id:
+        return task_of(db, by, task_id)
+    reason = _said(reason, "say why in 1 to {} characters: your colleague reads it")
+    _change(db, found, TaskEvent.TAKE_OVER, **_held(by.practitioner_id, chronicle.clock.now()))
+    news = {"owner": by.practitioner_id, "owner_name": by.name, "from": found.owner_id, "reason": reason}
+    enter(db, chronicle, "TaskTakenOver", task_id, by, **news)
+    return task_of(db, by, task_id)
+
+
+def ask(db: Connection, chronicle: Chronicle, task_id: str, *, question: str, by: Viewer) -> Task:
+    """Ask the clinic what the reader cannot go on without: the one reason for which the clock of record stands."""
+    found = _seen(db, task_id, by)
+    _held_by(db, found, by)
+    question = _said(question, "ask in 1 to {} characters: the clinic reads it")
+    now = chronicle.clock.now()
+    _change(db, found, TaskEvent.ASK, lease_until=None, escalate_at=None)
+    row = {"task_id": task_id, "question": question, "asked_by": by.practitioner_id, "asked_at": now}
+    db.execute(insert(question_table).values(id=new_id(), **row))
+    turnaround.pause(db, task_id, now)
+    enter(db, chronicle, "TaskAsked", task_id, by, question=question, owner_name=by.name)
+    return task_of(db, by, task_id)
+
+
+def answer(db: Connection, chronicle: Chronicle, task_id: str, *, answer: str, by: Viewer) -> Task:
+    """Answer the reader's question: the clock runs on, and the reader is told."""
+    found = _seen(db, task_id, by)
+    if by.institution_id != found.institution_id:
+        raise Refused("only the institution that was asked may answer")
+    answer = _said(answer, "answer in 1 to {} characters: the specialist reads it")
+    now = chronicle.clock.now()
+    _change(db, found, TaskEvent.ANSWER, **_resumed(db, found, now), lease_until=now + LEASE)
+    open_ = (question_table.c.task_id == task_id) & question_table.c.answered_at.is_(None)
+    db.execute(update(question_table).where(open_).values(answer=answer, answered_by=by.practitioner_id, answered_at=now))
+    enter(db, chronicle, "TaskAnswered", task_id, by, answer=answer, owner=found.owner_id)
     return task_of(db, by, task_id)
 
 
@@ -109,8 +163,8 @@ def release(db: Connection, chronicle: Chronicle, task_id: str, *, by: Viewer) -
     """Put a held task back into the queue; its owner may, or a coordinator of the hospital."""
     found = _seen(db, task_id, by)
     _held_by(db, found, by, or_coordinator=True)
-    _change(db, found, TaskEvent.RELEASE, owner_id=None, claimed_at=None)
-    _enter(db, chronicle, "TaskReleased", _row(db, task_id), by)
+    _change(db, found, TaskEvent.RELEASE, **_UNHELD)
+    enter(db, chronicle, "TaskReleased", task_id, by, cause="given back", owner=found.owner_id)
     return task_of(db, by, task_id)
 
 
@@ -120,7 +174,7 @@ def start(db: Connection, chronicle: Chronicle, task_id: str, *, by: Viewer) -> 
     _held_by(db, found, by)
     if found.status != TaskStatus.IN_PROGRESS:
         _change(db, found, TaskEvent.START)
-        _enter(db, chronicle, "TaskStarted", _row(db, task_id), by)
+        enter(db, chronicle, "TaskStarted", task_id, by)
     return task_of(db, by, task_id)
 
 
@@ -135,18 +189,18 @@ def decline(db: Connection, chronicle: Chronicle, task_id: str, *, code: Decline
         _held_by(db, found, by)
     else:
         _fitting(found, by)
-    reason = reason.strip()
-    if not reason or len(reason) > LONGEST_REASON:
-        raise Invalid(f"say why in 1 to {LONGEST_REASON} characters: the clinic reads it", code="reason-missing")
+    reason = _said(reason, "say why in 1 to {} characters: the clinic reads it")
+    now = chronicle.clock.now()
     declined_by = [*found.declined_by, found.performer_id]
-    performer_id = _next_performer(db, found, declined_by, chronicle.clock.now())
+    other = next_hospital(db, found.institution_id, Role(found.specialty), beside=declined_by, now=now)
+    performer_id = other or found.performer_id
     why = [*found.why, asdict(Why(f"declined:{code}", Text(f"曾被退回：{reason}", f"declined before: {reason}")))]
     moved = {"performer_id": performer_id, "declined_by": declined_by, "why": why}
-    _change(db, found, TaskEvent.DECLINE, owner_id=None, claimed_at=None, **moved)
+    _change(db, found, TaskEvent.DECLINE, **_UNHELD, **moved, **_resumed(db, found, now))
     budget = timedelta(seconds=found.budget_s)
     turnaround.move(db, task_id, performer=performer_id, lane=found.lane, budget=budget)
     news = {"code": code, "reason": reason, "declined_by": found.performer_id}
-    _enter(db, chronicle, "TaskDeclined", _row(db, task_id), by, **news)
+    enter(db, chronicle, "TaskDeclined", task_id, by, **news)
 
 
 def handover(db: Connection, chronicle: Chronicle, task_id: str, *, to: str, by: Viewer) -> Task:
@@ -157,9 +211,9 @@ def handover(db: Connection, chronicle: Chronicle, task_id: str, *, to: str, by:
     if heir.institution.id != found.performer_id or Role(found.specialty) not in heir.roles:
         raise Refused(f"{heir.name} is no {found.specialty} of this hospital", code="specialty")
     now = chronicle.clock.now()
-    _change(db, found, TaskEvent.HANDOVER, owner_id=heir.id, claimed_at=now)
+    _change(db, found, TaskEvent.HANDOVER, **_held(heir.id, now))
     news = {"owner": heir.id, "owner_name": heir.name, "from": found.owner_id}
-    _enter(db, chronicle, "TaskHandedOver", _row(db, task_id), by, **news)
+    enter(db, chronicle, "TaskHandedOver", task_id, by, **news)
     return task_of(db, by, task_id)
 
 
@@ -168,7 +222,8 @@ def complete(db: Connection, chronicle: Chronicle, task_id: str, *, report_id: s
     found = _seen(db, task_id, by)
     _held_by(db, found, by)
     now = chronicle.clock.now()
-    _change(db, found, TaskEvent.SIGN, report_id=report_id, completed_at=now, open_key=None)
+    done = {"report_id": report_id, "completed_at": now, "open_key": None}
+    _change(db, found, TaskEvent.SIGN, **done, lease_until=None, escalate_at=None)
     requests.fulfil(db, found.request_id)
     turnaround.stamp(db, task_id, Point.T4, now)
 
@@ -178,9 +233,11 @@ def cancel(db: Connection, chronicle: Chronicle, task_id: str, *, reason: str, b
     found = _seen(db, task_id, by)
     if by.institution_id != found.institution_id:
         raise Refused("only the institution that asked may withdraw its request")
-    _change(db, found, TaskEvent.CANCEL, completed_at=chronicle.clock.now(), open_key=None, owner_id=None)
+    now = chronicle.clock.now()
+    turnaround.resume(db, task_id, now)
+    _change(db, found, TaskEvent.CANCEL, **_UNHELD, completed_at=now, open_key=None, escalate_at=None)
     requests.revoke(db, chronicle, found.request_id, reason=reason, by=by)
-    _enter(db, chronicle, "TaskCancelled", _row(db, task_id), by, reason=reason[:LONGEST_REASON])
+    enter(db, chronicle, "TaskCancelled", task_id, by, reason=reason[:LONGEST_REASON])
 
 
 def readdress(
@@ -196,7 +253,7 @@ def readdress(
     requests.revoke(db, chronicle, found.request_id, reason="a person has asked for the same study", by=SYSTEM)
     values = {"request_id": request.id, "kind": request.kind, "reason": request.reason, "why": _reasons(found, urgency.why)}
     db.execute(update(task_table).where(task_table.c.id == task_id).values(values | _raised(db, found, urgency, due_at)))
-    _enter(db, chronicle, "TaskUpdated", _row(db, task_id), by, change="request", request_id=request.id)
+    enter(db, chronicle, "TaskUpdated", task_id, by, change="request", request_id=request.id)
 
 
 def arrive(
@@ -220,7 +277,7 @@ def arrive(
         due_at = found.due_at if budget is None else _began_at(found) + budget
         values |= _raised(db, found, urgency, due_at)
     db.execute(update(task_table).where(task_table.c.id == task_id).values(values))
-    _enter(db, chronicle, "TaskUpdated", _row(db, task_id), SYSTEM, change="images", instance_count=instance_count)
+    enter(db, chronicle, "TaskUpdated", task_id, SYSTEM, change="images", instance_count=instance_count)
 
 
 def restart_clock(db: Connection, task_id: str, t0: datetime) -> None:
@@ -229,7 +286,8 @@ def restart_clock(db: Connection, task_id: str, t0: datetime) -> None:
     budget = timedelta(seconds=found.budget_s)
     if found.status == TaskStatus.REQUESTED and found.breached_at is None and t0 + budget > found.due_at:
         turnaround.stamp(db, task_id, Point.T0, t0)
-        db.execute(update(task_table).where(task_table.c.id == task_id).values(due_at=t0 + budget))
+        values = {"due_at": t0 + budget, "escalate_at": climbs_at(t0 + budget, budget, found.escalated)}
+        db.execute(update(task_table).where(task_table.c.id == task_id).values(values))
 
 
 def _reasons(found: Row[Any], more: Iterable[Why]) -> list[dict[str, Any]]:
@@ -248,8 +306,31 @@ def _raised(db: Connection, found: Row[Any], urgency: Urgency, due_at: datetime)
     if due_at < found.due_at:
         budget = due_at - _began_at(found)
         values |= {"lane": urgency.lane, "due_at": due_at, "budget_s": int(budget.total_seconds())}
+        if found.escalate_at is not None:
+            values |= {"escalate_at": climbs_at(due_at, budget, found.escalated)}
         turnaround.move(db, found.id, performer=found.performer_id, lane=urgency.lane, budget=budget)
     return values
+
+
+def _held(owner_id: str, now: datetime) -> dict[str, Any]:
+    return {"owner_id": owner_id, "claimed_at": now, "lease_until": now + LEASE}
+
+
+def _resumed(db: Connection, found: Row[Any], now: datetime) -> dict[str, Any]:
+    """Let the clocks of a task on hold run on, and return what its deadline has become; nothing for any other task."""
+    stood = turnaround.resume(db, found.id, now)
+    if found.status != TaskStatus.ON_HOLD:
+        return {}
+    due_at = found.due_at + stood
+    return {"due_at": due_at, "escalate_at": climbs_at(due_at, timedelta(seconds=found.budget_s), found.escalated)}
+
+
+def _said(words: str, otherwise: str) -> str:
+    """Return *words* stripped; Invalid with the sentence *otherwise* when there are none, or too many."""
+    words = words.strip()
+    if not words or len(words) > LONGEST_REASON:
+        raise Invalid(otherwise.format(LONGEST_REASON), code="reason-missing")
+    return words
 
 
 def _row(db: Connection, task_id: str) -> Row[Any]:
@@ -297,15 +378,9 @@ def _change(db: Connection, found: Row[Any], event: TaskEvent, **values: Any) ->
         raise Conflict("somebody changed this task at the same moment: look again", code="task-state")
 
 
-def _next_performer(db: Connection, found: Row[Any], declined_by: list[str], now: datetime) -> str:
-    service = Role(found.specialty)
-    covering = [
-        held for held in agreements_of(db, found.institution_id) if held.covers(now.astimezone(HOUSE_ZONE).date(), service)
-    ]
-    return next((held.performer_id for held in covering if held.performer_id not in declined_by), found.performer_id)
-
-
-def _enter(db: Connection, chronicle: Chronicle, type_: str, found: Row[Any], by: Viewer, **news: Any) -> None:  # noqa: ANN401 - plain JSON
+def enter(db: Connection, chronicle: Chronicle, type_: str, task_id: str, by: Viewer, **news: Any) -> None:  # noqa: ANN401 - plain JSON
+    """Tell what became of a task, as it stands now; *news* is added to what every event of a task says."""
+    found = _row(db, task_id)
     data = {
         "task_id": found.id,
         "study_instance_uid": found.study_instance_uid,

@@ -14,6 +14,7 @@ class TaskStatus(StrEnum):
     REQUESTED = "requested"
     ACCEPTED = "accepted"
     IN_PROGRESS = "in-progress"
+    ON_HOLD = "on-hold"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
 
@@ -26,6 +27,9 @@ class TaskEvent(StrEnum):
     START = "start"
     DECLINE = "decline"
     HANDOVER = "handover"
+    TAKE_OVER = "take-over"
+    ASK = "ask"
+    ANSWER = "answer"
     SIGN = "sign"
     CANCEL = "cancel"
 
@@ -51,18 +55,31 @@ TRANSITIONS: Mapping[tuple[TaskStatus, TaskEvent], TaskStatus] = {
     (_S.ACCEPTED, _E.START): _S.IN_PROGRESS,
     (_S.ACCEPTED, _E.DECLINE): _S.REQUESTED,
     (_S.ACCEPTED, _E.HANDOVER): _S.ACCEPTED,
+    (_S.ACCEPTED, _E.TAKE_OVER): _S.ACCEPTED,
+    (_S.ACCEPTED, _E.ASK): _S.ON_HOLD,
     (_S.ACCEPTED, _E.CANCEL): _S.CANCELLED,
     (_S.IN_PROGRESS, _E.RELEASE): _S.REQUESTED,
     (_S.IN_PROGRESS, _E.DECLINE): _S.REQUESTED,
     (_S.IN_PROGRESS, _E.HANDOVER): _S.ACCEPTED,
+    (_S.IN_PROGRESS, _E.TAKE_OVER): _S.ACCEPTED,
+    (_S.IN_PROGRESS, _E.ASK): _S.ON_HOLD,
     (_S.IN_PROGRESS, _E.SIGN): _S.COMPLETED,
+    (_S.ON_HOLD, _E.ANSWER): _S.IN_PROGRESS,
+    (_S.ON_HOLD, _E.DECLINE): _S.REQUESTED,
+    (_S.ON_HOLD, _E.CANCEL): _S.CANCELLED,
 }
 
 #: States in which somebody still waits for an answer.
-OPEN = (_S.REQUESTED, _S.ACCEPTED, _S.IN_PROGRESS)
+OPEN = (_S.REQUESTED, _S.ACCEPTED, _S.IN_PROGRESS, _S.ON_HOLD)
+
+#: Open states in which the specialists' time passes; on hold the clinic is to answer.
+RUNNING = (_S.REQUESTED, _S.ACCEPTED, _S.IN_PROGRESS)
+
+#: States in which somebody holds the task by a lease that they renew.
+LEASED = (_S.ACCEPTED, _S.IN_PROGRESS)
 
 #: States in which somebody holds the task.
-HELD = (_S.ACCEPTED, _S.IN_PROGRESS)
+HELD = (*LEASED, _S.ON_HOLD)
 
 #: How a refused event is said.
 WORDS: Mapping[TaskEvent, str] = {
@@ -71,6 +88,9 @@ WORDS: Mapping[TaskEvent, str] = {
     _E.START: "started",
     _E.DECLINE: "declined",
     _E.HANDOVER: "handed over",
+    _E.TAKE_OVER: "taken over",
+    _E.ASK: "asked about",
+    _E.ANSWER: "answered",
     _E.SIGN: "signed",
     _E.CANCEL: "cancelled",
 }

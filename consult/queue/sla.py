@@ -1,24 +1,28 @@
-"""Deadlines, and the watch that sees them pass."""
+"""Deadlines: when an answer is due, and what happens on the way there while nobody has given it."""
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, select, update
-
-from consult.queue.model import OPEN
-from consult.queue.tables import task_table
 from consult.requests.model import Lane
 from consult.triage.model import TARGETS
-from telemed.kernel.audit import Chronicle
-from telemed.kernel.clock import rfc3339
-from telemed.kernel.database import Database
-from telemed.kernel.errors import Unavailable
 
-log = logging.getLogger(__name__)
+#: How long a claim holds unless its owner's browser renews it.
+LEASE = timedelta(seconds=90)
+
+
+class Rung(StrEnum):
+    """To whom a task that nobody has answered is taken."""
+
+    NEXT_DOCTOR = "next-doctor"
+    NEXT_HOSPITAL = "next-hospital"
+    DUTY_PHONE = "duty-phone"
+
+
+#: The ladder: after which share of its budget each rung is climbed. The last one is the breach.
+LADDER = ((0.50, Rung.NEXT_DOCTOR), (0.75, Rung.NEXT_HOSPITAL), (1.00, Rung.DUTY_PHONE))
 
 
 def deadline_of(
@@ -28,75 +32,6 @@ def deadline_of(
     return t0 + targets[lane] if wanted_by is None else max(t0, wanted_by)
 
 
-def mark_next_breach(db: Connection, chronicle: Chronicle) -> bool:
-    """Mark the oldest overdue task as breached; tell whether there was one.
-
-    The breach is dated by its deadline, not by the moment we noticed.
-    """
-    overdue = _overdue(chronicle.clock.now())
-    found = db.execute(select(task_table).where(overdue).order_by(task_table.c.due_at).limit(1)).first()
-    if found is None:
-        return False
-    mark = update(task_table).where(task_table.c.id == found.id, overdue).values(breached_at=found.due_at)
-    if db.execute(mark).rowcount == 1:
-        data = {
-            "task_id": found.id,
-            "study_instance_uid": found.study_instance_uid,
-            "institution": found.institution_id,
-            "performer": found.performer_id,
-            "specialty": found.specialty,
-            "lane": found.lane,
-            "breached_at": rfc3339(found.due_at),
-        }
-        chronicle.enter(db, "SlaBreached", found.id, data, actor="system", institution="", entity="Task")
-    return True
-
-
-def _overdue(now: datetime) -> ColumnElement[bool]:
-    return task_table.c.breached_at.is_(None) & task_table.c.status.in_(OPEN) & (task_table.c.due_at <= now)
-
-
-class SlaWatch:
-    """A thread that looks for passed deadlines; a restart catches up, because the deadline is stored."""
-
-    LOOK_EVERY_S = 1.0
-
-    def __init__(self, database: Database, chronicle: Chronicle) -> None:
-        """Watch the tasks of *database*; nothing runs before start()."""
-        self._database = database
-        self._chronicle = chronicle
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin to watch in a thread of its own."""
-        self._thread = threading.Thread(target=self._run, name="sla-watch", daemon=True)
-        self._thread.start()
-
-    def stop(self, seconds: float = 10) -> None:
-        """Finish the look at hand and end."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(seconds)
-
-    def look(self) -> int:
-        """Mark everything that is overdue now, each in its own short transaction; return how many there were."""
-        marked = 0
-        while self._is_any_overdue():
-            with self._database.transaction() as db:
-                marked += mark_next_breach(db, self._chronicle)
-        return marked
-
-    def _is_any_overdue(self) -> bool:
-        """Ask without writing, so that a quiet second takes no lock."""
-        with self._database.reading() as db:
-            return db.execute(select(task_table.c.id).where(_overdue(self._chronicle.clock.now())).limit(1)).first() is not None
-
-    def _run(self) -> None:
-        while not self._stop.wait(self.LOOK_EVERY_S):
-            try:
-                self.look()
-            except Unavailable as error:
-                log.warning("the watch over deadlines waits: %s", error.sentence)
-            except Exception:
-                log.exception("the watch over deadlines failed and looks again")
+def climbs_at(due_at: datetime, budget: timedelta, climbed: int) -> datetime | None:
+    """Return when the next rung is due once *climbed* are behind; None after the last."""
+    return due_at - budget * (1 - LADDER[climbed][0]) if climbed < len(LADDER) else None

@@ -30,6 +30,11 @@ task_table = Table(
     Column("budget_s", Integer, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
     Column("claimed_at", UtcDateTime, nullable=True),
+    # Until when the owner's claim holds unless they renew it; NULL while nobody holds the task or the clinic is asked.
+    Column("lease_until", UtcDateTime, nullable=True, index=True),
+    # How many rungs of the ladder are climbed, and when the next is; NULL while the clinic is asked and after the last.
+    Column("escalated", Integer, nullable=False),
+    Column("escalate_at", UtcDateTime, nullable=True, index=True),
     Column("breached_at", UtcDateTime, nullable=True),
     Column("completed_at", UtcDateTime, nullable=True),
     # How many instances the task was last told of: what exceeds it has come late.
@@ -37,5 +42,18 @@ task_table = Table(
     Column("report_id", String(32), nullable=True),
     Index(None, "performer_id", "status", "priority_rank", "due_at", "id"),
     Index(None, "institution_id", "study_instance_uid"),
-    Index(None, "status", "due_at"),
+)
+
+question_table = Table(
+    "task_question",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("task_id", String(32), ForeignKey("task.id"), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("asked_by", String(32), ForeignKey("practitioner.id"), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("answer", Text, nullable=True),
+    Column("answered_by", String(32), ForeignKey("practitioner.id"), nullable=True),
+    Column("answered_at", UtcDateTime, nullable=True),
+    Index(None, "task_id", "asked_at"),
 )

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, false, or_, 
 from consult.practitioners.model import Institution, Person, Role, Viewer
 from consult.practitioners.views import institutions_by_id, people_by_id
 from consult.queue.model import OPEN, TaskStatus
-from consult.queue.tables import task_table
+from consult.queue.tables import question_table, task_table
 from consult.requests.model import Kind, Lane, Patient, Priority
 from consult.requests.views import summaries
 from consult.triage.model import Why
@@ -27,8 +27,23 @@ NOBODY = Patient("", "", "", None, None)
 
 
 @dataclass(frozen=True)
+class Question:
+    """What a reader asked the clinic, and its answer when there is one."""
+
+    question: str
+    asked_by: Person
+    asked_at: datetime
+    answer: str | None
+    answered_by: Person | None
+    answered_at: datetime | None
+
+
+@dataclass(frozen=True)
 class Task:
-    """One consultation in the queue; *institution* asks, *performer* answers, *owner* holds it."""
+    """One consultation in the queue; *institution* asks, *performer* answers, *owner* holds it.
+
+    *question* is what the clinic has to answer while the task is on hold, *escalated* how many rungs are climbed.
+    """
 
     id: str
     status: TaskStatus
@@ -48,6 +63,9 @@ class Task:
     placed_at: datetime
     due_at: datetime
     claimed_at: datetime | None
+    lease_until: datetime | None
+    question: Question | None
+    escalated: int
     breached_at: datetime | None
     completed_at: datetime | None
     why: tuple[Why, ...]
@@ -97,6 +115,12 @@ def queue(
     return Page(tuple(_shown(db, kept)), _cursor(kept[-1]) if len(rows) > limit else None)
 
 
+def questions(db: Connection, viewer: Viewer, task_id: str) -> tuple[Question, ...]:
+    """Return what was asked and answered about a task, the oldest first; NotFound where the task is not to be seen."""
+    task(db, viewer, task_id)
+    return tuple(asked for _, asked in _questions(db, question_table.c.task_id == task_id))
+
+
 def tasks_of_studies(db: Connection, viewer: Viewer, study_instance_uids: Collection[str]) -> dict[tuple[str, str], Task]:
     """Return the newest task of each study by (institution id, StudyInstanceUID), of those the viewer may see."""
     mine = task_table.c.study_instance_uid.in_(study_instance_uids) & visible(viewer)
@@ -130,6 +154,8 @@ def _shown(db: Connection, rows: Sequence[RowMapping]) -> list[Task]:
     places = institutions_by_id(db, {row[side] for row in rows for side in ("institution_id", "performer_id")})
     people = people_by_id(db, {row["owner_id"] for row in rows if row["owner_id"]})
     studies = summaries(db, {(row["institution_id"], row["study_instance_uid"]) for row in rows})
+    held = {row["id"] for row in rows if row["status"] == TaskStatus.ON_HOLD}
+    asked = dict(_questions(db, question_table.c.task_id.in_(held) & question_table.c.answered_at.is_(None))) if held else {}
     shown = []
     for row in rows:
         study = studies.get((row["institution_id"], row["study_instance_uid"]))
@@ -153,6 +179,9 @@ def _shown(db: Connection, rows: Sequence[RowMapping]) -> list[Task]:
                 placed_at=row["placed_at"],
                 due_at=row["due_at"],
                 claimed_at=row["claimed_at"],
+                lease_until=row["lease_until"],
+                question=asked.get(row["id"]),
+                escalated=row["escalated"],
                 breached_at=row["breached_at"],
                 completed_at=row["completed_at"],
                 why=tuple(Why.of(stored) for stored in row["why"]),
@@ -162,6 +191,25 @@ def _shown(db: Connection, rows: Sequence[RowMapping]) -> list[Task]:
             )
         )
     return shown
+
+
+def _questions(db: Connection, wanted: ColumnElement[bool]) -> list[tuple[str, Question]]:
+    rows = db.execute(select(question_table).where(wanted).order_by(question_table.c.asked_at, question_table.c.id)).all()
+    people = people_by_id(db, {id_ for row in rows for id_ in (row.asked_by, row.answered_by) if id_})
+    return [
+        (
+            row.task_id,
+            Question(
+                question=row.question,
+                asked_by=people[row.asked_by],
+                asked_at=row.asked_at,
+                answer=row.answer,
+                answered_by=people.get(row.answered_by),
+                answered_at=row.answered_at,
+            ),
+        )
+        for row in rows
+    ]
 
 
 def _cursor(row: RowMapping) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from consult.practitioners.model import Person, Role, Viewer
 from consult.queue import actions as queue
-from consult.queue.model import TaskStatus
+from consult.queue.model import HELD, TaskStatus
 from consult.queue.views import Task
 from consult.queue.views import task as task_of
 from consult.reports.model import Draft, Report, ReportEvent, ReportStatus, checked, sealed, signable, status_after
@@ -237,7 +237,7 @@ def _own_task(db: Connection, task_id: str, by: Viewer) -> Task:
     if task.owner is None or task.owner.id != by.practitioner_id:
         owner = "nobody yet: claim it first" if task.owner is None else task.owner.name
         raise Refused(f"only its owner may write this report; the task belongs to {owner}", code="not-yours")
-    if task.status not in {TaskStatus.ACCEPTED, TaskStatus.IN_PROGRESS}:
+    if task.status not in HELD:
         raise Conflict(f"this task is {task.status}; its report can no longer be written", code="task-closed")
     return task
 

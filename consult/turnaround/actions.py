@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, insert, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from consult.turnaround.model import Point
 from consult.turnaround.tables import turnaround_table
@@ -32,6 +32,24 @@ def stamp(db: Connection, task_id: str, point: Point, at: datetime) -> None:
     else:
         unset = column.is_(None)
     db.execute(update(turnaround_table).where(mine, unset).values({column: at}))
+
+
+def pause(db: Connection, task_id: str, at: datetime) -> None:
+    """Stop the clock of record: the clinic has to answer or to send again. What elapses is still counted beside it."""
+    mine = (turnaround_table.c.task_id == task_id) & turnaround_table.c.paused_since.is_(None)
+    db.execute(update(turnaround_table).where(mine).values(paused_since=at))
+
+
+def resume(db: Connection, task_id: str, at: datetime) -> timedelta:
+    """Let the clock run on and return how long it had stood; nothing when it ran."""
+    mine = turnaround_table.c.task_id == task_id
+    since: datetime | None = db.scalar(select(turnaround_table.c.paused_since).where(mine).with_for_update())
+    if since is None:
+        return timedelta(0)
+    stood = max(at - since, timedelta(0))
+    paused_s = turnaround_table.c.paused_s + int(stood.total_seconds())
+    db.execute(update(turnaround_table).where(mine).values(paused_since=None, paused_s=paused_s))
+    return stood
 
 
 def move(db: Connection, task_id: str, *, performer: str, lane: str, budget: timedelta) -> None:

@@ -25,7 +25,8 @@ class Point(StrEnum):
 class Turnaround:
     """One consultation's clock; the field names are the public interface's.
 
-    *elapsed_s* runs from T0 to T5, or to now while T5 is open, and never pauses; *paused_s* is told beside it.
+    *elapsed_s* runs from T0 to T5, or to now while T5 is open, and never pauses; *paused_s* is told beside it, with the
+    present pause, which began at *paused_since*.
     """
 
     T0: datetime | None
@@ -38,18 +39,22 @@ class Turnaround:
     budget_s: int
     elapsed_s: int | None
     paused_s: int
+    paused_since: datetime | None
 
 
 @dataclass(frozen=True)
 class Figures:
     """Of the consultations whose T0 lies in a span: how many, how many delivered, and T5 - T0 in seconds.
 
+    Within target are those that took no longer than their budget beside their pauses; *within_target_unpaused* lets no
+    pause count, nor do the percentiles.
     *share_within_target* is of the delivered ones; it and the percentiles are None when none was delivered.
     """
 
     count: int
     delivered: int
     within_target: int
+    within_target_unpaused: int
     share_within_target: float | None
     p50_s: int | None
     p90_s: int | None

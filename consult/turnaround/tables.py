@@ -16,6 +16,8 @@ turnaround_table = Table(
     Column("budget_s", Integer, nullable=False),
     Column("t0_at", UtcDateTime, nullable=False),
     *(Column(f"t{number}_at", UtcDateTime, nullable=True) for number in range(1, 7)),
+    # Ended pauses together, and since when the present one runs.
     Column("paused_s", Integer, nullable=False, default=0),
+    Column("paused_since", UtcDateTime, nullable=True),
     Index(None, "t0_at"),
 )

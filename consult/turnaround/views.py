@@ -19,7 +19,14 @@ def turnaround(db: Connection, viewer: Viewer, task_id: str, now: datetime) -> T
         raise NotFound("there is no such consultation")
     stamps = {f"T{number}": getattr(found, f"t{number}_at") for number in range(7)}
     elapsed_s = int(((found.t5_at or now) - found.t0_at).total_seconds())
-    return Turnaround(**stamps, budget_s=found.budget_s, elapsed_s=max(0, elapsed_s), paused_s=found.paused_s)
+    present_s = int((now - found.paused_since).total_seconds()) if found.paused_since else 0
+    return Turnaround(
+        **stamps,
+        budget_s=found.budget_s,
+        elapsed_s=max(0, elapsed_s),
+        paused_s=found.paused_s + max(0, present_s),
+        paused_since=found.paused_since,
+    )
 
 
 def reached(db: Connection, task_id: str, point: Point) -> datetime | None:
@@ -40,15 +47,16 @@ def figures(
         wanted &= turnaround_table.c.lane == lane
     if institution is not None:
         wanted &= or_(turnaround_table.c.institution == institution, turnaround_table.c.performer == institution)
-    query = select(turnaround_table.c.t0_at, turnaround_table.c.t5_at, turnaround_table.c.budget_s).where(wanted)
-    rows = db.execute(query).all()
-    taken = [(int((t5_at - t0_at).total_seconds()), budget_s) for t0_at, t5_at, budget_s in rows if t5_at is not None]
-    ordered = sorted(seconds for seconds, _ in taken)
-    within = sum(seconds <= budget_s for seconds, budget_s in taken)
+    clock = turnaround_table.c
+    rows = db.execute(select(clock.t0_at, clock.t5_at, clock.budget_s, clock.paused_s).where(wanted)).all()
+    taken = [(int((t5_at - t0_at).total_seconds()), budget_s, paused_s) for t0_at, t5_at, budget_s, paused_s in rows if t5_at]
+    ordered = sorted(seconds for seconds, _, _ in taken)
+    within = sum(seconds - paused_s <= budget_s for seconds, budget_s, paused_s in taken)
     return Figures(
         count=len(rows),
         delivered=len(taken),
         within_target=within,
+        within_target_unpaused=sum(seconds <= budget_s for seconds, budget_s, _ in taken),
         share_within_target=within / len(taken) if taken else None,
         p50_s=percentile(ordered, 0.50),
         p90_s=percentile(ordered, 0.90),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dicom_node.archive.charset import Legibility, PersonName, charsets_of, decode, person_name
-from dicom_node.archive.scan import Scanned, scan
+from dicom_node.archive.scan import Scanned, holds, scan
 from telemed.kernel.errors import Invalid
 
 #: Characters that are safe in a URL and a log; PS3.5 9.1 allows only digits and dots, some equipment does not know.
@@ -53,6 +53,11 @@ _INSTANCE = {
 #: Only whether they are there: pixel data of three kinds counts as one.
 _PRESENCE = {0x54000100: "WaveformSequence", 0x00420011: "EncapsulatedDocument"}
 _PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
+
+#: ECG Waveform Storage of PS3.4 B.5: 12-lead, general, ambulatory, and general with 32 bits.
+_ECG = frozenset(f"1.2.840.10008.5.1.4.1.1.9.1.{number}" for number in (1, 2, 3, 4))
+#: Waveform Sequence > Channel Definition Sequence > Channel Sensitivity (PS3.3 C.10.9.1.4.4).
+_SENSITIVITY = (0x54000100, 0x003A0200, 0x003A0210)
 
 _OWN_COLUMNS = {
     _SPECIFIC_CHARACTER_SET, 0x00080016, 0x00080018, 0x00080020, 0x00080030, 0x00080050, 0x00080060, 0x00080090, 0x00080201,
@@ -119,12 +124,19 @@ def read_header(data: memoryview, transfer_syntax_uid: str) -> Header:
     Raises
     ------
     Invalid
-        code "unreadable" when it cannot be walked to its end, "identifiers" when a UID is missing or malformed.
+        code "unreadable" when it cannot be walked to its end, "identifiers" when a UID is missing or malformed,
+        "uncalibrated" when it is an ECG none of whose channels says what its numbers mean.
     """
     values = _Values(scan(data, transfer_syntax_uid, _WANTED))
     physician = values.name(0x00080090)
+    sop_class_uid = values.uid(0x00080016, "SOP Class UID")
+    if sop_class_uid in _ECG and not holds(data, transfer_syntax_uid, _SENSITIVITY):
+        raise Invalid(
+            "the ECG carries no gain (Channel Sensitivity is missing): nobody could measure it; export it again with its gain",
+            code="uncalibrated",
+        )
     return Header(
-        sop_class_uid=values.uid(0x00080016, "SOP Class UID"),
+        sop_class_uid=sop_class_uid,
         sop_instance_uid=values.uid(0x00080018, "SOP Instance UID"),
         study_instance_uid=values.uid(0x0020000D, "Study Instance UID"),
         series_instance_uid=values.uid(0x0020000E, "Series Instance UID"),

@@ -1,14 +1,15 @@
 """A bounded walk over a data set that trusts nothing: where each element lies, and whether the whole is there.
 
 It reads top-level elements only (PS3.5 7.1) and steps over everything else by its length. Sequences and fragments of
-undefined length are followed with a list instead of recursion, to a fixed depth; the number of steps is fixed too.
+undefined length are followed with a list instead of recursion, to a fixed depth; the number of steps is fixed too. Only
+`holds` goes into sequences, along one path.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -54,13 +55,27 @@ def scan(data: memoryview, transfer_syntax_uid: str, wanted: AbstractSet[int]) -
     Invalid
         code "unreadable": not a data set, truncated, or past a limit.
     """
+    return _walk(data, transfer_syntax_uid, wanted).run()
+
+
+def holds(data: memoryview, transfer_syntax_uid: str, path: Sequence[int]) -> bool:
+    """Tell whether an element with a value lies at *path*: the tags of sequences, through any of their items, then its own.
+
+    Raises
+    ------
+    Invalid
+        code "unreadable": damaged before the first such element, or past a limit.
+    """
+    return _walk(data, transfer_syntax_uid, frozenset()).holds(path)
+
+
+def _walk(data: memoryview, transfer_syntax_uid: str, wanted: AbstractSet[int]) -> _Walk:
     end = len(data)
     if transfer_syntax_uid == DEFLATED:
         data, end = _inflated(data)
     if end == 0:
         raise Invalid("the object is empty: there is no data set in it", code="unreadable")
-    little_endian = transfer_syntax_uid != EXPLICIT_BIG_ENDIAN
-    return _Walk(data, end, little_endian, wanted).run()
+    return _Walk(data, end, transfer_syntax_uid != EXPLICIT_BIG_ENDIAN, wanted)
 
 
 class _Walk:
@@ -91,6 +106,36 @@ class _Walk:
         if self._enclosing:
             raise _truncated(self._end)
         return Scanned(self._values, self._present, self._little_endian)
+
+    def holds(self, path: Sequence[int]) -> bool:
+        position, followed, explicit = 0, 0, self._explicit
+        # what is open: where it ends (_UNDEFINED until its delimiter), and `followed` and `explicit` as they were outside it
+        enclosing: list[tuple[int, int, bool]] = []
+        for _ in range(MAX_STEPS):
+            while enclosing and position >= enclosing[-1][0]:
+                _, followed, explicit = enclosing.pop()
+            if self._end - position < 8:
+                return False
+            tag, length, begin, vr = self._element(position, explicit)
+            on_path = followed >= 0 and tag == path[followed]
+            if on_path and followed == len(path) - 1:
+                if length:
+                    return True
+                position = begin
+            elif tag in (_ITEM_END, _SEQUENCE_END):
+                if enclosing:
+                    _, followed, explicit = enclosing.pop()
+                position = begin
+            elif tag == _ITEM or on_path or length == _UNDEFINED:
+                if len(enclosing) >= 2 * MAX_DEPTH:
+                    raise Invalid(f"the data set is nested more than {MAX_DEPTH} levels deep", code="unreadable")
+                enclosing.append((_UNDEFINED if length == _UNDEFINED else begin + length, followed, explicit))
+                explicit = explicit and vr != b"UN"  # PS3.5 6.2.2, as in `_step`
+                followed = followed if tag == _ITEM else followed + 1 if on_path else -1
+                position = begin
+            else:
+                position = begin + length
+        raise Invalid(f"the data set has more than {MAX_STEPS} elements", code="unreadable")
 
     def _plainly(self, position: int) -> tuple[int, int]:
         """Step over elements outside any sequence while each has a known VR and a length that fits: most do.

@@ -134,8 +134,9 @@ TEXT = BadFile("letter.txt", b"Dear colleague, the images come tomorrow.\n" * 9,
 NESTED = BadFile("nested.dcm", part_10(identified(rest=nested(1200))), r"nested|not readable|deep")
 BOMB = BadFile("bomb.dcm", part_10(deflated_bomb(), b"1.2.840.10008.1.2.1.99"), r"inflate|too much|too large|not readable")
 CLIMBING = BadFile("climbing.dcm", part_10(identified("../../..")), r"UID.*malformed|malformed.*UID")
+NO_SENSITIVITY = BadFile("no-sensitivity.dcm", without_sensitivity(), r"gain|[Ss]ensitivity")
 #: What is refused at every door.
-REFUSED = (EMPTY, TEXT, *CUTS, NESTED, BOMB, CLIMBING)
+REFUSED = (EMPTY, TEXT, *CUTS, NESTED, BOMB, CLIMBING, NO_SENSITIVITY)
 
 #: A header without a gain, and the signals it names: 2 leads, 4 s at 250 Hz.
 WFDB_HEADER = b"r 2 250 1000\nr.dat 16 0 16 0 0 0 0 I\nr.dat 16 0 16 0 0 0 0 II\n"
@@ -144,4 +145,3 @@ HUGE_WFDB = BadFile("huge.hea", b"huge 12 500 900000000000\n" + b"huge.dat 16 10
 CSV = BadFile(
     "no-unit.csv", b"# rate=250\nI,II\n" + b"".join(b"%d,%d\n" % (n % 90, n % 70) for n in range(1000)), r"carries no gain"
 )
-NO_SENSITIVITY = BadFile("no-sensitivity.dcm", without_sensitivity(), r"gain|[Ss]ensitivity")

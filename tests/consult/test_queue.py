@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,12 +14,15 @@ from support.builders import a_county, a_hospital, a_nurse, a_specialist, a_stud
 from consult.practitioners.model import Role
 from consult.queue import actions, views
 from consult.queue.model import OPEN, TRANSITIONS, Declined, TaskEvent, TaskStatus, status_after
-from consult.queue.sla import SlaWatch
+from consult.queue.sla import LADDER, LEASE, climbs_at
+from consult.queue.watch import QueueWatch
 from consult.requests.model import Lane, Priority
 from consult.requests.views import request_by_id
 from consult.triage.model import Urgency
 from consult.turnaround.tables import turnaround_table
+from consult.turnaround.views import turnaround
 from telemed.kernel.audit import broken_seals
+from telemed.kernel.clock import rfc3339
 from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
 from telemed.kernel.events import events_of
 
@@ -270,32 +273,218 @@ def test_everybody_sees_their_side_only(database, chronicle):
     assert blind == [0, 0, 0, 0]
 
 
-def test_a_breach_is_dated_by_its_deadline_and_told_once(database, chronicle):
+@pytest.fixture
+def watch(database, chronicle):
+    """A watch over the queue whose first lease has passed since it began."""
+    begun = QueueWatch(database, chronicle)
+    chronicle.clock.pass_(seconds=LEASE.total_seconds())
+    return begun
+
+
+def told_of(database, task_id, type_):
+    with database.reading() as db:
+        return [event.data for event in events_of(db, task_id) if event.type == type_]
+
+
+def test_a_breach_is_dated_by_its_deadline_and_told_once(database, chronicle, watch):
     county = a_county(database, chronicle)
     late = a_task(database, chronicle, county.nurse)
-    chronicle.clock.pass_(minutes=10)
+    chronicle.clock.pass_(minutes=11)
     in_time = a_task(database, chronicle, county.nurse)
-    watch = SlaWatch(database, chronicle)
-    assert watch.look() == 0
-    chronicle.clock.pass_(minutes=10, seconds=30)
-    assert watch.look() == 1
-    assert watch.look() == 0
+    chronicle.clock.pass_(minutes=9, seconds=30)
+    for _ in range(2):
+        watch.look()
     task = shown(database, county.nurse, late)
-    assert task.breached_at == task.due_at
+    assert (task.breached_at, task.escalated) == (task.due_at, 3)
     assert shown(database, county.nurse, in_time).breached_at is None
-    assert types_of(database, late) == ["TaskRequested", "SlaBreached"]
+    assert types_of(database, late) == ["TaskRequested", "TaskEscalated", "TaskEscalated", "TaskEscalated", "SlaBreached"]
+    assert types_of(database, in_time) == ["TaskRequested"]
+
+
+def test_a_task_nobody_takes_climbs_to_the_next_doctor_hospital_and_phone_each_at_its_moment(database, chronicle, watch):
+    county = a_county(database, chronicle)
+    province = a_hospital(database, chronicle, "省医院")
+    an_agreement(database, chronicle, county.clinic, province, valid_from=date(2021, 1, 1))
+    busy = a_task(database, chronicle, county.nurse)
+    do(database, chronicle, actions.claim, busy, by=county.radiologist)
+    task_id = a_task(database, chronicle, county.nurse)
+    began = chronicle.clock.now()
+    for minutes, climbed in ((9, 0), (1, 1), (4, 1), (1, 2), (4, 2), (1, 3), (30, 3)):
+        chronicle.clock.pass_(minutes=minutes)
+        with database.transaction() as db:
+            actions.renew(db, chronicle, by=county.radiologist)
+        watch.look()
+        assert shown(database, county.nurse, task_id).escalated == climbed
+    doctor, hospital, phone = told_of(database, task_id, "TaskEscalated")
+    assert [told["climbed_at"] for told in (doctor, hospital, phone)] == [
+        rfc3339(began + timedelta(minutes=minutes)) for minutes in (10, 15, 20)
+    ]
+    assert [one["name"] for one in doctor["to"]] == ["陈涛"]
+    assert (hospital["rung"], hospital["moved_to"], hospital["left"]) == ("next-hospital", province, county.hospital)
+    assert (phone["rung"], phone["performer"]) == ("duty-phone", province)
+    task = shown(database, county.nurse, task_id)
+    assert (task.performer.name, task.status) == ("省医院", TaskStatus.REQUESTED)
+    assert task.why[-1].text.zh == "时限已过四分之三，转至省医院"
+
+
+def test_a_task_that_is_read_stays_with_its_reader_while_others_are_told(database, chronicle, watch):
+    county = a_county(database, chronicle)
+    province = a_hospital(database, chronicle, "省医院")
+    an_agreement(database, chronicle, county.clinic, province, valid_from=date(2021, 1, 1))
+    task_id = a_task(database, chronicle, county.nurse)
+    do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    for _ in range(25):
+        chronicle.clock.pass_(minutes=1)
+        with database.transaction() as db:
+            actions.renew(db, chronicle, by=county.radiologist)
+        watch.look()
+    task = shown(database, county.radiologist, task_id)
+    assert (task.owner.name, task.performer.name, task.escalated) == ("王敏", "青山县医院", 3)
+    told = told_of(database, task_id, "TaskEscalated")
+    assert [[one["name"] for one in each["to"]] for each in told] == [
+        ["陈涛"],
+        [county.coordinator.name],
+        [county.coordinator.name],
+    ]
+
+
+def test_of_two_watches_that_look_at_once_each_rung_is_climbed_by_one(database, chronicle):
+    county = a_county(database, chronicle)
+    tasks = [a_task(database, chronicle, county.nurse) for _ in range(12)]
+    watches = [QueueWatch(database, chronicle) for _ in range(3)]
+    for minutes in (10, 5, 5):
+        chronicle.clock.pass_(minutes=minutes)
+        threads = [threading.Thread(target=watch.look) for watch in watches]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    for task_id in tasks:
+        assert [told["rung"] for told in told_of(database, task_id, "TaskEscalated")] == [rung for _, rung in LADDER]
+        assert types_of(database, task_id).count("SlaBreached") == 1
+
+
+def test_a_claim_that_is_not_renewed_ends_and_the_task_waits_again(database, chronicle, watch):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    do(database, chronicle, actions.start, task_id, by=county.radiologist)
+    for _ in range(3):
+        chronicle.clock.pass_(seconds=60)
+        with database.transaction() as db:
+            assert actions.renew(db, chronicle, by=county.radiologist) == (task_id,)
+        watch.look()
+    chronicle.clock.pass_(seconds=89)
+    watch.look()
+    assert shown(database, county.radiologist, task_id).owner is not None
+    chronicle.clock.pass_(seconds=1)
+    watch.look()
+    task = shown(database, county.radiologist, task_id)
+    assert (task.status, task.owner, task.lease_until) == (TaskStatus.REQUESTED, None, None)
+    assert told_of(database, task_id, "TaskReleased")[0]["cause"] == "lease"
+    with database.transaction() as db:
+        assert actions.renew(db, chronicle, by=county.radiologist) == ()
+    assert do(database, chronicle, actions.claim, task_id, by=county.colleague).owner.name == "陈涛"
+
+
+def test_a_server_that_was_away_gives_readers_the_time_of_a_lease_to_come_back(database, chronicle):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    chronicle.clock.pass_(minutes=5)
+    started_again = QueueWatch(database, chronicle)
+    started_again.look()
+    assert shown(database, county.radiologist, task_id).owner is not None
+    chronicle.clock.pass_(seconds=LEASE.total_seconds())
+    started_again.look()
+    assert shown(database, county.radiologist, task_id).owner is None
+
+
+def test_a_question_to_the_clinic_stops_the_clock_of_record_and_its_answer_starts_it_again(database, chronicle, watch):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    due_at = shown(database, county.nurse, task_id).due_at
+    chronicle.clock.pass_(minutes=8)
+    do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    with pytest.raises(Invalid, match="ask in 1 to"):
+        do(database, chronicle, actions.ask, task_id, question=" ", by=county.radiologist)
+    asked = do(database, chronicle, actions.ask, task_id, question="何时起病？", by=county.radiologist)
+    assert (asked.status, asked.question.question, asked.question.asked_by.name) == (TaskStatus.ON_HOLD, "何时起病？", "王敏")
+    chronicle.clock.pass_(minutes=30)
+    watch.look()
+    waiting = shown(database, county.nurse, task_id)
+    assert (waiting.status, waiting.escalated, waiting.breached_at, waiting.owner.name) == (TaskStatus.ON_HOLD, 0, None, "王敏")
+    with database.reading() as db:
+        clock = turnaround(db, county.nurse, task_id, chronicle.clock.now())
+    assert (clock.paused_s, clock.elapsed_s) == (30 * 60, 38 * 60)
+    with pytest.raises(Refused, match="only the institution that was asked"):
+        do(database, chronicle, actions.answer, task_id, answer="昨晚", by=county.radiologist)
+    answered = do(database, chronicle, actions.answer, task_id, answer="昨晚八点", by=county.nurse)
+    assert (answered.status, answered.due_at) == (TaskStatus.IN_PROGRESS, due_at + timedelta(minutes=30))
+    assert answered.question is None
+    chronicle.clock.pass_(minutes=2)
+    watch.look()
+    assert shown(database, county.nurse, task_id).escalated == 1
+    with database.reading() as db:
+        (kept,) = views.questions(db, county.radiologist, task_id)
+        assert turnaround(db, county.nurse, task_id, chronicle.clock.now()).paused_s == 30 * 60
+    assert (kept.answer, kept.answered_by.name) == ("昨晚八点", county.nurse.name)
+
+
+def test_what_is_on_hold_is_not_signed_but_may_be_declined_and_withdrawn(database, chronicle):
+    county = a_county(database, chronicle)
+    for end in (
+        lambda task_id: do(database, chronicle, actions.decline, task_id, code=Declined.OTHER, reason="x", by=county.radiologist),
+        lambda task_id: do(database, chronicle, actions.cancel, task_id, reason="转院", by=county.nurse),
+    ):
+        task_id = a_task(database, chronicle, county.nurse)
+        do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+        do(database, chronicle, actions.ask, task_id, question="何时起病？", by=county.radiologist)
+        with pytest.raises(Conflict, match="on-hold cannot be signed"):
+            do(database, chronicle, actions.complete, task_id, report_id="r", by=county.radiologist)
+        chronicle.clock.pass_(minutes=3)
+        end(task_id)
+        with database.reading() as db:
+            clock = turnaround(db, county.nurse, task_id, chronicle.clock.now())
+        assert (clock.paused_s, clock.paused_since) == (180, None)
+        assert shown(database, county.nurse, task_id).question is None
+
+
+def test_a_task_is_taken_over_only_with_a_reason_that_its_reader_is_told(database, chronicle):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    with pytest.raises(Conflict, match="requested cannot be taken over"):
+        do(database, chronicle, actions.take_over, task_id, reason="急", by=county.colleague)
+    do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    with pytest.raises(Invalid, match="say why"):
+        do(database, chronicle, actions.take_over, task_id, reason=" ", by=county.colleague)
+    taken = do(database, chronicle, actions.take_over, task_id, reason="卒中，主诊在台上", by=county.colleague)
+    assert (taken.owner.name, taken.status) == ("陈涛", TaskStatus.ACCEPTED)
+    (told,) = told_of(database, task_id, "TaskTakenOver")
+    assert (told["from"], told["reason"]) == (county.radiologist.practitioner_id, "卒中，主诊在台上")
+    with pytest.raises(Conflict, match="already claimed by 陈涛"):
+        do(database, chronicle, actions.release, task_id, by=county.radiologist)
+
+
+@given(st.integers(0, 3), st.integers(60, 86_400))
+def test_rungs_lie_between_the_beginning_and_the_deadline_in_order(climbed, seconds):
+    due_at, budget = datetime(2026, 3, 2, tzinfo=UTC), timedelta(seconds=seconds)
+    moments = [climbs_at(due_at, budget, number) for number in range(climbed)]
+    assert moments == sorted(moments)
+    assert all(due_at - budget < moment <= due_at for moment in moments)
+    assert climbs_at(due_at, budget, len(LADDER)) is None
 
 
 def test_the_watch_runs_until_it_is_stopped(database, chronicle):
     county = a_county(database, chronicle)
     task_id = a_task(database, chronicle, county.nurse)
     chronicle.clock.pass_(hours=1)
-    watch = SlaWatch(database, chronicle)
+    watch = QueueWatch(database, chronicle)
     watch.LOOK_EVERY_S = 0.01
     watch.start()
-    chronicle.events.wait(chronicle.events.latest(), 10)
+    while shown(database, county.nurse, task_id).breached_at is None:
+        chronicle.events.wait(chronicle.events.latest(), 1)
     watch.stop()
-    assert shown(database, county.nurse, task_id).breached_at is not None
 
 
 def test_every_deed_is_in_the_audit_trail_and_its_chain_holds(database, chronicle):

@@ -29,6 +29,15 @@ def test_images_and_an_ecg_chosen_in_the_browser_arrive_and_a_bad_file_is_named(
     expect(rows.filter(has_text="A-17")).to_contain_text("ECG")
 
 
+#: What reaches beyond the screen's right edge and cannot be scrolled to within a part of its own.
+CUT_OFF = """() => [...document.querySelectorAll('main *')].filter((element) => {
+  if (element.getBoundingClientRect().right <= innerWidth + 1) return false;
+  for (let at = element.parentElement; at && at.tagName !== 'MAIN'; at = at.parentElement)
+    if (getComputedStyle(at).overflowX !== 'visible') return false;
+  return true;
+}).map((element) => element.outerHTML.slice(0, 120))"""
+
+
 def test_every_door_speaks_both_languages_and_fits_a_narrow_screen(sign_in):
     for username in ("clinic", "radiologist", "coordinator", "regulator", "admin"):
         page = sign_in(username, width=360, height=740)
@@ -37,5 +46,5 @@ def test_every_door_speaks_both_languages_and_fits_a_narrow_screen(sign_in):
         chinese.click()
         expect(page.get_by_test_id("lang-switch")).to_contain_text("中文")
         assert page.evaluate("document.documentElement.lang") == "en"
-        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert overflow <= 0, (username, overflow)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate(CUT_OFF) == [], username

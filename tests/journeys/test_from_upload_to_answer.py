@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from datetime import datetime
 
 from playwright.sync_api import expect
 from pydicom import dcmread
@@ -108,3 +109,42 @@ def test_a_radiologist_does_not_see_the_cardiologists_queue(server, sign_in, ecg
     client = server.client("cardiologist")
     until(lambda: [one for one in client.get("/api/v1/tasks")["items"] if one["study_instance_uid"] == study_uid])
     assert server.client("radiologist").get("/api/v1/tasks")["items"] == []
+
+
+def test_a_reader_asks_the_clinic_answers_and_the_clock_stood_meanwhile(server, sign_in, ct_small):
+    study_uid = str(dcmread(ct_small).StudyInstanceUID)
+    clinic, reading = sign_in("clinic"), sign_in("radiologist")
+    sent = dcmtk.storescu(server.dicom_port, ct_small)
+    assert dcmtk.acknowledged(sent.stdout + sent.stderr) == 1, sent.stderr
+    queue_item(reading, study_uid).click()
+    reading.get_by_test_id("claim").click()
+    reading.get_by_test_id("ask").click()
+    reading.get_by_test_id("ask-words").fill("何时起病？")
+    reading.get_by_test_id("ask-confirm").click()
+    expect(queue_item(reading, study_uid)).to_have_attribute("data-status", "on-hold")
+    expect(reading.get_by_test_id("questions")).to_contain_text("何时起病？")
+
+    # The clinic's open page says who asks what, and takes the answer.
+    row = clinic.locator(f"[data-testid=study-row][data-study-uid='{study_uid}']")
+    expect(row).to_contain_text("何时起病？")
+    row.get_by_test_id("answer").click()
+    clinic.get_by_test_id("answer-words").fill("昨晚八点")
+    clinic.get_by_test_id("answer-confirm").click()
+    expect(queue_item(reading, study_uid)).to_have_attribute("data-status", "in-progress")
+    expect(reading.get_by_test_id("questions")).to_contain_text("昨晚八点")
+
+    reading.get_by_test_id("findings").fill(FINDINGS)
+    reading.get_by_test_id("impression").fill(IMPRESSION)
+    reading.get_by_test_id("kind-consultation").click()
+    reading.get_by_test_id("sign").click()
+    reading.get_by_test_id("sign-password").fill("telemed-demo")
+    reading.get_by_test_id("sign-confirm").click()
+    expect(row.get_by_test_id("report-open")).to_be_visible()
+    client = server.client("clinic")
+    (report,) = client.get(f"/api/v1/reports?study_instance_uid={study_uid}")["items"]
+    ledger = client.get(f"/api/v1/tasks/{report['task_id']}/turnaround")
+    (asked,) = client.get(f"/api/v1/tasks/{report['task_id']}/questions")
+    stood = datetime.fromisoformat(asked["answered_at"]) - datetime.fromisoformat(asked["asked_at"])
+    assert ledger["paused_s"] == int(stood.total_seconds())
+    assert ledger["paused_since"] is None
+    assert ledger["T0"] <= ledger["T3"] < asked["asked_at"] < asked["answered_at"] < ledger["T4"]

@@ -38,6 +38,24 @@ class Declining(Given):
     reason: str = Field(max_length=actions.LONGEST_REASON)
 
 
+class TakingOver(Given):
+    """Why a task is taken from a colleague."""
+
+    reason: str = Field(max_length=actions.LONGEST_REASON)
+
+
+class Asking(Given):
+    """What the clinic has to tell, or to send again."""
+
+    question: str = Field(max_length=actions.LONGEST_REASON)
+
+
+class Answering(Given):
+    """What the clinic says to it."""
+
+    answer: str = Field(max_length=actions.LONGEST_REASON)
+
+
 class HandingOver(Given):
     """To whom a task is given, by their id."""
 
@@ -80,6 +98,31 @@ async def hand_over_task(call: Call[None, HandingOver]) -> Task:
     return await call.act(actions.handover, call.part("task_id"), to=call.body.to, by=call.viewer)
 
 
+async def take_over_task(call: Call[None, TakingOver]) -> Task:
+    """Take a task that a colleague holds, draft and all; they are told why."""
+    return await call.act(actions.take_over, call.part("task_id"), reason=call.body.reason, by=call.viewer)
+
+
+async def renew_claims(call: Call[None, None]) -> tuple[str, ...]:
+    """Renew one's claims, which end 90 seconds after the last time, and return the ids of the tasks one still holds."""
+    return await call.act(actions.renew, by=call.viewer)
+
+
+async def ask_about_task(call: Call[None, Asking]) -> Task:
+    """Ask the clinic; the task is on hold and its deadline waits until they answer."""
+    return await call.act(actions.ask, call.part("task_id"), question=call.body.question, by=call.viewer)
+
+
+async def answer_about_task(call: Call[None, Answering]) -> Task:
+    """Answer the reader's question; the clock runs on."""
+    return await call.act(actions.answer, call.part("task_id"), answer=call.body.answer, by=call.viewer)
+
+
+async def task_questions(call: Call[None, None]) -> tuple[queue.Question, ...]:
+    """Return what was asked and answered about a task, the oldest first."""
+    return await call.view(queue.questions, call.viewer, call.part("task_id"))
+
+
 async def task_turnaround(call: Call[None, None]) -> Turnaround:
     """Return T0 to T6 of a task, its budget, and what has elapsed of it."""
     now = call.request.app[keys.CLOCK].now()
@@ -94,5 +137,10 @@ OPERATIONS = (
     Operation("POST", "/tasks/{task_id}/start", start_task, Permission.WORK_TASKS),
     Operation("POST", "/tasks/{task_id}/decline", decline_task, Permission.WORK_TASKS),
     Operation("POST", "/tasks/{task_id}/handover", hand_over_task, Permission.MOVE_TASKS),
+    Operation("POST", "/tasks/{task_id}/take-over", take_over_task, Permission.WORK_TASKS),
+    Operation("POST", "/tasks/renew", renew_claims, Permission.WORK_TASKS),
+    Operation("POST", "/tasks/{task_id}/ask", ask_about_task, Permission.WORK_TASKS),
+    Operation("POST", "/tasks/{task_id}/answer", answer_about_task, Permission.REQUEST),
+    Operation("GET", "/tasks/{task_id}/questions", task_questions, Permission.READ_TASKS),
     Operation("GET", "/tasks/{task_id}/turnaround", task_turnaround, Permission.READ_TASKS),
 )

@@ -36,7 +36,7 @@ def may_see(viewer: Viewer, event: Event) -> bool:
     if not viewer.roles & CLINICAL:
         return False
     data, home = event.data, viewer.institution_id
-    if home in {data.get("institution"), data.get("performer"), data.get("declined_by")}:
+    if home in {data.get("institution"), data.get("performer"), data.get("declined_by"), data.get("left")}:
         return True
     invited = data.get("invited")
     return isinstance(invited, list) and home in invited

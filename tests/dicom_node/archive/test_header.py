@@ -6,10 +6,12 @@ import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 
 from dicom_node.archive.header import Header, read_header
 from dicom_node.archive.part10 import preface, read_preface
-from dicom_node.archive.scan import DEFLATED, MAX_DEPTH
+from dicom_node.archive.scan import DEFLATED, MAX_DEPTH, holds
 from telemed.kernel.errors import Invalid
 
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -55,6 +57,51 @@ def test_the_walk_reads_what_pydicom_reads(name):
     assert header.modality == dataset.Modality
     assert header.instance_attributes.get("PixelData", False) is ("PixelData" in dataset)
     assert header.instance_attributes.get("WaveformSequence", False) is ("WaveformSequence" in dataset)
+
+
+def ecg(change, syntax, *, announced):
+    """Return the data set of pydicom's 12-lead ECG in *syntax*, once *change* saw each of its channels."""
+    dataset = pydicom.dcmread(FILES / "waveform_ecg.dcm")
+    dataset["WaveformSequence"].is_undefined_length = not announced
+    for group in dataset.WaveformSequence:
+        group.is_undefined_length_sequence_item = not announced
+        group["ChannelDefinitionSequence"].is_undefined_length = not announced
+        for number, channel in enumerate(group.ChannelDefinitionSequence):
+            channel.is_undefined_length_sequence_item = not announced
+            change(number, channel)
+    out = DicomBytesIO()
+    out.is_little_endian, out.is_implicit_VR = syntax != BIG, syntax == IMPLICIT
+    write_dataset(out, pydicom.Dataset({element.tag: element for element in dataset}))
+    return out.getvalue()
+
+
+def silence(_, channel):
+    del channel.ChannelSensitivity
+
+
+def empty(_, channel):
+    channel.ChannelSensitivity = None
+
+
+def silence_all_but_the_last(number, channel):
+    if number < 11:
+        del channel.ChannelSensitivity
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["lengths announced", "lengths undefined"])
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG])
+def test_an_ecg_none_of_whose_channels_has_a_sensitivity_is_refused(syntax, announced):
+    for change in (silence, empty):
+        with pytest.raises(Invalid, match="carries no gain") as refused:
+            read(ecg(change, syntax, announced=announced), syntax)
+        assert refused.value.code == "uncalibrated"
+    assert read(ecg(silence_all_but_the_last, syntax, announced=announced), syntax).modality == "ECG"
+
+
+def test_sequences_in_an_ecg_are_followed_to_a_fixed_depth_only():
+    nested = b"\x00\x54\x00\x01SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff" * (2 * MAX_DEPTH + 1)
+    with pytest.raises(Invalid, match="nested"):
+        holds(memoryview(nested), EXPLICIT, (0x54000100, 0x003A0200, 0x003A0210))
 
 
 PIXELS = DATA.index(b"\xe0\x7f\x10\x00")

@@ -23,6 +23,7 @@ export type Person = Schemas["Person"];
 export type Practitioner = Schemas["Practitioner"];
 export type Patient = Required<Schemas["Patient"]>;
 export type Task = Required<Schemas["Task"]>;
+export type Question = Schemas["Question"];
 export type Study = Required<Schemas["Study"]>;
 export type StudyDetail = Required<Schemas["StudyDetail"]>;
 export type Series = Schemas["Series"];

@@ -10,6 +10,7 @@ import type {
   Lane,
   NewRequest,
   Practitioner,
+  Question,
   Report,
   Session,
   Study,
@@ -74,6 +75,16 @@ export const decline = async (task_id: string, code: DeclineCode, reason: string
 export const handover = async (task_id: string, to: string): Promise<void> => {
   await answered(client.POST("/api/v1/tasks/{task_id}/handover", { params: { path: { task_id } }, body: { to } }));
 };
+export const takeOver = async (task_id: string, reason: string): Promise<Task> =>
+  (await answered(client.POST("/api/v1/tasks/{task_id}/take-over", { params: { path: { task_id } }, body: { reason } }))) as Task;
+/** Renew one's claims; the answer names the tasks one still holds. */
+export const renew = (): Promise<string[]> => answered(client.POST("/api/v1/tasks/renew"));
+export const ask = async (task_id: string, question: string): Promise<Task> =>
+  (await answered(client.POST("/api/v1/tasks/{task_id}/ask", { params: { path: { task_id } }, body: { question } }))) as Task;
+export const answer = async (task_id: string, text: string): Promise<Task> =>
+  (await answered(client.POST("/api/v1/tasks/{task_id}/answer", { params: { path: { task_id } }, body: { answer: text } }))) as Task;
+export const questions = (task_id: string): Promise<Question[]> =>
+  answered(client.GET("/api/v1/tasks/{task_id}/questions", { params: { path: { task_id } } }));
 export const turnaround = (task_id: string): Promise<Turnaround> =>
   answered(client.GET("/api/v1/tasks/{task_id}/turnaround", { params: { path: { task_id } } }));
 

@@ -269,6 +269,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{task_id}/take-over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a task that a colleague holds, draft and all; they are told why.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["take_over_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew one's claims, which end 90 seconds after the last time, and return the ids of the tasks one still holds.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["renew_claims"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask the clinic; the task is on hold and its deadline waits until they answer.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["ask_about_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer the reader's question; the clock runs on.
+         * @description For the roles clinic, coordinator.
+         */
+        post: operations["answer_about_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/questions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return what was asked and answered about a task, the oldest first.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["task_questions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks/{task_id}/turnaround": {
         parameters: {
             query?: never;
@@ -706,6 +806,22 @@ export interface components {
             warnings: string[];
         };
         /**
+         * Answering
+         * @description What the clinic says to it.
+         */
+        Answering: {
+            /** Answer */
+            answer: string;
+        };
+        /**
+         * Asking
+         * @description What the clinic has to tell, or to send again.
+         */
+        Asking: {
+            /** Question */
+            question: string;
+        };
+        /**
          * Brief
          * @description What a list of studies shows of the newest report.
          */
@@ -836,6 +952,8 @@ export interface components {
          * Figures
          * @description Of the consultations whose T0 lies in a span: how many, how many delivered, and T5 - T0 in seconds.
          *
+         *     Within target are those that took no longer than their budget beside their pauses; *within_target_unpaused* lets no
+         *     pause count, nor do the percentiles.
          *     *share_within_target* is of the delivered ones; it and the percentiles are None when none was delivered.
          */
         Figures: {
@@ -845,6 +963,8 @@ export interface components {
             delivered: number;
             /** Within Target */
             within_target: number;
+            /** Within Target Unpaused */
+            within_target_unpaused: number;
             /** Share Within Target */
             share_within_target: number | null;
             /** P50 S */
@@ -1176,6 +1296,25 @@ export interface components {
             reasons: string[];
         };
         /**
+         * Question
+         * @description What a reader asked the clinic, and its answer when there is one.
+         */
+        Question: {
+            /** Question */
+            question: string;
+            asked_by: components["schemas"]["Person"];
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /** Answer */
+            answer: string | null;
+            answered_by: components["schemas"]["Person"] | null;
+            /** Answered At */
+            answered_at: string | null;
+        };
+        /**
          * Report
          * @description One signed version; everything but the delivery is fixed for ever.
          *
@@ -1479,8 +1618,18 @@ export interface components {
             series: components["schemas"]["Series"][];
         };
         /**
+         * TakingOver
+         * @description Why a task is taken from a colleague.
+         */
+        TakingOver: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * Task
          * @description One consultation in the queue; *institution* asks, *performer* answers, *owner* holds it.
+         *
+         *     *question* is what the clinic has to answer while the task is on hold, *escalated* how many rungs are climbed.
          */
         Task: {
             /** Id */
@@ -1516,6 +1665,11 @@ export interface components {
             due_at: string;
             /** Claimed At */
             claimed_at: string | null;
+            /** Lease Until */
+            lease_until: string | null;
+            question: components["schemas"]["Question"] | null;
+            /** Escalated */
+            escalated: number;
             /** Breached At */
             breached_at: string | null;
             /** Completed At */
@@ -1534,7 +1688,7 @@ export interface components {
          * @description FHIR Task.status, as far as we go.
          * @enum {string}
          */
-        TaskStatus: "requested" | "accepted" | "in-progress" | "completed" | "cancelled";
+        TaskStatus: "requested" | "accepted" | "in-progress" | "on-hold" | "completed" | "cancelled";
         /**
          * Text
          * @description One wording in both languages.
@@ -1549,7 +1703,8 @@ export interface components {
          * Turnaround
          * @description One consultation's clock; the field names are the public interface's.
          *
-         *     *elapsed_s* runs from T0 to T5, or to now while T5 is open, and never pauses; *paused_s* is told beside it.
+         *     *elapsed_s* runs from T0 to T5, or to now while T5 is open, and never pauses; *paused_s* is told beside it, with the
+         *     present pause, which began at *paused_since*.
          */
         Turnaround: {
             /** T0 */
@@ -1572,6 +1727,8 @@ export interface components {
             elapsed_s: number | null;
             /** Paused S */
             paused_s: number;
+            /** Paused Since */
+            paused_since: string | null;
         };
         /**
          * User
@@ -1888,7 +2045,7 @@ export interface operations {
             query?: {
                 limit?: number;
                 cursor?: string | null;
-                status?: ("requested" | "accepted" | "in-progress" | "completed" | "cancelled")[] | null;
+                status?: ("requested" | "accepted" | "in-progress" | "on-hold" | "completed" | "cancelled")[] | null;
                 lane?: ("imaging" | "ecg" | "ecg-critical" | "stroke" | "trauma" | "chest-pain" | "maternal" | "ultrasound" | "pathology" | "mdt") | null;
             };
             header?: never;
@@ -2096,6 +2253,171 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_over_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TakingOver"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    renew_claims: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_about_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Asking"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    answer_about_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Answering"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    task_questions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Question"][];
                 };
             };
             /** @description A problem */

@@ -1,5 +1,6 @@
 /** Where a study stands on its way to an answer, in the six steps the clinic sees. */
 import type { Report, Study } from "@/api/model";
+import { isHeld, isOpen } from "@/ui/state";
 
 export const STEPS = ["arrived", "queued", "reading", "signed", "delivered", "read"] as const;
 export type Step = (typeof STEPS)[number];
@@ -9,9 +10,8 @@ export function stepOf(study: Study, report: Report | undefined): Step {
   if (report?.read_at) return "read";
   if (report?.delivered_at) return "delivered";
   if (report || study.report?.signed_at) return "signed";
-  const status = study.task?.status;
-  if (status === "accepted" || status === "in-progress") return "reading";
-  if (status === "requested") return "queued";
+  if (study.task && isHeld(study.task)) return "reading";
+  if (study.task?.status === "requested") return "queued";
   return "arrived";
 }
 
@@ -23,5 +23,5 @@ export function isUnasked(study: Study): boolean {
 
 /** Whether the clinic still waits for an answer against a deadline. */
 export function isWaiting(study: Study): boolean {
-  return study.task !== null && ["requested", "accepted", "in-progress"].includes(study.task.status);
+  return study.task !== null && isOpen(study.task);
 }

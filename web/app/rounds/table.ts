@@ -40,14 +40,26 @@ export class RoundTable {
 
   constructor(private readonly roundId: string) {}
 
-  /** Take the seat; raises Problem when the round is closed, full, or not for this person. */
-  async sit(): Promise<void> {
+  /** Open camera and microphone, to be looked at before anybody else sees them. */
+  async prepare(): Promise<void> {
     const { stream, silence } = await ownMedia();
     if (this.left) return giveBack(stream);
     [this.own.value, this.silence.value] = [stream, silence];
     this.microphone.value = has(stream, "audio");
     this.camera.value = has(stream, "video");
-    await this.connect();
+  }
+
+  /** Take the seat; raises Problem when the round is closed, full, or not for this person. */
+  async sit(): Promise<void> {
+    const joined = await joinRound(this.roundId);
+    if (this.left) return;
+    this.iceServers = joined.ice_servers;
+    const socket = new WebSocket(new URL(joined.signalling, location.href.replace(/^http/, "ws")));
+    this.socket = socket;
+    socket.onmessage = (message) => void this.hear(JSON.parse(String(message.data)) as Heard);
+    socket.onclose = () => {
+      if (this.socket === socket) this.lost();
+    };
   }
 
   /** Leave for good and give camera and microphone back. */
@@ -80,24 +92,12 @@ export class RoundTable {
     this.sayMedia();
   }
 
-  private async connect(): Promise<void> {
-    const joined = await joinRound(this.roundId);
-    if (this.left) return;
-    this.iceServers = joined.ice_servers;
-    const socket = new WebSocket(new URL(joined.signalling, location.href.replace(/^http/, "ws")));
-    this.socket = socket;
-    socket.onmessage = (message) => void this.hear(JSON.parse(String(message.data)) as Heard);
-    socket.onclose = () => {
-      if (this.socket === socket) this.lost();
-    };
-  }
-
   private lost(): void {
     this.hangUp();
     if (this.left || this.line.value === "closed") return;
     this.line.value = "reconnecting";
     this.timer = window.setTimeout(() => {
-      this.connect().catch(() => {
+      this.sit().catch(() => {
         if (!this.left) this.lost();
       });
     }, backoff(this.attempt++, Math.random()));

@@ -1,0 +1,115 @@
+"""What time does to a task: claims that are not renewed end, and unanswered tasks climb the ladder.
+
+Each function does one thing in the caller's transaction and under the condition it has just checked: of two servers
+that look at one database at the same moment, one does it. A restart catches up, because every moment is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, select, update
+
+from consult.practitioners.model import SYSTEM, Role
+from consult.practitioners.views import duty_phone, institution
+from consult.queue.actions import enter
+from consult.queue.dispatch import coordinators, next_doctor, next_hospital
+from consult.queue.model import LEASED, RUNNING, TaskStatus
+from consult.queue.sla import LADDER, Rung, climbs_at
+from consult.queue.tables import task_table
+from consult.triage.model import Why
+from consult.turnaround import actions as turnaround
+from ecg.analysis import Text
+from telemed.kernel.audit import Chronicle
+from telemed.kernel.clock import rfc3339
+
+
+def is_due(db: Connection, now: datetime) -> bool:
+    """Tell, without a lock, whether `climb` or `end_lease` has something to do."""
+    return any(
+        db.execute(select(task_table.c.id).where(due).limit(1)).first() is not None for due in (_climbing(now), _ended(now))
+    )
+
+
+def end_lease(db: Connection, chronicle: Chronicle) -> bool:
+    """Put the task whose claim ended longest ago back into the queue; tell whether there was one. Its draft stays."""
+    ended = _ended(chronicle.clock.now())
+    found = db.execute(select(task_table).where(ended).order_by(task_table.c.lease_until).limit(1)).first()
+    if found is None:
+        return False
+    waiting = {"status": TaskStatus.REQUESTED, "owner_id": None, "claimed_at": None, "lease_until": None}
+    mine = (task_table.c.id == found.id) & (task_table.c.lease_until == found.lease_until)
+    if db.execute(update(task_table).where(mine, ended).values(waiting)).rowcount == 1:
+        enter(db, chronicle, "TaskReleased", found.id, SYSTEM, cause="lease", owner=found.owner_id)
+    return True
+
+
+def climb(db: Connection, chronicle: Chronicle) -> bool:
+    """Take the task whose next rung was due first one rung up; tell whether there was one.
+
+    A task that nobody holds moves to the next hospital that may answer, one that is held stays with its reader while
+    others are told. The rung, like the breach, is dated by the moment it was due, not by the moment we noticed.
+    """
+    climbing = _climbing(chronicle.clock.now())
+    found = db.execute(select(task_table).where(climbing).order_by(task_table.c.escalate_at).limit(1)).first()
+    if found is None:
+        return False
+    share, rung = LADDER[found.escalated]
+    climbed = found.escalated + 1
+    values, news = _RUNGS[rung](db, found, chronicle.clock.now())
+    values |= {"escalated": climbed, "escalate_at": climbs_at(found.due_at, timedelta(seconds=found.budget_s), climbed)}
+    as_found = (task_table.c.id == found.id) & (task_table.c.escalated == found.escalated)
+    held = task_table.c.owner_id.is_(None) if found.owner_id is None else task_table.c.owner_id == found.owner_id
+    if db.execute(update(task_table).where(as_found, held, climbing).values(values)).rowcount == 1:
+        if "performer_id" in values:
+            budget = timedelta(seconds=found.budget_s)
+            turnaround.move(db, found.id, performer=values["performer_id"], lane=found.lane, budget=budget)
+        news |= {"rung": rung, "share": share, "climbed_at": rfc3339(found.escalate_at)}
+        enter(db, chronicle, "TaskEscalated", found.id, SYSTEM, **news)
+        if rung is Rung.DUTY_PHONE:
+            enter(db, chronicle, "SlaBreached", found.id, SYSTEM, breached_at=rfc3339(found.due_at))
+    return True
+
+
+#: The columns a rung changes, and what its event says.
+_Climbed = tuple[dict[str, Any], dict[str, Any]]
+
+
+def _to_next_doctor(db: Connection, found: Row[Any], _: datetime) -> _Climbed:
+    doctor = next_doctor(db, found.performer_id, Role(found.specialty), beside=found.owner_id)
+    return {}, {"to": [] if doctor is None else [asdict(doctor)]}
+
+
+def _to_next_hospital(db: Connection, found: Row[Any], now: datetime) -> _Climbed:
+    tried = {found.performer_id, *found.declined_by}
+    other = None
+    if found.status == TaskStatus.REQUESTED:
+        other = next_hospital(db, found.institution_id, Role(found.specialty), beside=tried, now=now)
+    if other is None:
+        return {}, {"to": [asdict(one) for one in coordinators(db, found.performer_id)]}
+    name = institution(db, other)
+    moved = Why(
+        "escalated", Text(f"时限已过四分之三，转至{name.name}", f"three quarters of the time are gone: moved to {name.name_en}")
+    )
+    return (
+        {"performer_id": other, "why": [*found.why, asdict(moved)]},
+        {"to": [], "moved_to": other, "left": found.performer_id},
+    )
+
+
+def _to_duty_phone(db: Connection, found: Row[Any], _: datetime) -> _Climbed:
+    told = [asdict(one) for one in coordinators(db, found.performer_id)]
+    return {"breached_at": found.due_at}, {"to": told, "phone": duty_phone(db, found.performer_id)}
+
+
+_RUNGS = {Rung.NEXT_DOCTOR: _to_next_doctor, Rung.NEXT_HOSPITAL: _to_next_hospital, Rung.DUTY_PHONE: _to_duty_phone}
+
+
+def _climbing(now: datetime) -> ColumnElement[bool]:
+    return task_table.c.status.in_(RUNNING) & (task_table.c.escalate_at <= now)
+
+
+def _ended(now: datetime) -> ColumnElement[bool]:
+    return task_table.c.status.in_(LEASED) & (task_table.c.lease_until <= now)

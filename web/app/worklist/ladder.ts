@@ -1,0 +1,37 @@
+/** Tasks that nobody has answered in time: said aloud to whoever is to take them, and to the coordinator. */
+import { ElNotification } from "element-plus";
+import { onScopeDispose } from "vue";
+import { useI18n } from "vue-i18n";
+import { live } from "@/api/live";
+import { session } from "@/api/session";
+import { chime } from "@/ui/sound";
+
+interface Told {
+  readonly id: string;
+}
+
+/** Announce each rung that concerns the person who is signed in; *open* is called when the toast is clicked. */
+export function useLadder(open: (taskId: string) => void): void {
+  const { t } = useI18n();
+  const stop = live.listen(({ type, data }) => {
+    const user = session.user;
+    if (type !== "TaskEscalated" || !user) return;
+    const named = ((data["to"] ?? []) as Told[]).some(({ id }) => id === user.id);
+    const moved = data["moved_to"] === user.institution.id;
+    if (!named && !moved) return;
+    chime(true);
+    const phone = typeof data["phone"] === "string" ? data["phone"] : "";
+    const toast = ElNotification({
+      title: t(`reading.ladder.rung.${String(data["rung"])}`),
+      message: phone ? t("reading.ladder.call", { phone }) : t(moved ? "reading.ladder.moved" : "reading.ladder.look"),
+      type: "warning",
+      duration: 0,
+      offset: 58,
+      onClick: () => {
+        toast.close();
+        open(String(data["task_id"]));
+      },
+    });
+  });
+  onScopeDispose(stop);
+}
