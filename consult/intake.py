@@ -225,9 +225,18 @@ class Intake:
         if study.instance_count > task.instance_count:
             urgent = _urgency(db, study, Priority(task.priority), Lane(task.lane), self._targets)
             budget = self._targets[urgent.lane] if urgent.lane != task.lane else None
-            why = (LATE_IMAGES,) if was_complete else ()
+            why = (_late(db, study, task),) if was_complete else ()
             count = study.instance_count
             queue.arrive(db, self._chronicle, task.id, instance_count=count, urgency=urgent, why=why, budget=budget)
+
+
+def _late(db: Connection, study: index.Study, task: Row[Any]) -> Why:
+    """Say that images came late; how many, once somebody reads without them."""
+    count = 0 if task.claimed_at is None else index.arrived_since(db, study.id, task.claimed_at)
+    if not count:
+        return LATE_IMAGES
+    english = f"{count} image{'s' if count > 1 else ''} arrived after reading began"
+    return Why(LATE_IMAGES.code, Text(f"阅片开始后又收到 {count} 幅影像", english))
 
 
 def _analyse(data: bytes) -> dict[str, Any]:
@@ -237,7 +246,8 @@ def _analyse(data: bytes) -> dict[str, Any]:
     from ecg.pipeline import analyse  # noqa: PLC0415 - see above
 
     try:
-        return analyse(read({"recording": data})).as_json()
+        recording = read({"recording": data})
+        return analyse(recording).beside(recording).as_json()
     except EcgError as error:
         raise Invalid(str(error), code="ecg-unreadable") from error
 

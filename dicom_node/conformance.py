@@ -49,7 +49,8 @@ DICOM Conformance Statement
   An institution's equipment finds and fetches its own studies and those its institution was asked about.
   C-MOVE goes to destinations that were entered by the administrator; C-GET needs the SCP role for the storage classes.
   Instances are sent as they are kept; uncompressed ones are encoded anew where the peer took only another uncompressed
-  syntax. Warnings of the receiver count as completed.
+  syntax. Warnings of the receiver count as completed. Objects are forwarded in the same way to peers for which the
+  administrator made a rule, until each has acknowledged them.
 
 5 Storage commitment
   Push model. Every instance is read again and compared with its digest before it is committed to. The report comes on the
@@ -59,7 +60,7 @@ DICOM Conformance Statement
 6 Modality worklist and performed procedure steps
   The worklist is matched by patient's name and ID, accession number, requested procedure ID, study UID, station, date,
   time, modality and step ID. Return keys of type 2 without a value are returned empty. Performed procedure steps are
-  kept; the instances they name are what is expected of the study.
+  kept; a study is complete as soon as the instances they name are here.
 
 7 Security
   DICOM over TLS 1.2 and newer on a port of its own, when configured: both sides authenticate by certificate, and the

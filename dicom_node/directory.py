@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select
 
 from dicom_node.peers import Peer
-from dicom_node.tables import peer_table
+from dicom_node.tables import forwarding_rule_table, forwarding_table, peer_table
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import new_id
 from telemed.kernel.errors import Conflict, NotFound
@@ -31,10 +31,13 @@ def add_peer(db: Connection, chronicle: Chronicle, peer: Peer, *, institution: s
 
 
 def remove_peer(db: Connection, chronicle: Chronicle, ae_title: str, *, actor: str) -> None:
-    """Strike a peer out; NotFound when it is not entered."""
+    """Strike a peer out; NotFound when it is not entered, Conflict while anything is forwarded to it."""
     entry = _entry(db, ae_title)
     if entry is None:
         raise NotFound(f"there is no peer {ae_title!r}; `telemed peer list` names them", code="peer")
+    for table in (forwarding_rule_table, forwarding_table):
+        if db.execute(select(table.c.ae_title).where(table.c.ae_title == ae_title).limit(1)).first() is not None:
+            raise Conflict(f"objects are forwarded to {ae_title}: remove its rules and cancel its queue first", code="forwarding")
     db.execute(delete(peer_table).where(peer_table.c.ae_title == ae_title))
     chronicle.enter(
         db, "PeerRemoved", ae_title, {"ae_title": ae_title}, actor=actor, institution=entry.institution, entity="Device"

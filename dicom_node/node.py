@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 MAXIMUM_PDU = 1 << 20
 _SEGMENTS = 8
+#: How long a caller who may ask for what has just come waits until it can be found.
+_SECONDS_TO_CATCH_UP = 1.0
 ACSE_TIMEOUT_S, DIMSE_TIMEOUT_S, NETWORK_TIMEOUT_S = 30, 60, 60
 
 
@@ -190,6 +192,7 @@ class DicomNode:
             association.acse.send_reject(*admitted.value)
             association.kill()
         else:
+            self._archive.arrivals.wait(_SECONDS_TO_CATCH_UP)
             self._institutions[association] = admitted
             self._services.attach(association, Caller(calling, address, admitted))
 

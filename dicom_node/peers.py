@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,8 @@ from dicom_node.services.verification import VERIFICATION
 from telemed.kernel.errors import Invalid, Unavailable
 
 _PEER = re.compile(r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[0-9a-fA-F:.]+\]|[^:@]+):(?P<port>\d{1,5})\Z")
-_LOST = "the connection was lost before the peer answered"
+#: Seconds a peer has for its answer, and the slowest line that a large object is waited for on top of them.
+ANSWER_S, SLOWEST_BYTES_PER_S = 120, 16 << 10
 #: What pydicom encodes anew without touching the pixels, and up to which size we let it.
 _UNCOMPRESSED = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian})
 MOST_ENCODED_ANEW = 256 << 20
@@ -74,6 +76,15 @@ class Outcome:
 
     sent: int
     failures: tuple[Failure, ...]
+
+
+class Unreached(str):
+    """Why an object failed that the peer never answered for: it was not refused, and may be tried again as it is."""
+
+    __slots__ = ()
+
+
+_LOST = Unreached("the connection was lost before the peer answered")
 
 
 @dataclass(frozen=True)
@@ -160,18 +171,35 @@ def _batches(parcels: Iterable[Parcel]) -> Iterator[list[Parcel]]:
         yield batch
 
 
-def deliver(
-    parcels: Iterable[Parcel], peer: Peer, calling_aet: str, *, origin: Origin | None = None
-) -> Iterator[tuple[Parcel, str]]:
-    """Send *parcels* and yield each with why it failed, an empty text when the peer has it.
+class Line:
+    """The connection that a `deliver` has at the moment, for another thread to end: a peer may hang for minutes."""
 
-    One association serves as long as it lasts and its 128 contexts suffice. Whoever stops asking ends the sending.
+    def __init__(self) -> None:
+        self._held: tuple[Association, socket.socket | None] | None = None
+
+    def hold(self, association: Association, connection: socket.socket | None) -> None:
+        """Remember what is open."""
+        self._held = association, connection
+
+    def hang_up(self) -> None:
+        """End it; whoever waits on it learns that it is lost."""
+        if self._held is not None:
+            _abandon(*self._held)
+
+
+def deliver(
+    parcels: Iterable[Parcel], peer: Peer, calling_aet: str, *, origin: Origin | None = None, line: Line | None = None
+) -> Generator[tuple[Parcel, str]]:
+    """Send *parcels* in their order and yield each with why it failed, an empty text when the peer has it.
+
+    What failed because the peer could not be reached, or left, is `Unreached`. One association serves as long as it lasts
+    and its 128 contexts suffice. Whoever stops asking ends the sending.
     """
     for batch in _batches(parcels):
-        yield from _sent(batch, peer, calling_aet, origin)
+        yield from _sent(batch, peer, calling_aet, origin, line or Line())
 
 
-def _sent(batch: list[Parcel], peer: Peer, calling_aet: str, origin: Origin | None) -> Iterator[tuple[Parcel, str]]:
+def _sent(batch: list[Parcel], peer: Peer, calling_aet: str, origin: Origin | None, line: Line) -> Generator[tuple[Parcel, str]]:
     pairs = dict.fromkeys((parcel.sop_class_uid, parcel.transfer_syntax_uid) for parcel in batch)
     contexts = [build_context(UID(sop_class), _proposed(syntax)) for sop_class, syntax in pairs]
     association: Association | None = None
@@ -182,8 +210,9 @@ def _sent(batch: list[Parcel], peer: Peer, calling_aet: str, origin: Origin | No
                 try:
                     association = associate(peer, contexts, calling_aet)
                     connection = None if association.dul.socket is None else association.dul.socket.socket
+                    line.hold(association, connection)
                 except Unavailable as error:
-                    yield from ((left, error.sentence) for left in batch[number:])
+                    yield from ((left, Unreached(error.sentence)) for left in batch[number:])
                     return
             reason = store(association, parcel, message_id=number % 65_535 + 1, origin=origin)
             if reason == _LOST:
@@ -197,6 +226,9 @@ def _sent(batch: list[Parcel], peer: Peer, calling_aet: str, origin: Origin | No
 
 def _abandon(association: Association, connection: socket.socket | None) -> None:
     """End what is lost: pynetdicom may not have noticed, would wait for the next answer, and leaves a reset socket open."""
+    if connection is not None:
+        with suppress(OSError):  # ends a send that the peer does not read, too
+            connection.shutdown(socket.SHUT_RDWR)
     association.abort()
     if connection is not None:
         connection.close()
@@ -209,6 +241,8 @@ def store(association: Association, parcel: Parcel, *, message_id: int = 1, orig
     did take, for which it has to fit into memory.
     """
     title, number = (None, None) if origin is None else (origin.aet, origin.message_id)
+    with suppress(OSError):  # pynetdicom counts from before the object is sent
+        association.dimse_timeout = ANSWER_S + parcel.path.stat().st_size / SLOWEST_BYTES_PER_S
 
     def sent(what: Path | Dataset) -> Dataset:
         return association.send_c_store(what, msg_id=message_id, originator_aet=title, originator_id=number)
@@ -254,7 +288,7 @@ def associate(
     ae = AE(calling_aet)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    ae.connection_timeout, ae.acse_timeout, ae.dimse_timeout, ae.network_timeout = 10, 30, 120, 120
+    ae.connection_timeout, ae.acse_timeout, ae.dimse_timeout, ae.network_timeout = 10, 30, ANSWER_S, ANSWER_S
     association = ae.associate(peer.host, peer.port, contexts=contexts, ae_title=peer.aet, ext_neg=list(negotiation or []))
     if association.is_established:
         return association

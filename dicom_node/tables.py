@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, Column, Index, Integer, String, Table, UniqueConstraint
 
-from telemed.kernel.database import UtcDateTime, metadata
+from telemed.kernel.database import Counter, UtcDateTime, metadata
 
 #: Where an AE title is reached. *institution* empty: a destination for every institution's equipment.
 peer_table = Table(
@@ -49,4 +49,47 @@ step_table = Table(
     Column("ended_at", UtcDateTime),
     UniqueConstraint("institution", "sop_instance_uid"),
     Index(None, "institution", "study_instance_uid"),
+)
+
+#: What is sent on as it arrives: objects of *institution* and *modality* (empty: any) to the peer *ae_title*.
+forwarding_rule_table = Table(
+    "forwarding_rule",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("ae_title", String(16), nullable=False),
+    Column("institution", String(64), nullable=False),
+    Column("modality", String(16), nullable=False),
+    UniqueConstraint("ae_title", "institution", "modality"),
+)
+
+#: An object that a destination is still to get; the row goes once the destination has it. *refusals* counts its answers,
+#: *interruptions* the connections that ended over the object. *given_up_at*: refused too often, a person decides.
+forwarding_table = Table(
+    "forwarding",
+    metadata,
+    Column("place", Counter, primary_key=True, autoincrement=True),
+    Column("ae_title", String(16), nullable=False),
+    Column("institution", String(64), nullable=False),
+    Column("study_instance_uid", String(64), nullable=False),
+    Column("sop_instance_uid", String(64), nullable=False),
+    Column("queued_at", UtcDateTime, nullable=False),
+    Column("refusals", Integer, nullable=False),
+    Column("interruptions", Integer, nullable=False),
+    Column("try_at", UtcDateTime, nullable=False),
+    Column("given_up_at", UtcDateTime),
+    Column("error", String(400), nullable=False),
+    UniqueConstraint("ae_title", "institution", "sop_instance_uid"),
+    Index(None, "ae_title", "given_up_at", "interruptions", "place"),
+)
+
+#: How it goes with a destination: since it was last reached, *failures* in a row; nothing is tried before *try_at*.
+forwarding_destination_table = Table(
+    "forwarding_destination",
+    metadata,
+    Column("ae_title", String(16), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("try_at", UtcDateTime, nullable=False),
+    Column("error", String(400), nullable=False),
+    Column("sent", Integer, nullable=False),
+    Column("last_sent_at", UtcDateTime),
 )

@@ -1,9 +1,15 @@
 """What an analysis says: frozen values, and the JSON the outside world gets."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ecg.recording import Recording  # it loads numpy, which those who only read statements do without
 
 #: The waves of one lead, in the order of a beat.
 WAVES = ("p_on", "p_peak", "p_off", "qrs_on", "qrs_off", "t_on", "t_peak", "t_off")
@@ -77,7 +83,10 @@ class Measurements:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Everything found in one recording; samples count from 0 in the recording's own rate."""
+    """Everything found in one recording; samples count from 0 in the recording's own rate.
+
+    ``device`` and ``device_statements`` are what the machine that recorded it measured and said itself.
+    """
 
     format: str
     sampling_frequency_hz: float
@@ -90,6 +99,12 @@ class Analysis:
     statements: tuple[Statement, ...]
     quality: Mapping[str, Quality]
     warnings: tuple[str, ...]
+    device: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    device_statements: tuple[str, ...] = ()
+
+    def beside(self, recording: Recording) -> Analysis:
+        """Return this analysis of *recording* with what the machine measured and said itself beside it."""
+        return replace(self, device=recording.device, device_statements=recording.device_statements)
 
     @property
     def severity(self) -> Severity:
@@ -137,4 +152,5 @@ class Analysis:
             ],
             "quality": {lead: {"usable": q.usable, "reasons": list(q.reasons)} for lead, q in self.quality.items()},
             "warnings": list(self.warnings),
+            "device": {"measurements": dict(self.device), "statements": list(self.device_statements)},
         }

@@ -36,13 +36,23 @@ class PatientTags:
         return (moment.date() - self.birth_date).days / 365.25
 
 
+@dataclass(frozen=True)
+class Filters:
+    """How one lead was filtered before it was stored, as far as the file says; None is "not stated", not "not filtered"."""
+
+    high_pass_hz: float | None = None
+    low_pass_hz: float | None = None
+    notch_hz: float | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """Leads sampled together.
 
     ``millivolts`` has the shape (leads, samples) and is read-only; a sample that is missing is NaN. ``resolution_mv`` is one
-    step of the source's converter per lead when it is known, so that writing it again loses nothing. ``device`` holds what the
-    machine measured itself, by the names of `Analysis.measurements`. ``notes`` says what was left out on reading.
+    step of the source's converter per lead when it is known, so that writing it again loses nothing; ``filters`` has one entry
+    per lead or none. ``device`` holds what the machine measured itself, by the names of `ecg.device`, and
+    ``device_statements`` what it said. ``notes`` says what was left out on reading.
     """
 
     format: str
@@ -52,7 +62,9 @@ class Recording:
     resolution_mv: tuple[float, ...] | None = None
     started_at: datetime | None = None
     patient: PatientTags | None = None
+    filters: tuple[Filters, ...] | None = None
     device: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    device_statements: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -113,12 +125,14 @@ def with_limb_leads(recording: Recording) -> Recording:
     if len(have) < len(recording.leads):
         return recording
     resolution = dict(zip(recording.leads, recording.resolution_mv or (), strict=False))
+    filters = dict(zip(recording.leads, recording.filters or (), strict=False))
     if one is not None and two is not None:
         for name, (of_one, of_two) in DERIVED.items():
             if LEADS[name] not in have:
                 with np.errstate(over="ignore", invalid="ignore"):  # a broken lead breaks what follows from it
                     have[LEADS[name]] = of_one * one + of_two * two
-                resolution[LEADS[name]] = resolution.get(LEADS["I"], 0.001) / 2
+                resolution[LEADS[name]] = resolution.get(LEADS["I"], 0.001) * min(abs(of_one), abs(of_two))
+                filters[LEADS[name]] = filters.get(LEADS["I"], Filters())
     order = [lead for lead in TWELVE if lead in have] + [lead for lead in have if lead not in TWELVE]
     if tuple(order) == recording.leads:
         return recording
@@ -127,6 +141,7 @@ def with_limb_leads(recording: Recording) -> Recording:
         leads=tuple(order),
         millivolts=np.stack([have[lead] for lead in order]),
         resolution_mv=tuple(resolution[lead] for lead in order) if recording.resolution_mv else None,
+        filters=tuple(filters[lead] for lead in order) if recording.filters else None,
     )
 
 

@@ -56,14 +56,16 @@ def _send(options: argparse.Namespace) -> int:
 
 
 def _ecg(options: argparse.Namespace) -> int:
+    from ecg.formats import Declared  # noqa: PLC0415 - see _serve
     from telemed import recording  # noqa: PLC0415 - see _serve
 
+    declared = Declared(options.gain_uv, options.rate, tuple(options.leads.split(",")) if options.leads else None)
     if options.svg:
-        recording.draw(options.file, options.svg)
+        recording.draw(options.file, options.svg, declared)
     elif options.dicom:
-        recording.convert(options.file, options.dicom)
+        recording.convert(options.file, options.dicom, declared)
     else:
-        analysis = recording.analyse(options.file)
+        analysis = recording.analyse(options.file, declared)
         print(json.dumps(analysis.as_json(), ensure_ascii=False) if options.json else recording.told(analysis))
     return 0
 
@@ -162,6 +164,24 @@ def _peer(options: argparse.Namespace) -> int:
     return 0
 
 
+def _forward(options: argparse.Namespace) -> int:
+    from telemed import equipment  # noqa: PLC0415 - see _serve
+
+    settings = config.load(vars(options))
+    chosen = {"institution": options.institution, "modality": options.modality}
+    if options.verb == "list":
+        for line in equipment.list_forwarding(settings):
+            print(line)
+    elif options.verb == "add":
+        equipment.add_forwarding(settings, options.title, **chosen)
+    elif options.verb == "remove":
+        equipment.remove_forwarding(settings, options.title, **chosen)
+    else:
+        again = equipment.retry_forwarding if options.verb == "retry" else equipment.cancel_forwarding
+        print(again(settings, options.title))
+    return 0
+
+
 def _worklist(options: argparse.Namespace) -> int:
     from telemed import equipment  # noqa: PLC0415 - see _serve
 
@@ -222,6 +242,9 @@ def _parser() -> argparse.ArgumentParser:
 
     made = command("ecg", _ecg, "analyse one ECG recording", settings=False)
     made.add_argument("file", type=Path, metavar="FILE")
+    made.add_argument("--gain-uv", type=float, metavar="UV", help="microvolts of one unit, for a file that does not say")
+    made.add_argument("--rate", type=float, metavar="HZ", help="samples a second, for a file that does not say")
+    made.add_argument("--leads", metavar="I,II,...", help="the leads in their order, for a file that does not name them")
     form = made.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the analysis as JSON")
     form.add_argument("--svg", type=Path, metavar="OUT", help="draw it on calibrated paper")
@@ -263,6 +286,14 @@ def _add_administration(command: Callable[..., argparse.ArgumentParser]) -> None
     made.add_argument("title", nargs="?", default="", metavar="AET")
     made.add_argument("address", nargs="?", default="", metavar="HOST:PORT")
     made.add_argument("--institution", metavar="NAME", default="", help="whose equipment may use it (default: everybody's)")
+
+    made = command(
+        "forward", _forward, "send what arrives on to a peer: add, list and remove rules, retry or cancel a peer's queue"
+    )
+    made.add_argument("verb", choices=("add", "list", "remove", "retry", "cancel"))
+    made.add_argument("title", nargs="?", default="", metavar="AET")
+    made.add_argument("--institution", metavar="NAME", default="", help="only this institution's objects (default: everybody's)")
+    made.add_argument("--modality", default="", help="only objects of this modality, for instance CT (default: all)")
 
     made = command("worklist", _worklist, "import a CSV of examinations into the modality worklist, list what is still to do")
     made.add_argument("verb", choices=("import", "list"))

@@ -1,4 +1,4 @@
-"""`telemed peer` and `telemed worklist`: the DICOM nodes around us, and what the modalities are to do."""
+"""`telemed peer`, `forward` and `worklist`: the DICOM nodes around us, what they get, and what the modalities are to do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pydicom.uid import generate_uid
+from sqlalchemy import Connection
 
 from consult.practitioners import views
 from consult.practitioners.model import SYSTEM
@@ -14,6 +15,7 @@ from consult.requests import actions
 from consult.requests.model import HOUSE_ZONE, Examination
 from consult.requests.views import scheduled
 from dicom_node import directory
+from dicom_node.forwarding import queue, rules
 from dicom_node.peers import Peer
 from telemed.compose import WORKLIST_REACHES_BACK, kept
 from telemed.config import Config
@@ -47,6 +49,51 @@ def list_peers(config: Config) -> list[str]:
         f"{one.peer.aet}\t{one.peer.host}:{one.peer.port}\t{names.get(one.institution, one.institution) or 'everybody'}"
         for one in entries
     ]
+
+
+def add_forwarding(config: Config, aet: str, *, institution: str, modality: str) -> None:
+    """Let objects of *institution* (either name) and *modality*, empty for any, be sent on to a peer from now on."""
+    with kept(config) as store, store.database.transaction() as db:
+        rules.add_rule(db, store.chronicle, _rule(db, aet, institution, modality), actor=CONSOLE)
+
+
+def remove_forwarding(config: Config, aet: str, *, institution: str, modality: str) -> None:
+    """Strike a rule out; what it has queued is still sent."""
+    with kept(config) as store, store.database.transaction() as db:
+        rules.remove_rule(db, store.chronicle, _rule(db, aet, institution, modality), actor=CONSOLE)
+
+
+def retry_forwarding(config: Config, aet: str) -> str:
+    """Send what waits for a destination now, and what was given up; say how many objects."""
+    with kept(config) as store, store.database.transaction() as db:
+        return f"{queue.retry(db, store.chronicle, aet, actor=CONSOLE)} objects are tried again"
+
+
+def cancel_forwarding(config: Config, aet: str) -> str:
+    """Forget what waits for a destination; say how many objects."""
+    with kept(config) as store, store.database.transaction() as db:
+        return f"{queue.cancel(db, store.chronicle, aet, actor=CONSOLE)} objects will not be sent"
+
+
+def list_forwarding(config: Config) -> list[str]:
+    """Return a line for each rule, and one for the queue of each destination."""
+    with kept(config) as store, store.database.reading() as db:
+        names = {one.id: one.name for one in views.institutions(db)}
+        found = queue.destinations(db, store.chronicle.clock.now())
+    lines = []
+    for one in found:
+        for rule in one.rules:
+            whose = names.get(rule.institution, rule.institution) or "every institution"
+            lines.append(f"{rule.ae_title}\t{whose}\t{rule.modality or 'everything'}")
+        if one.rules or one.waiting or one.given_up:
+            since = f", the oldest since {one.oldest_at.astimezone(HOUSE_ZONE):%Y-%m-%d %H:%M}" if one.oldest_at else ""
+            error = f"; {one.error}" if one.error else ""
+            lines.append(f"{one.ae_title}\t{one.sent} sent, {one.waiting} waiting, {one.given_up} given up{since}{error}")
+    return lines
+
+
+def _rule(db: Connection, aet: str, institution: str, modality: str) -> rules.Rule:
+    return rules.Rule(aet, institution_named(db, institution) if institution else "", modality.upper())
 
 
 def import_worklist(config: Config, file: Path) -> str:

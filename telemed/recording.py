@@ -9,7 +9,7 @@ from pydicom.uid import generate_uid
 
 import ecg.formats
 from ecg import rendering
-from ecg.formats import dicom
+from ecg.formats import Declared, dicom, wfdb
 from ecg.pipeline import Analysis
 from ecg.pipeline import analyse as analyse_recording
 from ecg.recording import PatientTags, Recording
@@ -20,38 +20,46 @@ from telemed.kernel.errors import Invalid
 LARGEST = 2 << 30
 
 
-def read(file: Path) -> Recording:
-    """Read one recording; a WFDB header brings its signal files, a record may be named without an ending."""
+def read(file: Path, declared: Declared | None = None) -> Recording:
+    """Read one recording; a WFDB header brings the files it names, a record may be named without an ending."""
     if not file.exists() and file.with_name(file.name + ".hea").exists():
         file = file.with_name(file.name + ".hea")
     if not file.is_file():
         raise Invalid(f"{file}: there is no such file")
-    members = [file]
-    if file.suffix.lower() == ".hea":
-        members = sorted(member for member in file.parent.glob(f"{file.stem}.*") if member.is_file())
-    if sum(member.stat().st_size for member in members) > LARGEST:
-        raise Invalid(f"{file}: larger than any ECG ({LARGEST >> 30} GiB)")
     try:
-        return ecg.formats.read({member.name: member.read_bytes() for member in members})
+        if file.suffix.lower() == ".hea":
+            files = wfdb.collected(file.name, lambda name: _content(file.with_name(name)))
+        else:
+            files = {file.name: _content(file) or b""}
+        return ecg.formats.read(files, declared=declared)
     except ecg.EcgError as error:
         raise Invalid(f"{file}: {error}") from error
     except OSError as error:
         raise Invalid(f"{file}: cannot be read ({error.strerror})") from error
 
 
-def analyse(file: Path) -> Analysis:
+def _content(file: Path) -> bytes | None:
+    if not file.is_file():
+        return None
+    if file.stat().st_size > LARGEST:
+        raise Invalid(f"{file}: larger than any ECG ({LARGEST >> 30} GiB)")
+    return file.read_bytes()
+
+
+def analyse(file: Path, declared: Declared | None = None) -> Analysis:
     """Read and analyse one recording."""
-    return analyse_recording(read(file))
+    recording = read(file, declared)
+    return analyse_recording(recording).beside(recording)
 
 
-def draw(file: Path, out: Path) -> None:
+def draw(file: Path, out: Path, declared: Declared | None = None) -> None:
     """Draw one recording on calibrated paper, as SVG in millimetres."""
-    out.write_text(rendering.svg(read(file)), encoding="utf-8")
+    out.write_text(rendering.svg(read(file, declared)), encoding="utf-8")
 
 
-def convert(file: Path, out: Path) -> None:
+def convert(file: Path, out: Path, declared: Declared | None = None) -> None:
     """Write one recording as a DICOM ECG; the UIDs derive from its samples, so that the same file gives the same object."""
-    recording = read(file)
+    recording = read(file, declared)
     seed = hashlib.sha256(recording.millivolts.tobytes()).hexdigest()
     study, series, instance = (generate_uid(prefix=None, entropy_srcs=[seed, level]) for level in ("study", "series", "instance"))
     content = dicom.write(

@@ -45,10 +45,18 @@ def upload(files: Sequence[Path], url: str, token: str, on_progress: Callable[[i
 
 
 def _signals(file: Path) -> list[Path]:
-    """Return the signal files beside a WFDB header."""
+    """Return the files that a WFDB header names and that lie beside it, those of its segments too."""
     if file.suffix.lower() != ".hea":
         return []
-    return sorted(member for member in file.parent.glob(f"{file.stem}.*") if member != file)
+    from ecg.formats import wfdb  # noqa: PLC0415 - numpy is loaded only for those who send such a record
+
+    def header(name: str) -> bytes | None:
+        member = file.with_name(name)
+        if not member.is_file():
+            return None
+        return member.read_bytes() if member.suffix.lower() == ".hea" else b""
+
+    return sorted(file.with_name(name) for name in wfdb.collected(file.name, header) if name != file.name)
 
 
 def _connection(url: str) -> http.client.HTTPConnection:

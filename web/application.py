@@ -82,7 +82,8 @@ def make_application(
     their modalities are to send to.
     """
     imaging = Imaging(confinement)
-    app = web.Application(middlewares=[middleware.observe, problems, middleware.guard], client_max_size=LARGEST_BODY)
+    around = [middleware.observe, problems, middleware.guard, middleware.catch_up]
+    app = web.Application(middlewares=around, client_max_size=LARGEST_BODY)
     app[keys.DATABASE] = database
     app[keys.CHRONICLE] = chronicle
     app[keys.CLOCK] = chronicle.clock

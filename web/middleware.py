@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import re
@@ -21,6 +22,8 @@ from web.security import COOKIE, CSRF_HEADER, REQUEST_ID, SIGNED_IN, SignedIn, i
 log = logging.getLogger("telemed.access")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_ABOUT_STUDIES, _REQUESTS = ("/dicom-web/", "/api/v1/studies"), "/api/v1/requests"
+_SECONDS_TO_CATCH_UP = 1.0
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 #: Everything from ourselves. Styles may be inline (component libraries set them); scripts never; wasm and blob workers decode.
@@ -125,6 +128,17 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         elif request.headers.get("Upgrade", "").lower() == "websocket":
             _check_origin(request, required=True)
         assert signed_in.by_cookie
+    return await handler(request)
+
+
+@web.middleware
+async def catch_up(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let a question about studies wait a moment for what was acknowledged before it and is not yet in the index."""
+    arrivals = request.app[keys.ARCHIVE].arrivals
+    asks = request.method in SAFE_METHODS and request.path.startswith(_ABOUT_STUDIES)
+    if arrivals.pending and (asks or request.path == _REQUESTS):
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(request.app[keys.SLOW_THREADS], arrivals.wait, _SECONDS_TO_CATCH_UP)
     return await handler(request)
 
 

@@ -1,4 +1,4 @@
-"""T5 and T6: the report reached the clinic; a named person there opened it."""
+"""T5 and T6: the report reached the clinic; a named person there opened it, and read back what is critical."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select, update
 
 from consult.practitioners.model import Person, Viewer
-from consult.reports.model import Report
+from consult.reports.model import ReadBack, Report
 from consult.reports.tables import delivery_table, report_table
 from consult.reports.views import report as report_of
 from consult.turnaround.actions import stamp
 from consult.turnaround.model import Point
 from telemed.kernel.audit import Chronicle
-from telemed.kernel.errors import Refused
+from telemed.kernel.errors import Conflict, Invalid, Refused
+
+LONGEST_READ_BACK = 500
 
 
 def delivered(db: Connection, chronicle: Chronicle, report_id: str, by: Viewer) -> Report:
@@ -44,6 +46,28 @@ def receipt(db: Connection, chronicle: Chronicle, report_id: str, by: Viewer) ->
     return replace(report, read_at=now, read_by=Person(by.practitioner_id, by.name))
 
 
+def read_back(db: Connection, chronicle: Chronicle, report_id: str, *, words: str, by: Viewer) -> Report:
+    """Take down how *by* at the inviting clinic repeats the critical value; both sides see it, and the document is given out.
+
+    Implies T6. The first read-back counts. Raises as `delivered`; Conflict when the report holds no critical value, Invalid
+    when nothing, or too much, is repeated.
+    """
+    report = _inviting(db, report_id, by)
+    if not report.critical:
+        raise Conflict("this report holds no critical value to read back", code="not-critical")
+    words = words.strip()
+    if not words or len(words) > LONGEST_READ_BACK:
+        raise Invalid(f"repeat the critical value in 1 to {LONGEST_READ_BACK} characters", code="read-back")
+    if report.read_back:
+        return report
+    report = receipt(db, chronicle, report_id, by)
+    said = ReadBack(words, Person(by.practitioner_id, by.name), chronicle.clock.now())
+    row = {"read_back": words, "read_back_at": said.at, "read_back_by": by.practitioner_id, "read_back_by_name": by.name}
+    db.execute(update(delivery_table).where(delivery_table.c.report_id == report_id).values(row))
+    _enter(db, chronicle, "CriticalReadBack", report, by, words=words)
+    return replace(report, read_back=said)
+
+
 def _inviting(db: Connection, report_id: str, by: Viewer) -> Report:
     """Return the report as it stands, nobody else's receipt of it in flight: the lock lets them pass one by one."""
     db.execute(select(report_table.c.id).where(report_table.c.id == report_id).with_for_update())
@@ -60,7 +84,7 @@ def _deliver(db: Connection, chronicle: Chronicle, report: Report, at: datetime,
     return replace(report, delivered_at=at)
 
 
-def _enter(db: Connection, chronicle: Chronicle, type_: str, report: Report, by: Viewer) -> None:
+def _enter(db: Connection, chronicle: Chronicle, type_: str, report: Report, by: Viewer, **news: str) -> None:
     data = {
         "task_id": report.task_id,
         "study_instance_uid": report.study_instance_uid,
@@ -69,6 +93,8 @@ def _enter(db: Connection, chronicle: Chronicle, type_: str, report: Report, by:
         "report_id": report.id,
         "version": report.version,
         "by": by.name,
+        "signed_by": report.signed_by.id,
+        **news,
     }
     chronicle.enter(
         db, type_, report.task_id, data, actor=by.practitioner_id, institution=by.institution_id, entity="DiagnosticReport"

@@ -76,6 +76,15 @@ class Draft:
 
 
 @dataclass(frozen=True)
+class ReadBack:
+    """A critical value as the clinic repeated it: what was said, by whom, when."""
+
+    words: str
+    by: Person
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Report:
     """One signed version; everything but the delivery is fixed for ever.
 
@@ -112,6 +121,12 @@ class Report:
     delivered_at: datetime | None = None
     read_at: datetime | None = None
     read_by: Person | None = None
+    read_back: ReadBack | None = None
+
+    @property
+    def withheld(self) -> bool:
+        """Whether the clinic has still to repeat the critical value before its document is given out."""
+        return self.critical and self.read_back is None
 
 
 def checked(draft: Draft) -> Draft:

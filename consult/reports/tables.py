@@ -80,4 +80,9 @@ delivery_table = Table(
     Column("read_at", UtcDateTime),
     Column("read_by", String(32)),
     Column("read_by_name", String(128)),
+    # What the clinic repeated of a critical value, and who did: until then its document is withheld from the clinic.
+    Column("read_back", Text),
+    Column("read_back_at", UtcDateTime),
+    Column("read_back_by", String(32)),
+    Column("read_back_by_name", String(128)),
 )

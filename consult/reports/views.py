@@ -11,15 +11,17 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, fals
 
 from consult.practitioners.model import Institution, Level, Person, Role, Viewer
 from consult.queue.views import task as task_of
-from consult.reports.model import Draft, KeyImage, Report, ReportStatus
+from consult.reports.model import Draft, KeyImage, ReadBack, Report, ReportStatus
 from consult.reports.tables import delivery_table, document_table, draft_table, report_table
 from consult.requests.model import Kind, Patient
-from telemed.kernel.errors import Invalid, NotFound
+from telemed.kernel.errors import Conflict, Invalid, NotFound
 
 LONGEST_PAGE = 200
 
 _later = report_table.alias("later")
-_DELIVERY = ("delivered_at", "read_at", "read_by", "read_by_name")
+_DELIVERY = (
+    "delivered_at", "read_at", "read_by", "read_by_name", "read_back", "read_back_at", "read_back_by", "read_back_by_name",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,14 @@ def inbox(db: Connection, viewer: Viewer, *, unread_only: bool = False, limit: i
 
 
 def document(db: Connection, viewer: Viewer, report_id: str) -> bytes:
-    """Return the signed PDF exactly as it was signed; raise NotFound when there is none for the viewer."""
-    report(db, viewer, report_id)
+    """Return the signed PDF exactly as it was signed.
+
+    Raises NotFound when there is none for the viewer, Conflict (code "withheld") while the clinic has not read back what is
+    critical: a page from the printer must not be the first to tell.
+    """
+    found = report(db, viewer, report_id)
+    if found.withheld and viewer.institution_id == found.institution.id != found.performer.id:
+        raise Conflict("this report holds a critical value: read it back first, then it can be printed", code="withheld")
     content = db.execute(select(document_table.c.content).where(document_table.c.report_id == report_id)).scalar()
     if content is None:
         raise NotFound("this report was signed without a document", code="document")
@@ -177,6 +185,9 @@ def _report(row: RowMapping) -> Report:
         delivered_at=row["delivered_at"],
         read_at=row["read_at"],
         read_by=Person(row["read_by"], row["read_by_name"]) if row["read_by"] else None,
+        read_back=ReadBack(row["read_back"], Person(row["read_back_by"], row["read_back_by_name"]), row["read_back_at"])
+        if row["read_back_at"]
+        else None,
     )
 
 

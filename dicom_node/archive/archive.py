@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from dicom_node.archive import events, index
+from dicom_node.archive.arrivals import Arrivals
 from dicom_node.archive.blobs import Blob, Blobs
 from dicom_node.archive.header import Header, read_header
-from dicom_node.archive.indexing import Entered, Received, enter, is_referenced, kept_digests, known
+from dicom_node.archive.indexing import Entered, Received, enter, is_referenced, kept_digests, known, present
 from dicom_node.archive.part10 import preface, read_preface
 from telemed.kernel.audit import AuditRecord, Chronicle
 from telemed.kernel.database import Database
@@ -46,11 +47,17 @@ class Archive:
         self._database = database
         self._chronicle = chronicle
         self._blobs = blobs
+        self._arrivals = Arrivals()
 
     @property
     def blobs(self) -> Blobs:
         """Where the bytes lie."""
         return self._blobs
+
+    @property
+    def arrivals(self) -> Arrivals:
+        """What is acknowledged and not yet to be found."""
+        return self._arrivals
 
     def recover(self) -> int:
         """Undo the stores that a crash interrupted; return how many. Call it once, before the first store."""
@@ -132,6 +139,11 @@ class Archive:
             self._chronicle.events.append_all(db, told)
         return made
 
+    def present(self, objects: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return those of *objects*, each an institution and a SOP Instance UID, of which something is kept."""
+        with self._database.reading() as db:
+            return present(db, objects)
+
     def known(self, objects: Sequence[Received]) -> list[str | None]:
         """Return for each object the digest of the file that keeps its very bytes; None when they never came before."""
         with self._database.reading() as db:
@@ -161,6 +173,11 @@ class Archive:
             yield events.STUDY_ARRIVED, subject, arrived
             # PS3.15 A.5.3.7, DICOM Instances Transferred, is told per study, not per image
             record = AuditRecord(received.source[:128], events.STUDY_ARRIVED, "Study", subject, institution, detail=arrived)
+            self._chronicle.trail.append(db, record)
+        if entered.reopens_study:
+            reopened = events.study_reopened(institution, subject, source=received.source, instance_count=entered.instance_count)
+            yield events.STUDY_REOPENED, subject, reopened
+            record = AuditRecord(received.source[:128], events.STUDY_REOPENED, "Study", subject, institution, detail=reopened)
             self._chronicle.trail.append(db, record)
         stored = events.instance_stored(
             institution,

@@ -7,7 +7,6 @@ so a file that exists is complete, and the same content is kept once.
 from __future__ import annotations
 
 import ctypes
-import errno
 import hashlib
 import mmap
 import os
@@ -20,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dicom_node.archive.disk import open_direct, unavailable, write_direct
 from telemed.kernel.database import new_id
-from telemed.kernel.errors import NotFound, Unavailable
+from telemed.kernel.errors import NotFound
 
 #: Python has no name for syncfs, which reports a failed write since Linux 5.8.
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -111,17 +111,18 @@ class Blobs:
                 self._disk.link(mark, target)
         except OSError as error:
             mark.unlink(missing_ok=True)
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         try:
             self._sync_folder(target.parent)
         except OSError as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         yield blob
         mark.unlink(missing_ok=True)
 
-    def place(self, digest: str, size: int, write: Callable[[int], None], *, anew: bool = False) -> None:
-        """Give the blob *digest* its file, which *write* fills through a descriptor; only `sync` makes it durable.
+    def place(self, digest: str, content: memoryview, *, anew: bool = False) -> None:
+        """Give the blob *digest* its file; only `sync` makes it durable.
 
+        *content* begins a page of memory: its whole blocks go to the disk directly, for nobody reads them again soon.
         A file already there is kept, or replaced when *anew*: its content is in doubt.
 
         Raises
@@ -129,36 +130,33 @@ class Blobs:
         Unavailable
             code "out-of-space"; nothing is left behind.
         """
-        target = self.path(digest)
-        mark = self._incoming / new_id()
+        target, mark = str(self.path(digest)), f"{self._incoming}/{new_id()}"
         try:
-            if not anew and target.exists() and target.stat().st_size == size:
+            if not anew and _size_of(target) == len(content):
                 return
-            target.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+            descriptor = open_direct(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             try:
-                write(descriptor)
+                write_direct(descriptor, content)
             finally:
                 os.close(descriptor)
-            mark.rename(target)
+            _under_its_folder(target, os.rename, mark)
         except OSError as error:
-            mark.unlink(missing_ok=True)
-            raise _unavailable(error) from error
+            Path(mark).unlink(missing_ok=True)
+            raise unavailable(error) from error
 
     def adopt(self, file: Path, digest: str) -> None:
-        """Make *file*, whose content is durable, the blob *digest*; only `sync` makes its new name durable.
+        """Make *file*, whose content is durable, the blob *digest*, too; only `sync` makes its second name durable.
 
         Raises
         ------
         Unavailable
             code "out-of-space"; the file stays where it was.
         """
-        target = self.path(digest)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            file.rename(target)
+            with suppress(FileExistsError):
+                _under_its_folder(str(self.path(digest)), os.link, str(file))
         except OSError as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
 
     def sync(self) -> None:
         """Return once everything placed so far survives a power cut.
@@ -171,7 +169,7 @@ class Blobs:
         try:
             self._disk.sync_all(self._witness)
         except OSError as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
 
     def recover(self, is_referenced: Callable[[str], bool]) -> int:
         """Undo what a crash left half-done, before anything is stored; return how many stores that were.
@@ -225,7 +223,7 @@ class Blobs:
         """Return where the blob lies or would lie."""
         if not _DIGEST.match(digest):
             raise NotFound("that is not the digest of an object", code="blob")
-        return self._folder / digest[:2] / digest[2:4] / f"{digest}.dcm"
+        return Path(f"{self._folder}/{digest[:2]}/{digest[2:4]}/{digest}.dcm")
 
     def is_on_disk(self, digest: str) -> bool:
         """Tell whether the disk itself has the blob in whole, past what memory says of it; False where it cannot be asked."""
@@ -268,7 +266,16 @@ class Blobs:
             raise NotFound("the object's file is missing from the archive", code="blob") from None
 
 
-def _unavailable(error: OSError) -> Unavailable:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Unavailable("the disk of the archive is full: make room and send again", code="out-of-space")
-    return Unavailable(f"the disk of the archive failed ({error.strerror}): send again", code="out-of-space")
+def _under_its_folder(target: str, give_name: Callable[[str, str], None], file: str) -> None:
+    try:
+        give_name(file, target)
+    except FileNotFoundError:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        give_name(file, target)
+
+
+def _size_of(file: str) -> int | None:
+    try:
+        return os.stat(file).st_size  # noqa: PTH116 - on the way of every object: a Path costs more than the call
+    except FileNotFoundError:
+        return None

@@ -14,11 +14,22 @@ STUDY_ARRIVED = "StudyArrived"
 INSTANCE_STORED = "InstanceStored"
 INSTANCE_CONFLICT = "InstanceConflict"
 STUDY_SETTLED = "StudySettled"
+STUDY_REOPENED = "StudyReopened"
 
 
 def study_arrived(institution: str, study_instance_uid: str, *, modality: str, source: str) -> dict[str, Any]:
     """Say that the first instance of a study is safe; *source* is the AE title or the door it came by."""
     return {"institution": institution, "study_instance_uid": study_instance_uid, "modality": modality, "source": source}
+
+
+def study_reopened(institution: str, study_instance_uid: str, *, source: str, instance_count: int) -> dict[str, Any]:
+    """Say that an instance came for a study that had settled; *instance_count* counts the study with it."""
+    return {
+        "institution": institution,
+        "study_instance_uid": study_instance_uid,
+        "source": source,
+        "instance_count": instance_count,
+    }
 
 
 def instance_stored(
@@ -62,8 +73,13 @@ def study_settled(
     instance_count: int,
     last_received_at: datetime,
     sop_class_uids: list[str],
+    proof: str,
+    missing: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Say that nothing has come for the quiet time; said again when more comes later and that too has settled."""
+    """Say that a study is complete or has stopped growing; said again when more came later and that too has settled.
+
+    *proof* says how it is known (`completeness.Proof`), *missing* what seems not to have come (`completeness.Missing`).
+    """
     return {
         "institution": institution,
         "study_instance_uid": study_instance_uid,
@@ -72,4 +88,6 @@ def study_settled(
         "instance_count": instance_count,
         "last_received_at": rfc3339(last_received_at),
         "sop_class_uids": sop_class_uids,
+        "proof": proof,
+        "missing": missing,
     }

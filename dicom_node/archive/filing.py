@@ -3,6 +3,10 @@
 Every step may be repeated: a crash between any two of them finds the records still in their segment, and what is known
 already is not new a second time. Rows are committed as soon as the bytes have a name; the segment is given back only when
 one sync has made all of its files durable, so a power cut in between costs nothing but the work.
+
+What is acknowledged is safe already: filing lets a burst go by, for a second at most, and nobody who asks for what has
+just come waits for that (`arrivals`). The bytes are read back and checked against the journal's CRC-32C, get the SHA-256
+that names them, and are written, both ways beside the page cache: nobody needs them again soon.
 """
 
 from __future__ import annotations
@@ -24,14 +28,19 @@ from pathlib import Path
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.header import Header
 from dicom_node.archive.indexing import Received
-from dicom_node.archive.journal import JournalReader, Place
+from dicom_node.archive.journal import Altered, JournalReader, OwnFile, Place
+from telemed.kernel.database import new_id
 from telemed.kernel.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
+#: Objects of one transaction: many cost little more than one, but nobody else can write meanwhile.
 _AT_ONCE = 256
-#: Batches begin no faster than this: one transaction for many objects costs little more than for one.
-_PACE_S = 0.1
+#: What comes within so short a time of the one before is filed with it, and the first of them waits no longer than that:
+#: a burst is received before it is filed.
+_GAP_S, _LONGEST_S = 0.05, 1.0
+#: So many full segments end a burst: their processes have 8 each, and need them again.
+_FULL_SEGMENTS = 4
 _TRY_AGAIN_S = 0.5
 #: Where a record is put that the index refuses for a reason nobody foresaw: acknowledged, so never thrown away.
 ASIDE = "aside"
@@ -42,19 +51,31 @@ class Filed:
     """One record on its way: where it lies, and what the index is told."""
 
     place: Place
-    received: Received
-    file: str
+    institution: str
+    header: Header
+    syntax: str
+    source: str
+    at: datetime
+    own: OwnFile | None
 
     @classmethod
-    def of(cls, place: Place, digest: str, meta: bytes) -> Filed:
-        """Read *meta* again; *digest* is the content's."""
+    def of(cls, place: Place, meta: bytes) -> Filed:
+        """Read *meta* again."""
         told = json.loads(meta.decode("utf-8", "surrogatepass"))
-        file = told.get("file", "")
-        digest, size = (told["digest"], told["size"]) if file else (digest, place.content_bytes)
-        at, header = datetime.fromisoformat(told["at"]), Header.from_json(told["header"])
-        # The content stands behind our own preface: its digest is the data set's as well.
-        received = Received(told["institution"], header, told["syntax"], digest, digest, size, told["source"], at)
-        return cls(place, received, file)
+        return cls(
+            place,
+            told["institution"],
+            Header.from_json(told["header"]),
+            told["syntax"],
+            told["source"],
+            datetime.fromisoformat(told["at"]),
+            OwnFile(**told["own"]) if "own" in told else None,
+        )
+
+    def received(self, digest: str) -> Received:
+        """Say it to the index. The content stands behind our own preface: *digest*, its own, is the data set's as well."""
+        size = self.place.content_bytes if self.own is None else self.own.size
+        return Received(self.institution, self.header, self.syntax, digest, digest, size, self.source, self.at)
 
 
 @dataclass(frozen=True)
@@ -62,20 +83,46 @@ class _Announced:
     """A record as it was announced: read only by the thread that files it."""
 
     place: Place
-    digest: str
     meta: bytes
 
 
-#: A record; a segment to be freed, whom to tell, and whether to file it again first; whom to tell at once; the end.
-_Item = _Announced | tuple[str, Callable[[], None], bool] | Callable[[], None] | None
+@dataclass(frozen=True)
+class _Closed:
+    """A segment of which all has been announced, or whose process died (*refile*), and whom to tell once it is free."""
+
+    segment: str
+    freed: Callable[[], None]
+    refile: bool
+
+
+#: A record; a full segment; whom to tell at once; the end.
+_Item = _Announced | _Closed | Callable[[], None] | None
 
 
 def waiting(journal: JournalReader) -> Iterator[tuple[Received, bool]]:
-    """Yield every object that *journal* promises, filed already or not, and whether its bytes are there in whole."""
+    """Yield every object that *journal* promises, filed already or not, and whether its bytes are there in whole.
+
+    A long object's file goes when it is filed: then nobody knows its digest here, and it is empty.
+    """
     for segment in journal.segments():
         for place, record in journal.records(segment):
-            one = Filed.of(place, record.digest, record.meta)
-            yield one.received, not one.file or _is_whole(journal.folder / one.file, one.received.digest)
+            one = Filed.of(place, record.meta)
+            if one.own is None:
+                yield one.received(hashlib.sha256(record.content).hexdigest()), True
+                continue
+            try:
+                digest = _digest(one, journal)
+            except (Altered, FileNotFoundError):
+                digest = ""
+            yield one.received(digest), bool(digest)
+
+
+def _digest(one: Filed, journal: JournalReader) -> str:
+    """Return the sha256 of the bytes in the journal; Altered when they are not those that were received."""
+    digest = hashlib.sha256()
+    for piece in [journal.intact(one.place)] if one.own is None else journal.pieces(one.own):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def set_aside(journal: JournalReader) -> list[str]:
@@ -113,16 +160,17 @@ class Filing:
         thread.join(2 * _TRY_AGAIN_S + 1)
         return not thread.is_alive() and self._queue.empty()
 
-    def announce(self, place: Place, digest: str, meta: bytes) -> None:
+    def announce(self, place: Place, meta: bytes) -> None:
         """File the record at *place* soon."""
-        self._queue.put(_Announced(place, digest, meta))
+        self._archive.arrivals.announced()
+        self._queue.put(_Announced(place, meta))
 
     def announce_closed(self, segment: str, freed: Callable[[], None], *, refile: bool = False) -> None:
         """Free *segment* once all that was announced of it is filed, then call *freed*.
 
         *refile* when its process died: the last records may be durable and were never announced.
         """
-        self._queue.put((segment, freed, refile))
+        self._queue.put(_Closed(segment, freed, refile))
 
     def fence(self, passed: Callable[[], None]) -> None:
         """Call *passed* once everything announced so far is in the archive."""
@@ -144,6 +192,7 @@ class Filing:
             self._journal.remove(segment)
         for left_over in self._journal.folder.glob("*.part10"):  # received in part, or acknowledged and filed
             left_over.unlink()
+        self._archive.arrivals.filed(self._archive.arrivals.pending)
         return count
 
     def _refile(self, segment: str) -> int:
@@ -152,39 +201,55 @@ class Filing:
         Of files that are there the disk itself is asked: what is read of them may be memory that never reached it.
         """
         count = 0
-        records = (Filed.of(place, record.digest, record.meta) for place, record in self._journal.records(segment))
+        records = (Filed.of(place, record.meta) for place, record in self._journal.records(segment))
         while batch := list(itertools.islice(records, _AT_ONCE)):
             self._file_batch(batch, anew=True)
             count += len(batch)
         return count
 
     def _run(self) -> None:
-        next_at = 0.0
         while True:
-            items = [self._queue.get()]
-            self._take_more(items, next_at)
-            next_at = time.monotonic() + _PACE_S
-            records = [Filed.of(item.place, item.digest, item.meta) for item in items if isinstance(item, _Announced)]
-            if records and not self._persistently(partial(self._file_batch, records)):
-                return
-            last = items[-1]
-            if last is None:
-                return
-            if isinstance(last, tuple):
-                segment, freed, refile = last
-                if not self._persistently(partial(self._free, segment, refile=refile)):
+            records: list[Filed] = []
+            for item in self._burst():
+                if isinstance(item, _Announced):
+                    records.append(Filed.of(item.place, item.meta))
+                    continue
+                if not self._file_all(records) or item is None:
                     return
-                freed()
-            elif callable(last):
-                last()
-
-    def _take_more(self, items: list[_Item], until: float) -> None:
-        """Take what is announced too; wait for more only *until* then, and never when somebody waits for it."""
-        while len(items) < _AT_ONCE and isinstance(items[-1], _Announced):
-            try:
-                items.append(self._queue.get(timeout=max(until - time.monotonic(), 0)))
-            except queue.Empty:
+                records = []
+                if not isinstance(item, _Closed):
+                    item()
+                elif self._persistently(partial(self._free, item.segment, refile=item.refile)):
+                    item.freed()
+                else:
+                    return
+            if not self._file_all(records):
                 return
+
+    def _burst(self) -> list[_Item]:
+        """Return what is announced, and what follows it closely; nobody waits for that who asks for it."""
+        items = [self._queue.get()]
+        latest, full = time.monotonic() + _LONGEST_S, 0
+        while full < _FULL_SEGMENTS:
+            if isinstance(items[-1], _Closed) and not items[-1].refile:
+                full += 1
+            elif not isinstance(items[-1], _Announced):
+                break
+            left = 0 if self._archive.arrivals.are_awaited else min(latest - time.monotonic(), _GAP_S)
+            try:
+                items.append(self._queue.get(timeout=max(left, 0)))
+            except queue.Empty:
+                break
+        return items
+
+    def _file_all(self, records: Sequence[Filed]) -> bool:
+        """File *records*; False when told to stop meanwhile."""
+        for begin in range(0, len(records), _AT_ONCE):
+            batch = records[begin : begin + _AT_ONCE]
+            if not self._persistently(partial(self._file_batch, batch)):
+                return False
+            self._archive.arrivals.filed(len(batch))
+        return True
 
     def _persistently(self, step: Callable[[], None]) -> bool:
         """Do *step* until the disk and the database let it; False when told to stop meanwhile."""
@@ -195,14 +260,18 @@ class Filing:
             except (Unavailable, OSError) as error:
                 log.warning("filing waits: %s", error)
                 if not waiting:
-                    self._stalled(True)  # noqa: FBT003 - it is the news itself
+                    self._tell_stalled(stalled=True)
                 waiting = True
                 if self._stopping.wait(_TRY_AGAIN_S):
                     return False
             else:
                 if waiting:
-                    self._stalled(False)  # noqa: FBT003 - it is the news itself
+                    self._tell_stalled(stalled=False)
                 return True
+
+    def _tell_stalled(self, *, stalled: bool) -> None:
+        self._archive.arrivals.stall(stalled=stalled)
+        self._stalled(stalled)
 
     def _file_batch(self, records: Sequence[Filed], *, anew: bool = False) -> None:
         try:
@@ -220,38 +289,51 @@ class Filing:
         except (Unavailable, OSError):
             raise
         except Exception:
-            log.exception("an acknowledged object could not be filed and is set aside as %s", one.received.digest)
-            self._set_aside(one)
+            log.exception("an acknowledged object could not be filed and is set aside as %s", self._set_aside(one))
 
     def _file(self, records: Sequence[Filed], *, anew: bool) -> None:
-        records = [one for one in records if self._is_there(one)]
-        received = [one.received for one in records]
-        for one, kept in zip(records, self._archive.known(received), strict=True):
-            # Known under another digest: the same data set came with another preface, and that file is kept.
-            if kept is None or (kept == one.received.digest and anew):
-                self._place(one, anew=anew)
-        self._archive.enter(received)
+        there = self._archive.present((one.institution, one.header.sop_instance_uid) for one in records)
+        left: list[Filed] = []
+        received: list[Received] = []
         for one in records:
-            if one.file:
-                (self._journal.folder / one.file).unlink(missing_ok=True)
+            known = (one.institution, one.header.sop_instance_uid) in there
+            if one.own is not None and not self._file_of(one.own).exists():
+                if not known:  # the disk failed under its record, and its sender was told so
+                    log.error("the journal's file of an object that was not acknowledged is gone: %s", one.own.name)
+                continue
+            left.append(one)
+            received.append(self._again(one, anew=anew) if known else self._place(one, anew=anew))
+        self._archive.enter(received)
+        for one in left:
+            if one.own is not None:
+                self._file_of(one.own).unlink()
 
-    def _is_there(self, one: Filed) -> bool:
-        """Tell whether it has its bytes: a long object's file is withdrawn when the disk failed under its record."""
-        if not one.file or (self._journal.folder / one.file).exists() or self._archive.blobs.exists(one.received.digest):
-            return True
-        log.error("the journal's file of an object that was not acknowledged is gone: %s", one.received.digest)
-        return False
+    def _again(self, one: Filed, *, anew: bool) -> Received:
+        """Give a name to bytes whose SOP Instance UID is known, unless they are kept already.
 
-    def _place(self, one: Filed, *, anew: bool) -> None:
+        Known under another digest says that the same data set came with another preface, and that file is kept.
+        """
+        received = one.received(_digest(one, self._journal))
+        [kept] = self._archive.known([received])
+        if kept is None or (kept == received.digest and anew):
+            self._place(one, anew=anew)
+        return received
+
+    def _place(self, one: Filed, *, anew: bool) -> Received:
         """Give the bytes their name in the archive."""
-        blobs, digest, size = self._archive.blobs, one.received.digest, one.received.size
-        if one.file:
-            file = self._journal.folder / one.file
-            if file.exists() and not blobs.exists(digest):
-                blobs.adopt(file, digest)
-        elif not (anew and blobs.is_on_disk(digest)):
-            content = self._journal.content(one.place)
-            blobs.place(digest, size, lambda descriptor: _write(descriptor, content), anew=anew)
+        blobs = self._archive.blobs
+        if one.own is not None:
+            digest = _digest(one, self._journal)
+            blobs.adopt(self._file_of(one.own), digest)
+            return one.received(digest)
+        content = self._journal.intact(one.place)
+        digest = hashlib.sha256(content).hexdigest()
+        if not (anew and blobs.is_on_disk(digest)):
+            blobs.place(digest, content, anew=anew)
+        return one.received(digest)
+
+    def _file_of(self, own: OwnFile) -> Path:
+        return self._journal.folder / own.name
 
     def _free(self, segment: str, *, refile: bool) -> None:
         if refile:
@@ -272,27 +354,15 @@ class Filing:
         self._archive.blobs.sync()
         self._in_doubt = False
 
-    def _set_aside(self, one: Filed) -> None:
+    def _set_aside(self, one: Filed) -> str:
         folder = self._journal.folder / ASIDE
         folder.mkdir(exist_ok=True)
-        target = folder / f"{one.received.digest}.dcm"
-        if one.file:
-            (self._journal.folder / one.file).replace(target)
+        target = folder / f"{new_id()}.dcm"
+        if one.own is not None:
+            self._file_of(one.own).replace(target)
         else:
             _write_file(target, self._journal.content(one.place))
-
-
-def _is_whole(file: Path, digest: str) -> bool:
-    try:
-        with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest() == digest
-    except FileNotFoundError:
-        return False
-
-
-def _write(descriptor: int, content: memoryview) -> None:
-    while content:
-        content = content[os.write(descriptor, content) :]
+        return target.name
 
 
 def _write_file(target: Path, content: memoryview) -> None:

@@ -7,11 +7,13 @@ import math
 import re
 import struct
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from dicom_node.archive.charset import Legibility, PersonName, charsets_of, decode, person_name
-from dicom_node.archive.scan import Scanned, holds, scan
+from dicom_node.archive.scan import holds, scan
 from telemed.kernel.errors import Invalid
 
 #: Characters that are safe in a URL and a log; PS3.5 9.1 allows only digits and dots, some equipment does not know.
@@ -43,6 +45,9 @@ _INSTANCE = {
     0x00200012: ("AcquisitionNumber", "integer"),
     0x00200032: ("ImagePositionPatient", "decimals"),
     0x00200037: ("ImageOrientationPatient", "decimals"),
+    0x00201002: ("ImagesInAcquisition", "integer"),
+    0x00201208: ("NumberOfStudyRelatedInstances", "integer"),
+    0x00201209: ("NumberOfSeriesRelatedInstances", "integer"),
     0x00280002: ("SamplesPerPixel", "short"),
     0x00280004: ("PhotometricInterpretation", "text"),
     0x00280030: ("PixelSpacing", "decimals"),
@@ -64,6 +69,9 @@ _OWN_COLUMNS = {
     0x00081030, 0x0008103E, 0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040, 0x00180015, 0x0020000D, 0x0020000E,
     0x00200010, 0x00200011, 0x00200013, 0x00280008, 0x00280010, 0x00280011,
 }  # fmt: skip
+#: What differs from one instance of a series to the next.
+_OF_INSTANCE = frozenset(_INSTANCE.keys() | {0x00080016, 0x00080018, 0x00200013, 0x00280008, 0x00280010, 0x00280011})
+_REMEMBERED, _REMEMBERED_BYTES = 64, 4096
 _WANTED = frozenset(_OWN_COLUMNS | _STUDY.keys() | _SERIES.keys() | _INSTANCE.keys())
 
 
@@ -127,8 +135,8 @@ def read_header(data: memoryview, transfer_syntax_uid: str) -> Header:
         code "unreadable" when it cannot be walked to its end, "identifiers" when a UID is missing or malformed,
         "uncalibrated" when it is an ECG none of whose channels says what its numbers mean.
     """
-    values = _Values(scan(data, transfer_syntax_uid, _WANTED))
-    physician = values.name(0x00080090)
+    scanned = scan(data, transfer_syntax_uid, _WANTED)
+    values = _Values(scanned.values, little_endian=scanned.little_endian)
     sop_class_uid = values.uid(0x00080016, "SOP Class UID")
     if sop_class_uid in _ECG and not holds(data, transfer_syntax_uid, _SENSITIVITY):
         raise Invalid(
@@ -136,46 +144,63 @@ def read_header(data: memoryview, transfer_syntax_uid: str) -> Header:
             code="uncalibrated",
         )
     return Header(
+        **_of_series(scanned.values),
         sop_class_uid=sop_class_uid,
         sop_instance_uid=values.uid(0x00080018, "SOP Instance UID"),
-        study_instance_uid=values.uid(0x0020000D, "Study Instance UID"),
-        series_instance_uid=values.uid(0x0020000E, "Series Instance UID"),
-        patient_id=values.identifier(0x00100020),
-        issuer=values.identifier(0x00100021),
-        patient_name=values.name(0x00100010),
-        patient_name_raw=values.raw(0x00100010)[:400],
-        sex=values.text(0x00100040, 16),
-        birth_date=values.date(0x00100030),
-        accession_number=values.identifier(0x00080050),
-        study_id=values.identifier(0x00200010),
-        study_description=values.text(0x00081030, 200),
-        study_date=values.date(0x00080020),
-        study_time=values.text(0x00080030, 16).replace(":", ""),
-        utc_offset_minutes=values.offset(0x00080201),
-        referring_physician=f"{physician.alphabetic}={physician.ideographic}={physician.phonetic}".rstrip("=")[:200],
-        modality=values.text(0x00080060, 16) or "OT",
-        series_number=values.integer(0x00200011),
-        series_description=values.text(0x0008103E, 200),
-        body_part=values.text(0x00180015, 80),
         instance_number=values.integer(0x00200013),
         rows=values.short(0x00280010),
         columns=values.short(0x00280011),
         frames=max(values.integer(0x00280008) or 1, 1),
-        study_attributes=values.attributes(_STUDY),
-        series_attributes=values.attributes(_SERIES),
-        instance_attributes=values.attributes(_INSTANCE) | values.presence(),
+        instance_attributes=values.attributes(_INSTANCE) | _presence(scanned.present),
     )
+
+
+def _of_series(values: Mapping[int, bytes]) -> Mapping[str, Any]:
+    """Return what the instances of one series have in common: read once for many that come one after the other."""
+    shared = tuple((tag, value) for tag, value in values.items() if tag not in _OF_INSTANCE)
+    short = sum(len(value) for _, value in shared) <= _REMEMBERED_BYTES
+    return _read_series(shared) if short else _read_series.__wrapped__(shared)
+
+
+@lru_cache(_REMEMBERED)
+def _read_series(shared: tuple[tuple[int, bytes], ...]) -> Mapping[str, Any]:
+    values = _Values(dict(shared))
+    physician = values.name(0x00080090)
+    return {
+        "study_instance_uid": values.uid(0x0020000D, "Study Instance UID"),
+        "series_instance_uid": values.uid(0x0020000E, "Series Instance UID"),
+        "patient_id": values.identifier(0x00100020),
+        "issuer": values.identifier(0x00100021),
+        "patient_name": values.name(0x00100010),
+        "patient_name_raw": values.raw(0x00100010)[:400],
+        "sex": values.text(0x00100040, 16),
+        "birth_date": values.date(0x00100030),
+        "accession_number": values.identifier(0x00080050),
+        "study_id": values.identifier(0x00200010),
+        "study_description": values.text(0x00081030, 200),
+        "study_date": values.date(0x00080020),
+        "study_time": values.text(0x00080030, 16).replace(":", ""),
+        "utc_offset_minutes": values.offset(0x00080201),
+        "referring_physician": f"{physician.alphabetic}={physician.ideographic}={physician.phonetic}".rstrip("=")[:200],
+        "modality": values.text(0x00080060, 16) or "OT",
+        "series_number": values.integer(0x00200011),
+        "series_description": values.text(0x0008103E, 200),
+        "body_part": values.text(0x00180015, 80),
+        "study_attributes": values.attributes(_STUDY),
+        "series_attributes": values.attributes(_SERIES),
+    }
 
 
 class _Values:
     """The raw values of one data set, each read as its VR says."""
 
-    def __init__(self, scanned: Scanned) -> None:
-        self._scanned = scanned
-        self._charsets = charsets_of(scanned.values.get(_SPECIFIC_CHARACTER_SET, b""))
+    def __init__(self, values: Mapping[int, bytes], *, little_endian: bool = True) -> None:
+        self._values = values
+        self._short = "<H" if little_endian else ">H"
+        self._charsets = charsets_of(values.get(_SPECIFIC_CHARACTER_SET, b""))
 
     def raw(self, tag: int) -> bytes:
-        return self._scanned.values.get(tag, b"")
+        return self._values.get(tag, b"")
 
     def uid(self, tag: int, what: str) -> str:
         uid = self.raw(tag).strip(b"\0 \t\r\n").decode("ascii", "replace")
@@ -221,7 +246,7 @@ class _Values:
         raw = self.raw(tag)
         if len(raw) < 2:
             return None
-        number: int = struct.unpack_from("<H" if self._scanned.little_endian else ">H", raw)[0]
+        number: int = struct.unpack_from(self._short, raw)[0]
         return number
 
     def decimals(self, tag: int) -> list[float]:
@@ -243,6 +268,7 @@ class _Values:
         found = {keyword: readers[how](tag) for tag, (keyword, how) in wanted.items() if self.raw(tag)}
         return {keyword: value for keyword, value in found.items() if value not in ("", [], None)}
 
-    def presence(self) -> dict[str, bool]:
-        found = {keyword: True for tag, keyword in _PRESENCE.items() if tag in self._scanned.present}
-        return found | ({"PixelData": True} if self._scanned.present & _PIXELS else {})
+
+def _presence(present: AbstractSet[int]) -> dict[str, bool]:
+    found = {keyword: True for tag, keyword in _PRESENCE.items() if tag in present}
+    return found | ({"PixelData": True} if present & _PIXELS else {})

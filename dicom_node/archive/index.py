@@ -7,13 +7,14 @@ or (in `search`) a condition over `study_table` that says what may be seen.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from dicom_node.archive.charset import display_name
+from dicom_node.archive.completeness import Missing
 from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
 from telemed.kernel.errors import NotFound
 
@@ -57,7 +58,8 @@ class Patient:
 class Study:
     """One study. Dates are YYYYMMDD and times HHMMSS.FFFFFF as in the data set, empty when absent.
 
-    *settled_at* is None while more may come. *attributes* holds further values by DICOM keyword.
+    *settled_at* is None while more may come; *proof* says how the last settling knew (`completeness.Proof`), *missing* what
+    seemed not to have come. *attributes* holds further values by DICOM keyword.
     """
 
     id: str
@@ -78,6 +80,8 @@ class Study:
     first_received_at: datetime
     last_received_at: datetime
     settled_at: datetime | None
+    proof: str | None
+    missing: tuple[Missing, ...]
     patient: Patient
 
     @property
@@ -144,6 +148,7 @@ class Instance:
         return "image" if self.rows and self.columns and self.attributes.get("PixelData") else "other"
 
 
+_STUDY_FIELDS = [field.name for field in fields(Study) if field.name != "patient"]
 _PATIENT_COLUMNS = [column.label(f"of_patient:{column.name}") for column in patient_table.c if column.name != "name_folded"]
 
 
@@ -154,9 +159,10 @@ def select_studies() -> Select[Any]:
 
 def study_from(row: Mapping[Any, Any]) -> Study:
     """Build a Study from a row of `select_studies()`."""
-    fields = {column.name: row[column.name] for column in study_table.c}
+    values = {name: row[name] for name in _STUDY_FIELDS}
+    missing = tuple(Missing(**one) for one in values["missing"] or ())
     patient = Patient(**{column.name.removeprefix("of_patient:"): row[column.name] for column in _PATIENT_COLUMNS})
-    return Study(**{**fields, "modalities": tuple(fields["modalities"]), "patient": patient})
+    return Study(**{**values, "modalities": tuple(values["modalities"]), "missing": missing, "patient": patient})
 
 
 def patient_from(row: Mapping[Any, Any]) -> Patient:
@@ -230,6 +236,12 @@ def study_of_instance(db: Connection, institution: str, sop_instance_uid: str) -
     kept = instance(db, institution, sop_instance_uid)
     query = select_studies().join(series_table, series_table.c.study_id == study_table.c.id)
     return study_from(db.execute(query.where(series_table.c.id == kept.series_id)).mappings().one())
+
+
+def arrived_since(db: Connection, study_id: str, at: datetime) -> int:
+    """Count the instances of the study row *study_id* that were received after *at*."""
+    query = select(func.count()).select_from(instance_table).join(series_table, series_table.c.id == instance_table.c.series_id)
+    return db.execute(query.where(series_table.c.study_id == study_id, instance_table.c.received_at > at)).scalar_one()
 
 
 def holders_of(db: Connection, study_instance_uid: str) -> list[str]:

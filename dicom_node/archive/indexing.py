@@ -50,6 +50,7 @@ class Entered:
     new: bool
     conflicting: bool
     first_of_study: bool = False
+    reopens_study: bool = False
     instance_count: int = 0
 
 
@@ -81,6 +82,19 @@ def kept_digests(db: Connection, objects: Sequence[Received]) -> list[str | None
         again = None if kept is None else _again(db, kept, one.header, one.data_digest)
         digests.append(None if again is None else again.digest)
     return digests
+
+
+def present(db: Connection, objects: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of *objects*, each an institution and a SOP Instance UID, that have a row."""
+    uids: dict[str, list[str]] = {}
+    for institution, sop_instance_uid in objects:
+        uids.setdefault(institution, []).append(sop_instance_uid)
+    uid = instance_table.c.sop_instance_uid
+    return {
+        (institution, found)
+        for institution, some in uids.items()
+        for found in db.execute(select(uid).where(instance_table.c.institution == institution, uid.in_(some))).scalars()
+    }
 
 
 def _kept(db: Connection, institution: str, sop_instance_uids: Iterable[str]) -> dict[str, _Kept]:
@@ -154,12 +168,14 @@ class _Batch:
         study["modalities"] = sorted({*study["modalities"], header.modality})
         study["last_received_at"] = max(study["last_received_at"], received.at)
         study["grown"] = True
+        reopens_study, study["settled_at"] = study["settled_at"] is not None, None
         return Entered(
             received.digest,
             uid,
             new=True,
             conflicting=False,
             first_of_study=first_of_study,
+            reopens_study=reopens_study,
             instance_count=study["instance_count"],
         )
 
@@ -187,7 +203,7 @@ class _Batch:
         for study in self._studies.values():
             if study.pop("grown", False):
                 changed = ("instance_count", "series_count", "modalities", "last_received_at")
-                values = {name: study[name] for name in changed} | {"settled_at": None}
+                values = {name: study[name] for name in changed} | {"settled_at": None, "look_at": None}
                 self._db.execute(update(study_table).where(study_table.c.id == study["id"]).values(values))
 
 

@@ -4,12 +4,14 @@ A segment is a preallocated file, written by one process and read by the main on
 every record of this use of the segment repeats: neither a record of an earlier use nor bytes that somebody sends on
 purpose can be taken for one of ours. A record is a head of one block, the Part 10 bytes, and what the index must know, as JSON;
 it begins at a multiple of BLOCK. Writes are direct and synchronous where the file system can (O_DIRECT, O_DSYNC).
+
+The head carries a CRC-32C of the content: enough to know a torn record from a whole one, at a tenth of the time of the
+SHA-256 that names the object in the archive, which is computed when it is filed.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import mmap
 import os
@@ -18,26 +20,30 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
+
+from dicom_node.archive.disk import BLOCK, open_direct, padded, sync_folder, unavailable
 from dicom_node.archive.header import Header
 from telemed.kernel.clock import rfc3339
 from telemed.kernel.errors import Unavailable
 
-BLOCK = 4096
 #: An object longer than this is written to a file of its own as it arrives; its record only names that file.
 LARGEST_RECORD = 4 << 20
 #: What the index must know of one object is bounded by the header's own limits, far below this.
 LARGEST_META = 128 << 10
 
-_SEGMENT_MARK, _RECORD_MARK = b"TLMSEG_1", b"TLMREC_1"
+_SEGMENT_MARK, _RECORD_MARK = b"TLMSEG_2", b"TLMREC_2"
 _SEGMENT_HEAD = struct.Struct("<8s16s")
-_RECORD_HEAD = struct.Struct("<8s16sQI32s")
+_RECORD_HEAD = struct.Struct("<8s16sQII")
 _CHECK = struct.Struct("<I")
 _NONCE_BYTES = 16
+_SUMMED_AT_ONCE = 256 << 10
+_READ_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -52,16 +58,23 @@ class Place:
 
 @dataclass(frozen=True)
 class Record:
-    """A record as read back: *meta* is the JSON of the index, *digest* the sha256 of *content* as hex."""
+    """A record as read back: *meta* is the JSON of the index."""
 
     meta: bytes
     content: memoryview
-    digest: str
 
 
-def padded(count: int) -> int:
-    """Round *count* bytes up to whole blocks."""
-    return -(-count // BLOCK) * BLOCK
+@dataclass(frozen=True)
+class OwnFile:
+    """The file in the journal's folder that holds a long object: its name, its bytes, and their checksum."""
+
+    name: str
+    size: int
+    check: int
+
+
+class Altered(Exception):
+    """What was written does not read back: neither the disk's nor the database's to mend by waiting."""
 
 
 def new_buffer(capacity: int) -> mmap.mmap:
@@ -69,13 +82,18 @@ def new_buffer(capacity: int) -> mmap.mmap:
     return mmap.mmap(-1, padded(capacity))
 
 
-def meta_of(
-    header: Header, *, institution: str, syntax: str, source: str, at: datetime, file: str = "", digest: str = "", size: int = 0
-) -> bytes:
-    """Return what the index must know of one object; *file*, *digest* and *size* only of one that has its own file."""
+def checksum(content: memoryview, before: int = 0) -> int:
+    """Return the CRC-32C of *content*, behind bytes whose checksum is *before*."""
+    for begin in range(0, len(content), _SUMMED_AT_ONCE):
+        before = google_crc32c.extend(before, bytes(content[begin : begin + _SUMMED_AT_ONCE]))
+    return before
+
+
+def meta_of(header: Header, *, institution: str, syntax: str, source: str, at: datetime, own: OwnFile | None = None) -> bytes:
+    """Return what the index must know of one object."""
     meta: dict[str, Any] = {"institution": institution, "syntax": syntax, "source": source, "at": rfc3339(at)}
-    if file:
-        meta |= {"file": file, "digest": digest, "size": size}
+    if own is not None:
+        meta["own"] = asdict(own)
     return json.dumps(meta | {"header": header.as_json()}, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
@@ -83,14 +101,14 @@ class _Segment:
     """One file and what is written to it."""
 
     def __init__(self, path: Path, size: int) -> None:
-        self.path = path
+        self.name = path.name
         self.size = size
         self.nonce = b""
         self.end = 0
         self.pending = 0
         self.closed = False
         existed = path.exists()
-        self.descriptor = _open(path, os.O_RDWR | os.O_CREAT | os.O_DSYNC)
+        self.descriptor = open_direct(path, os.O_RDWR | os.O_CREAT | os.O_DSYNC)
         try:
             os.posix_fallocate(self.descriptor, 0, size)
             os.fsync(self.descriptor)
@@ -112,7 +130,7 @@ class _Segment:
 class JournalWriter:
     """One process's side: it writes records into its own segments, at most *segments* of *segment_bytes* each.
 
-    *announce* is called with place, digest and meta of each durable record before `write` returns; *announce_closed* with a
+    *announce* is called with place and meta of each durable record before `write` returns; *announce_closed* with a
     segment's file name once nothing more will be announced of it. Both from the writing threads.
     """
 
@@ -121,7 +139,7 @@ class JournalWriter:
         folder: Path,
         name: str,
         *,
-        announce: Callable[[Place, str, bytes], None],
+        announce: Callable[[Place, bytes], None],
         announce_closed: Callable[[str], None],
         segment_bytes: int = 64 << 20,
         segments: int = 8,
@@ -143,7 +161,7 @@ class JournalWriter:
             self._stalled = stalled
             self._changed.notify_all()
 
-    def write(self, buffer: mmap.mmap, content_bytes: int, digest: bytes, meta: bytes) -> None:
+    def write(self, buffer: mmap.mmap, content_bytes: int, meta: bytes) -> None:
         """Make a record durable; its content lies in *buffer* behind one free block, with room for *meta* behind.
 
         Raises
@@ -155,17 +173,19 @@ class JournalWriter:
         total = padded(used)
         buffer[BLOCK + content_bytes : used] = meta
         buffer[used:total] = bytes(total - used)
+        with memoryview(buffer) as view, view[BLOCK : BLOCK + content_bytes] as content:
+            check = checksum(content)
         segment, offset = self._reserve(total)
         written = False
         try:
-            head = _RECORD_HEAD.pack(_RECORD_MARK, segment.nonce, content_bytes, len(meta), digest)
+            head = _RECORD_HEAD.pack(_RECORD_MARK, segment.nonce, content_bytes, len(meta), check)
             head += _CHECK.pack(zlib.crc32(meta))
             buffer[: len(head) + _CHECK.size] = head + _CHECK.pack(zlib.crc32(head))
             with memoryview(buffer) as view, view[:total] as record:
                 if os.pwritev(segment.descriptor, [record], offset) != total:
                     raise OSError(errno.EIO, "short write")  # noqa: TRY301 - it joins the disk's own errors
             written = True
-            self._announce(Place(segment.path.name, offset, content_bytes, len(meta)), digest.hex(), meta)
+            self._announce(Place(segment.name, offset, content_bytes, len(meta)), meta)
         except OSError as error:
             raise unavailable(error) from error
         finally:
@@ -223,7 +243,7 @@ class JournalWriter:
         if segment is None:
             return []
         segment.closed = True
-        return [] if segment.pending else [segment.path.name]
+        return [] if segment.pending else [segment.name]
 
     def _finish(self, segment: _Segment, *, written: bool) -> None:
         with self._changed:
@@ -232,7 +252,7 @@ class JournalWriter:
                 self._open, segment.closed = None, True
             closed = segment.closed and segment.pending == 0
         if closed:
-            self._announce_closed(segment.path.name)
+            self._announce_closed(segment.name)
 
 
 class JournalReader:
@@ -251,8 +271,37 @@ class JournalReader:
         self._descriptors.clear()
 
     def content(self, place: Place) -> memoryview:
-        """Return the Part 10 bytes of a record, valid until the next call."""
+        """Return the Part 10 bytes of a record as they are, valid until the next call; they begin a page of memory."""
         return self._read(place.segment, place.offset, padded(BLOCK + place.content_bytes))[BLOCK : BLOCK + place.content_bytes]
+
+    def intact(self, place: Place) -> memoryview:
+        """Return the same as `content`.
+
+        Raises
+        ------
+        Altered
+            when these are not the bytes that were written.
+        """
+        content = self.content(place)
+        mark, _, content_bytes, _, check = _RECORD_HEAD.unpack_from(self._buffer)
+        if (mark, content_bytes, check) != (_RECORD_MARK, place.content_bytes, checksum(content)):
+            raise Altered(f"the record at {place.offset} of {place.segment} has changed")
+        return content
+
+    def pieces(self, own: OwnFile) -> Iterator[memoryview]:
+        """Yield the bytes of a long object, each piece valid until the next one is asked for; Altered as with `intact`."""
+        descriptor, check = open_direct(self.folder / own.name, os.O_RDONLY), 0
+        try:
+            view, begin, some = memoryview(self._buffer)[:_READ_AT_ONCE], 0, _READ_AT_ONCE
+            while some == _READ_AT_ONCE:
+                some = os.preadv(descriptor, [view], begin)
+                check = checksum(view[:some], check)
+                yield view[:some]
+                begin += some
+        finally:
+            os.close(descriptor)
+        if (begin, check) != (own.size, own.check):
+            raise Altered(f"the file {own.name} of the journal has changed")
 
     def segments(self) -> list[str]:
         """Name the segments that are there."""
@@ -279,7 +328,7 @@ class JournalReader:
 
     def _record(self, segment: str, offset: int, nonce: bytes, size: int) -> tuple[Place | None, Record | None]:
         head = bytes(self._read(segment, offset, BLOCK)[: _RECORD_HEAD.size + 2 * _CHECK.size])
-        mark, theirs, content_bytes, meta_bytes, digest = _RECORD_HEAD.unpack_from(head)
+        mark, theirs, content_bytes, meta_bytes, check = _RECORD_HEAD.unpack_from(head)
         if mark != _RECORD_MARK or theirs != nonce or not _is_checked(head, _RECORD_HEAD.size + _CHECK.size):
             return None, None
         place = Place(segment, offset, content_bytes, meta_bytes)
@@ -291,13 +340,13 @@ class JournalReader:
         whole = self._read(segment, offset, total)
         content = whole[BLOCK : BLOCK + content_bytes]
         meta = bytes(whole[BLOCK + content_bytes : BLOCK + content_bytes + meta_bytes])
-        if _CHECK.unpack_from(head, _RECORD_HEAD.size)[0] != zlib.crc32(meta) or hashlib.sha256(content).digest() != digest:
+        if _CHECK.unpack_from(head, _RECORD_HEAD.size)[0] != zlib.crc32(meta) or checksum(content) != check:
             return None, None
-        return place, Record(meta, content, digest.hex())
+        return place, Record(meta, content)
 
     def free(self, segment: str) -> None:
         """Forget what is in *segment*, durably: its records are in the archive."""
-        descriptor = _open(self.folder / segment, os.O_RDWR | os.O_DSYNC)
+        descriptor = open_direct(self.folder / segment, os.O_RDWR | os.O_DSYNC)
         try:
             _write_block(descriptor, b"")
         finally:
@@ -313,7 +362,7 @@ class JournalReader:
     def _read(self, segment: str, offset: int, count: int) -> memoryview:
         descriptor = self._descriptors.get(segment)
         if descriptor is None:
-            descriptor = self._descriptors[segment] = _open(self.folder / segment, os.O_RDONLY)
+            descriptor = self._descriptors[segment] = open_direct(self.folder / segment, os.O_RDONLY)
         view = memoryview(self._buffer)[:count]
         done = 0
         while done < count:
@@ -328,35 +377,9 @@ def _is_checked(head: bytes, count: int) -> bool:
     return bool(_CHECK.unpack_from(head, count)[0] == zlib.crc32(head[:count]))
 
 
-def _open(path: Path, flags: int) -> int:
-    """Open without the page cache where the file system can do that; tmpfs, for one, cannot."""
-    try:
-        return os.open(path, flags | os.O_CLOEXEC | os.O_DIRECT, 0o640)
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-        return os.open(path, flags | os.O_CLOEXEC, 0o640)
-
-
 def _write_block(descriptor: int, content: bytes) -> None:
     with new_buffer(BLOCK) as block:
         block[: len(content)] = content
         with memoryview(block) as view:
             if os.pwritev(descriptor, [view], 0) != BLOCK:
                 raise OSError(errno.EIO, "short write")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in *folder* durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def unavailable(error: OSError) -> Unavailable:
-    """Say to a sender what the disk said to us."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Unavailable("the disk of the archive is full: make room and send again", code="out-of-space")
-    return Unavailable(f"the disk of the archive failed ({error.strerror}): send again", code="out-of-space")

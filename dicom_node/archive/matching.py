@@ -21,6 +21,7 @@ _DATE = re.compile(r"\d{8}\Z")
 _TIME = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?\Z")
 _MAX_KEY = 1024
 _MAX_UIDS = 2000
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,7 @@ class Range:
 
 def folded(text: str) -> str:
     """Return *text* as names are kept and compared: without case, full-width ASCII as plain, spaces as one."""
-    plain = text.translate({code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)})
-    return " ".join(plain.casefold().split())
+    return " ".join(text.translate(_FULL_WIDTH).casefold().split())
 
 
 def uids(key: str) -> Criterion:

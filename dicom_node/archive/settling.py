@@ -1,84 +1,107 @@
-"""The watch that notices when a study has stopped growing.
+"""The watch that notices when a study is complete, or has at least stopped growing.
 
-A modality never says "that was all". A study counts as whole once nothing came for a quiet time; a late image opens it
-again, and it settles again. What is settled stands in the study's row, so a restart forgets nothing.
+A study that is proved complete settles at once; else once nothing came for a quiet time, which is that of the device, and
+longer while something seems to be missing. A late image opens it again, and it settles again. What is settled, and when
+to look again, stands in the study's row: a restart forgets nothing.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from dicom_node.archive import events
+from dicom_node.archive.completeness import Kept, Proof, judge
+from dicom_node.archive.rhythm import observe, quiet_of
 from dicom_node.archive.tables import instance_table, series_table, study_table
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database
-from telemed.kernel.errors import Unavailable
+from telemed.kernel.watch import Watch
 
-log = logging.getLogger(__name__)
+_AT_ONCE, _VARIABLES = 50, 500
+#: A study is looked at for proof once nothing came for so long: what arrives in one go is looked at once.
+LOOK_AFTER = timedelta(seconds=1)
+#: How long it must be quiet when something seems to be missing.
+HELD_FOR = timedelta(seconds=15)
 
-_AT_ONCE = 50
+#: Returns the SOP Instance UIDs that a modality announced for (institution, StudyInstanceUID); None when it did not.
+Announced = Callable[[Connection, str, str], frozenset[str] | None]
 
 
-class Settling:
-    """A thread that settles studies *quiet_s* seconds after their last instance."""
+def look_again(db: Connection, institution: str, study_instance_uid: str, now: datetime) -> None:
+    """Let a study be judged anew at once, settled or not: its modality has said what it consists of."""
+    mine = (study_table.c.institution == institution) & (study_table.c.study_instance_uid == study_instance_uid)
+    db.execute(update(study_table).where(mine).values(settled_at=None, look_at=now))
 
-    def __init__(self, database: Database, chronicle: Chronicle, *, quiet_s: float = 3, look_every_s: float = 0.5) -> None:
+
+def note_commitment(db: Connection, institution: str, sop_instance_uids: Sequence[str], now: datetime) -> None:
+    """Remember how many instances of each study one request for storage commitment named, and look at the study again."""
+    named: Counter[str] = Counter()
+    for begin in range(0, len(sop_instance_uids), _VARIABLES):
+        some = instance_table.c.sop_instance_uid.in_(sop_instance_uids[begin : begin + _VARIABLES])
+        mine = select(series_table.c.study_id).join(instance_table, instance_table.c.series_id == series_table.c.id)
+        named.update(db.execute(mine.where(instance_table.c.institution == institution, some)).scalars())
+    for study_id, count in named.items():
+        db.execute(update(study_table).where(study_table.c.id == study_id).values(committed=count, look_at=now))
+
+
+class Settling(Watch):
+    """A thread that settles studies that are proved complete, or at the least *quiet_s* seconds after their last instance."""
+
+    def __init__(
+        self,
+        database: Database,
+        chronicle: Chronicle,
+        *,
+        announced: Announced | None = None,
+        quiet_s: float = 3,
+        look_every_s: float = 0.5,
+    ) -> None:
+        super().__init__("settling", self.settle, every_s=look_every_s)
         self._database = database
         self._chronicle = chronicle
+        self._announced = announced
         self._quiet = timedelta(seconds=quiet_s)
-        self._look_every_s = look_every_s
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin to watch, in a thread of its own."""
-        self._thread = threading.Thread(target=self._run, name="settling", daemon=True)
-        self._thread.start()
-
-    def stop(self, seconds: float = 10) -> None:
-        """Finish the study at hand and end."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(seconds)
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._look_every_s):
-            try:
-                self.settle()
-            except Unavailable as error:
-                log.warning("the watch over arriving studies waits: %s", error.sentence)
-            except Exception:
-                log.exception("the watch over arriving studies failed and goes on")
 
     def settle(self) -> int:
-        """Settle every study that has been quiet for long enough; return how many those were."""
+        """Settle every study that is complete or has been quiet for long enough; return how many those were."""
         now = self._chronicle.clock.now()
+        last, look_at = study_table.c.last_received_at, study_table.c.look_at
+        unseen = look_at.is_(None) & (last <= now - min(LOOK_AFTER, self._quiet))
         # A clock set back would leave a study waiting for its own future: far ahead of now counts as quiet, too.
-        quiet = (study_table.c.last_received_at <= now - self._quiet) | (study_table.c.last_received_at > now + self._quiet)
-        due = study_table.c.settled_at.is_(None) & quiet
+        due = study_table.c.settled_at.is_(None) & (unseen | (look_at <= now) | (last > now + self._quiet))
         with self._database.reading() as db:
-            found = db.execute(select(study_table.c.id).where(due).limit(_AT_ONCE)).scalars().all()
-        settled = 0
-        for study_id in found:
-            with self._database.transaction() as db:
-                mark = update(study_table).where(due, study_table.c.id == study_id).values(settled_at=now)
-                if db.execute(mark).rowcount == 1:
-                    self._tell(db, study_id)
-                    settled += 1
-        return settled
+            found = db.execute(select(study_table).where(due).limit(_AT_ONCE)).all()
+        return sum(self._settle(study, now) for study in found)
 
-    def _tell(self, db: Connection, study_id: str) -> None:
-        study = db.execute(select(study_table).where(study_table.c.id == study_id)).one()
-        classes = (
-            select(instance_table.c.sop_class_uid)
-            .join(series_table, series_table.c.id == instance_table.c.series_id)
-            .where(series_table.c.study_id == study_id)
-            .distinct()
-        )
+    def _settle(self, study: Row[Any], now: datetime) -> bool:
+        """Settle *study* or put it off; tell which."""
+        with self._database.reading() as db:
+            kept = _kept(db, study.id)
+            announced = self._announced(db, study.institution, study.study_instance_uid) if self._announced else None
+            device = quiet_of(db, study.institution, {one.source for one in kept}, least=self._quiet)
+        verdict = judge(kept, announced=announced, committed=study.committed)
+        wait = self._quiet if verdict.proof else max(device, HELD_FOR) if verdict.missing else device
+        last, missing = study.last_received_at, [asdict(gap) for gap in verdict.missing]
+        settles = verdict.final or last <= now - wait or last > now + wait
+        proof = verdict.proof or Proof.QUIET
+        ended = {"settled_at": now, "proof": proof, "missing": missing, "look_at": None}
+        same = (study_table.c.id == study.id) & study_table.c.settled_at.is_(None)
+        same &= (study_table.c.last_received_at == last) & (study_table.c.instance_count == study.instance_count)
+        with self._database.transaction() as db:
+            change = update(study_table).where(same).values(ended if settles else {"look_at": last + wait})
+            if db.execute(change).rowcount == 0 or not settles:
+                return False
+            observe(db, study.institution, kept)
+            self._tell(db, study, kept, proof, missing)
+        return True
+
+    def _tell(self, db: Connection, study: Row[Any], kept: Sequence[Kept], proof: Proof, missing: list[dict[str, Any]]) -> None:
         told = events.study_settled(
             study.institution,
             study.study_instance_uid,
@@ -86,7 +109,25 @@ class Settling:
             series_count=study.series_count,
             instance_count=study.instance_count,
             last_received_at=study.last_received_at,
-            sop_class_uids=sorted(db.execute(classes).scalars()),
+            sop_class_uids=sorted({one.sop_class_uid for one in kept}),
+            proof=proof,
+            missing=missing,
         )
         uid = study.study_instance_uid
         self._chronicle.enter(db, events.STUDY_SETTLED, uid, told, actor="archive", institution=study.institution, entity="Study")
+
+
+def _kept(db: Connection, study_id: str) -> list[Kept]:
+    columns = instance_table.c
+    query = select(
+        columns.sop_instance_uid,
+        columns.sop_class_uid,
+        columns.series_id,
+        series_table.c.number.label("series_number"),
+        columns.number,
+        columns.attributes,
+        columns.source,
+        columns.received_at,
+    )
+    joined = query.join(series_table, series_table.c.id == columns.series_id).where(series_table.c.study_id == study_id)
+    return [Kept(*row) for row in db.execute(joined)]

@@ -48,6 +48,11 @@ study_table = Table(
     Column("first_received_at", UtcDateTime, nullable=False),
     Column("last_received_at", UtcDateTime, nullable=False),
     Column("settled_at", UtcDateTime),
+    # How the last settling knew, what it missed, when to look again before, and how many instances were committed to at once.
+    Column("proof", String(16)),
+    Column("missing", JSON),
+    Column("look_at", UtcDateTime),
+    Column("committed", Integer),
     UniqueConstraint("institution", "study_instance_uid"),
     Index(None, "study_instance_uid"),
     Index(None, "institution", "accession_number"),
@@ -109,5 +114,15 @@ conflict_table = Table(
     Column("size", BigInteger, nullable=False),
     Column("source", String(128), nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Column("resolved_at", UtcDateTime),
     UniqueConstraint("instance_id", "data_digest"),
+)
+
+#: The longest pauses (seconds) inside the last studies of a source, the newest last.
+rhythm_table = Table(
+    "device_rhythm",
+    metadata,
+    Column("institution", String(64), primary_key=True),
+    Column("source", String(128), primary_key=True),
+    Column("pauses", JSON, nullable=False),
 )

@@ -11,6 +11,7 @@ from pydicom.uid import generate_uid
 from sqlalchemy import Connection, Row, insert, select, update
 
 from dicom_node.archive.charset import charsets_of
+from dicom_node.archive.settling import look_again
 from dicom_node.services.exchange import Exchange
 from dicom_node.services.identifier import items_of, raw_value, read_small, text_of
 from dicom_node.services.status import PROCESSING_FAILURE, SUCCESS
@@ -102,6 +103,7 @@ class Performed:
             values["ended_at"] = self._chronicle.clock.now()
         db.execute(update(step_table).where(step_table.c.id == step.id).values(values))
         if status in ENDED:
+            look_again(db, step.institution, step.study_instance_uid, self._chronicle.clock.now())
             data = {
                 "institution": step.institution,
                 "study_instance_uid": step.study_instance_uid,

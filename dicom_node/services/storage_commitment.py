@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 
 from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
+from dicom_node.archive.settling import note_commitment
 from dicom_node.archive.tables import instance_table
 from dicom_node.directory import peer_of
 from dicom_node.peers import associate
@@ -35,6 +35,7 @@ from dicom_node.tables import commitment_table
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database, new_id
 from telemed.kernel.errors import Invalid, NotFound, Unavailable
+from telemed.kernel.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -195,6 +196,9 @@ class Commitments:
         }
         with self._database.transaction() as db:
             db.execute(delete(commitment_table).where(commitment_table.c.id == row.id))
+            if not failed:
+                uids = sorted({uid for _, uid in row.instances})
+                note_commitment(db, row.institution, uids, self._chronicle.clock.now())
             self._chronicle.enter(
                 db,
                 "CommitmentReported",
@@ -244,40 +248,18 @@ class Committing:
         return _stays(exchange) and self._commitments.report(key, exchange.association)
 
 
-class Reporting:
+class Reporting(Watch):
     """The thread that reports to whoever did not wait."""
 
     def __init__(self, commitments: Commitments, *, look_every_s: float = 2) -> None:
+        super().__init__("commitment-reports", self.report_due, every_s=look_every_s)
         self._commitments = commitments
-        self._look_every_s = look_every_s
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin, in a thread of its own."""
-        self._thread = threading.Thread(target=self._run, name="commitment-reports", daemon=True)
-        self._thread.start()
-
-    def stop(self, seconds: float = 10) -> None:
-        """Finish the report at hand and end."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(seconds)
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._look_every_s):
-            try:
-                self.report_due()
-            except Unavailable as error:
-                log.warning("the storage commitment reports wait: %s", error.sentence)
-            except Exception:
-                log.exception("a storage commitment report failed and will be tried again")
 
     def report_due(self) -> int:
         """Report what is due, one peer's silence holding up nobody for longer than a connection takes; return how many."""
         reported = 0
         for key, tried_before in self._commitments.due():
-            if self._stop.is_set():
+            if self.is_stopping:
                 break
             try:
                 if tried_before or self._commitments.is_filed(key):

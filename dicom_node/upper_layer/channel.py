@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any
 
 _HEAD = struct.Struct("<c?II")
-_AT_ONCE = 256 << 10
+_AT_ONCE = 64 << 10
 _DESCRIPTORS = 16
 
 
@@ -26,7 +26,7 @@ class Kind(Enum):
     READY = b"H"
     #: An association request, with its connection: number, address, then the PDU.
     ASKED = b"A"
-    #: A record is durable: its place, digest and meta.
+    #: A record is durable: its place and meta.
     DURABLE = b"D"
     #: Nothing more will be announced of a segment.
     CLOSED = b"Z"
@@ -39,8 +39,9 @@ class Kind(Enum):
     YIELDED = b"Y"
     #: A line for the log: level, from, message.
     LOGGED = b"L"
-    #: Answers to ASKED: number, and what is to be sent; HANDED_OVER when somebody else serves the connection.
+    #: An association to be served, with its connection: number, whose it is, and what is to be sent.
     ACCEPTED = b"C"
+    #: Answers to ASKED: number, and what is to be sent; HANDED_OVER when somebody else serves the connection.
     REJECTED = b"R"
     HANDED_OVER = b"T"
     #: A segment may be used again.

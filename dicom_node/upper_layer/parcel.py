@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import os
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+from dicom_node.archive.disk import BLOCK, open_direct, padded, sync_folder, unavailable
 from dicom_node.archive.header import Header, read_header
-from dicom_node.archive.journal import BLOCK, LARGEST_META, JournalWriter, meta_of, new_buffer, sync_folder, unavailable
+from dicom_node.archive.journal import LARGEST_META, JournalWriter, OwnFile, checksum, meta_of, new_buffer
 from dicom_node.archive.part10 import preface
 from dicom_node.upper_layer.messages import Command
 from telemed.kernel.clock import Clock
@@ -85,20 +85,16 @@ class Parcel:
         """
         at = self._clock.now()
         if self._spill is not None:
-            self._flush()
-            file, digest, header = self._spill.finish(self._preface, syntax)
-            size = self.size + len(preface(header.sop_class_uid, header.sop_instance_uid, syntax))
-            meta = meta_of(
-                header, institution=institution, syntax=syntax, source=source, at=at, file=file, digest=digest, size=size
-            )
-            self._journal.write(self._buffer, 0, hashlib.sha256().digest(), meta)
+            with self._view[BLOCK : BLOCK + padded(self._filled)] as rest:
+                self._spill.end(rest, self._filled)
+            own, header = self._spill.finish(self._preface, syntax)
+            meta = meta_of(header, institution=institution, syntax=syntax, source=source, at=at, own=own)
+            self._journal.write(self._buffer, 0, meta)
             self._spill = None  # it is the journal's now
             return
         header = self._header(syntax)
-        with self._view[BLOCK : BLOCK + self._filled] as content:
-            digest_of = hashlib.sha256(content).digest()
         meta = meta_of(header, institution=institution, syntax=syntax, source=source, at=at)
-        self._journal.write(self._buffer, self._filled, digest_of, meta)
+        self._journal.write(self._buffer, self._filled, meta)
 
     def _header(self, syntax: str) -> Header:
         begin = BLOCK + len(self._preface)
@@ -112,10 +108,13 @@ class Parcel:
         return header
 
     def _flush(self) -> None:
+        """Write the whole blocks, and keep what is left for the next time."""
         assert self._spill is not None
-        with self._view[BLOCK : BLOCK + self._filled] as staged:
+        whole = self._filled // BLOCK * BLOCK
+        with self._view[BLOCK : BLOCK + whole] as staged:
             self._spill.write(staged)
-        self._filled = 0
+        self._filled -= whole
+        self._buffer.move(BLOCK, BLOCK + whole, self._filled)
 
 
 class _Spill:
@@ -123,28 +122,46 @@ class _Spill:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / f"{uuid4().hex}.part10"
-        self._digest = hashlib.sha256()
+        self._check = self._size = 0
         self._failed: OSError | None = None
         self._descriptor = -1
         try:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+            self._descriptor = open_direct(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         except OSError as error:
             self._failed = error
 
     def write(self, content: memoryview) -> None:
-        """Append *content*."""
+        """Append whole blocks."""
+        self._append(content, len(content))
+
+    def end(self, blocks: memoryview, count: int) -> None:
+        """Append the last *count* bytes, which stand at the beginning of *blocks*."""
+        self._append(blocks, count)
+        if self._failed is None:
+            try:
+                os.ftruncate(self._descriptor, self._size)
+            except OSError as error:
+                self._fail(error)
+
+    def _append(self, blocks: memoryview, count: int) -> None:
         if self._failed is not None:
             return
-        self._digest.update(content)
+        self._check = checksum(blocks[:count], self._check)
+        position = self._size
+        self._size += count
         try:
-            while content:
-                content = content[os.write(self._descriptor, content) :]
+            while blocks:
+                done = os.pwritev(self._descriptor, [blocks], position)
+                blocks, position = blocks[done:], position + done
         except OSError as error:
-            self._failed = error
-            self.remove()
+            self._fail(error)
 
-    def finish(self, guessed: bytes, syntax: str) -> tuple[str, str, Header]:
-        """Make the file durable behind its right preface; return its name, its sha256 as hex, and its header."""
+    def _fail(self, error: OSError) -> None:
+        self._failed = error
+        self.remove()
+
+    def finish(self, guessed: bytes, syntax: str) -> tuple[OwnFile, Header]:
+        """Make the file durable behind its right preface; return what the journal says of it, and its header."""
         if self._failed is not None:
             raise unavailable(self._failed)
         with (
@@ -154,22 +171,28 @@ class _Spill:
         ):
             header = read_header(data, syntax)
             right = preface(header.sop_class_uid, header.sop_instance_uid, syntax)
-            if right != guessed:
-                return self._again(right, data, header)
-        return *self.durably(), header
+            file = self if right == guessed else self._again(right, data)
+        return file.durably(), header
 
-    def _again(self, right: bytes, data: memoryview, header: Header) -> tuple[str, str, Header]:
+    def _again(self, right: bytes, data: memoryview) -> _Spill:
         """Write the file once more, behind another preface: the sender announced other UIDs than its object has."""
         other = _Spill(self._path.parent)
-        other.write(memoryview(right))
-        for begin in range(0, len(data), _STAGE):
-            other.write(data[begin : begin + _STAGE])
+        with new_buffer(BLOCK + _STAGE) as stage, memoryview(stage) as view:
+            view[: len(right)] = right
+            filled, begin = len(right), 0
+            while begin < len(data):
+                some = min(_STAGE - filled, len(data) - begin)
+                view[filled : filled + some] = data[begin : begin + some]
+                begin, filled = begin + some, filled + some
+                if filled == _STAGE:
+                    other.write(view[:_STAGE])
+                    filled = 0
+            other.end(view[: padded(filled)], filled)
         self.remove()
-        name, digest = other.durably()
-        return name, digest, header
+        return other
 
-    def durably(self) -> tuple[str, str]:
-        """Close the file once it survives a power cut; return its name and its sha256 as hex."""
+    def durably(self) -> OwnFile:
+        """Close the file once it survives a power cut."""
         try:
             if self._failed is not None:
                 raise self._failed
@@ -180,7 +203,7 @@ class _Spill:
             raise unavailable(error) from error
         os.close(self._descriptor)
         self._descriptor = -1
-        return self._path.name, self._digest.hexdigest()
+        return OwnFile(self._path.name, self._size, self._check)
 
     def remove(self) -> None:
         """Close and delete it."""

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 _SECONDS_TO_BEGIN = 30
 _SECONDS_FOR_THE_FORMER = 15
 _BEFORE_ANOTHER_S = 1.0
+#: How many objects may be acknowledged and not filed for a sender's release still to wait until they are.
+_LONG_LINE = 16
 _SECONDS_TO_YIELD = 1.0
 
 #: Takes a connection, its peer's address, and the request that was read from it already.
@@ -70,6 +72,7 @@ class Processes:
     def __init__(
         self, archive: Archive, access: Access, folder: Path, *, limits: Limits, maximum_pdu: int, hand_over: HandOver
     ) -> None:
+        self._archive = archive
         self._access = access
         self._folder = folder
         self._limits = limits
@@ -81,6 +84,7 @@ class Processes:
         self._changing = threading.Lock()
         self._stopping = threading.Event()
         self._listener: socket.socket | None = None
+        self._numbers = itertools.count(1)
         self._admitted: dict[tuple[str, str, str], str] = {}
         self._numbers = itertools.count(1)
         self._asked: dict[int, threading.Event] = {}
@@ -181,7 +185,7 @@ class Processes:
     def _listen_to(self, receiver: _Receiver) -> None:
         for kind, head, body, connection in receiver.channel.receive():
             if kind is Kind.DURABLE:
-                self._filing.announce(Place(*head["at"]), head["digest"], body)
+                self._filing.announce(Place(*head["at"]), body)
             elif kind is Kind.CLOSED:
                 self._filing.announce_closed(head["segment"], partial(self._freed, receiver, head["segment"]))
             elif kind is Kind.ASKED and connection is not None:
@@ -190,7 +194,7 @@ class Processes:
                 with self._changing:
                     receiver.addresses.pop(head["number"], None)
             elif kind is Kind.FENCE:
-                self._filing.fence(partial(self._tell_filed, receiver, head["number"]))
+                self._fence(receiver, head["number"])
             elif kind is Kind.YIELDED:
                 self._yielded(head["number"])
             elif kind is Kind.LOGGED:
@@ -225,6 +229,13 @@ class Processes:
             with suppress(OSError):
                 receiver.channel.send(Kind.STALLED, {"stalled": stalled})
 
+    def _fence(self, receiver: _Receiver, number: int) -> None:
+        told = partial(self._tell_filed, receiver, number)
+        if self._archive.arrivals.pending > _LONG_LINE:
+            told()
+        else:
+            self._filing.fence(told)
+
     def _tell_filed(self, receiver: _Receiver, number: int) -> None:
         with suppress(OSError):
             receiver.channel.send(Kind.FILED, {"number": number})
@@ -256,23 +267,38 @@ class Processes:
             receiver.channel.send(Kind.HANDED_OVER, {"number": number})
             self._hand_over(connection, address, request)
             return
-        connection.close()
-        admitted = self._admit(proposal.calling_aet, proposal.called_aet, address)
-        if not isinstance(admitted, Reject) and not self._enter(receiver, number, address):
-            self._ask_for_a_place(address)
-            if not self._enter(receiver, number, address):
+        with connection:
+            admitted = self._admit(proposal.calling_aet, proposal.called_aet, address)
+            if not isinstance(admitted, Reject):
+                head = {"institution": admitted, "source": proposal.calling_aet, "contexts": proposal.contexts}
+                placed = self._place(connection, address, head, proposal.acceptance)
+                if not placed:
+                    self._ask_for_a_place(address)
+                    placed = self._place(connection, address, head, proposal.acceptance)
+                if placed:
+                    receiver.channel.send(Kind.HANDED_OVER, {"number": number})
+                    return
                 admitted = Reject.TEMPORARILY_CONGESTED
-        if isinstance(admitted, Reject):
-            log.warning(
-                "an association of %r to %r from %s was rejected: %s",
-                proposal.calling_aet, proposal.called_aet, address, admitted.name,
-            )  # fmt: skip
-            receiver.channel.send(Kind.REJECTED, {"number": number}, rejection(admitted))
-            return
-        head = {
-            "number": number, "institution": admitted, "source": proposal.calling_aet, "contexts": proposal.contexts,
-        }  # fmt: skip
-        receiver.channel.send(Kind.ACCEPTED, head, proposal.acceptance)
+        log.warning(
+            "an association of %r to %r from %s was rejected: %s",
+            proposal.calling_aet, proposal.called_aet, address, admitted.name,
+        )  # fmt: skip
+        receiver.channel.send(Kind.REJECTED, {"number": number}, rejection(admitted))
+
+    def _place(self, connection: socket.socket, address: str, head: dict[str, Any], acceptance: bytes) -> bool:
+        """Give an association to the receiver that serves the fewest, whoever accepted it; False when there are too many."""
+        with self._changing:
+            counts = self._counts()
+            if counts.total() >= self._limits.associations or counts[address] >= self._limits.associations_per_address:
+                return False
+            receiver = min(self._receivers.values(), key=lambda one: len(one.addresses))
+            number = next(self._numbers)
+            receiver.addresses[number] = address
+        try:
+            receiver.channel.send(Kind.ACCEPTED, {"number": number, **head}, acceptance, connection)
+        except OSError:
+            return False
+        return True
 
     def _admit(self, calling: str, called: str, address: str) -> str | Reject:
         """Ask who calls; while the database is away, what it said last still holds."""
@@ -309,12 +335,3 @@ class Processes:
 
     def _counts(self) -> Counter[str]:
         return Counter(where for one in self._receivers.values() for where in one.addresses.values())
-
-    def _enter(self, receiver: _Receiver, number: int, address: str) -> bool:
-        """Count an association, unless there are too many already."""
-        with self._changing:
-            counts = self._counts()
-            if counts.total() >= self._limits.associations or counts[address] >= self._limits.associations_per_address:
-                return False
-            receiver.addresses[number] = address
-            return True

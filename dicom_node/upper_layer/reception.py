@@ -7,6 +7,7 @@ its end of the channel. It ends when the main process says so, or is gone.
 from __future__ import annotations
 
 import fcntl
+import gc
 import itertools
 import json
 import logging
@@ -76,8 +77,10 @@ class Reception:
 
     def _obey(self) -> None:
         """Do what the main process says; without it there is nothing left to do."""
-        for kind, head, body, _ in self._channel.receive():
-            if kind is Kind.FREED:
+        for kind, head, body, connection in self._channel.receive():
+            if kind is Kind.ACCEPTED and connection is not None:
+                self._accepted(connection, head, body)
+            elif kind is Kind.FREED:
                 self._journal.freed(head["segment"])
             elif kind is Kind.FILED:
                 self._filed(head["number"])
@@ -97,9 +100,8 @@ class Reception:
         with suppress(OSError):
             self._channel.send(kind, head, body)
 
-    def _durable(self, place: Place, digest: str, meta: bytes) -> None:
-        head = {"at": [place.segment, place.offset, place.content_bytes, place.meta_bytes], "digest": digest}
-        self._tell(Kind.DURABLE, head, meta)
+    def _durable(self, place: Place, meta: bytes) -> None:
+        self._tell(Kind.DURABLE, {"at": [place.segment, place.offset, place.content_bytes, place.meta_bytes]}, meta)
 
     def _asked(self, connection: socket.socket, address: str, request: bytes) -> None:
         number = next(self._numbers)
@@ -107,23 +109,22 @@ class Reception:
             self._waiting[number] = connection
         self._channel.send(Kind.ASKED, {"number": number, "address": address}, request, connection)
 
-    def _answered(self, kind: Kind, head: dict[str, Any], body: bytes) -> None:
-        number = head["number"]
+    def _accepted(self, connection: socket.socket, head: dict[str, Any], answer: bytes) -> None:
+        number, contexts = head["number"], {int(context): syntax for context, syntax in head["contexts"].items()}
         with self._changed:
-            connection = self._waiting.pop(number)
-            if kind is Kind.ACCEPTED:
-                self._serving[number] = connection
-        if kind is Kind.ACCEPTED:
-            contexts = {int(context): syntax for context, syntax in head["contexts"].items()}
-            accepted = Accepted(head["institution"], head["source"], contexts)
-            threading.Thread(
-                target=self._serve, args=(number, connection, accepted, body), name=f"association-{number}", daemon=True
-            ).start()
-            return
+            self._serving[number] = connection
+        accepted = Accepted(head["institution"], head["source"], contexts)
+        threading.Thread(
+            target=self._serve, args=(number, connection, accepted, answer), name=f"association-{number}", daemon=True
+        ).start()
+
+    def _answered(self, kind: Kind, head: dict[str, Any], answer: bytes) -> None:
+        with self._changed:
+            connection = self._waiting.pop(head["number"])
         if kind is Kind.REJECTED:
             with suppress(OSError):
                 connection.settimeout(1)
-                connection.sendall(body)
+                connection.sendall(answer)
         connection.close()
 
     def _serve(self, number: int, connection: socket.socket, accepted: Accepted, answer: bytes) -> None:
@@ -178,7 +179,8 @@ class Reception:
     def _await_filing(self, number: int) -> None:
         """Wait a moment until what came can be found: who has released and then asks for it is not told that it is absent.
 
-        It is durable whatever comes; an archive that is busy or away keeps nobody longer than this.
+        It is durable whatever comes; an archive that is busy or away keeps nobody longer than this, and where the line is long
+        it is whoever asks that waits.
         """
         passed = self._fences[number] = threading.Event()
         self._channel.send(Kind.FENCE, {"number": number})
@@ -266,6 +268,7 @@ def main(arguments: list[str]) -> None:
     fcntl.flock(lock, fcntl.LOCK_SH)
     channel = Channel(socket.socket(fileno=settings["channel"]))
     logging.basicConfig(level=logging.INFO, handlers=[_ToTheMainProcess(channel)])
+    gc.freeze()  # what is loaded stays: it need not be looked through again and again
     Reception(socket.socket(fileno=settings["listener"]), channel, settings).run()
 
 

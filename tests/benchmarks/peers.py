@@ -23,7 +23,14 @@ from pydicom.uid import ExplicitVRLittleEndian
 #: Peer -> the program that must be installed for it.
 PROGRAMS = {"storescp": Path("/usr/bin/storescp"), "orthanc": Path("/usr/sbin/Orthanc"), "ours": Path(sys.executable)}
 _TICKS = os.sysconf("SC_CLK_TCK")
-CT, ECG = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.9.1.1"
+CLASSES = {
+    "ct": "1.2.840.10008.5.1.4.1.1.2",
+    "dx": "1.2.840.10008.5.1.4.1.1.1.1",
+    "us": "1.2.840.10008.5.1.4.1.1.3.1",
+    "ecg": "1.2.840.10008.5.1.4.1.1.9.1.1",
+}
+#: Kind of image -> frames, rows, columns, samples per pixel, bytes of each.
+IMAGES = {"ct": (1, 512, 512, 1, 2), "dx": (1, 2500, 2048, 1, 2), "us": (24, 600, 800, 3, 1)}
 
 
 def free_port() -> int:
@@ -137,7 +144,7 @@ def _answers(peer: Peer) -> bool:
 
 
 class Corpus:
-    """Synthetic objects, none sent twice: CT of 525 KB with noise for pixels, ECG of 123 KB."""
+    """Synthetic objects, none sent twice, of noise: CT of 525 KB, DX of 10 MB, US of 24 frames in 35 MB, ECG of 121 KB."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -156,28 +163,45 @@ class Corpus:
             (folder / f"{number}.dcm").write_bytes(template.replace(placeholder, uid))
         return folder
 
+    @staticmethod
+    def empty(folder: Path) -> None:
+        """Give the disk back what *folder* holds, but not its inodes.
+
+        ext4 does not use an inode again for 5 s after its file was deleted, and looks through all of these for every file
+        that is made meanwhile: deleting between two measurements slows down whoever is measured next.
+        """
+        for file in folder.iterdir():
+            os.truncate(file, 0)
+
 
 def _template(kind: str, study: str) -> bytes:
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = CT if kind == "ct" else ECG
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = CLASSES[kind]
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = f"{study}.1.1000000"
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, f"{study}.1"
     dataset.Modality = kind.upper()
     dataset.PatientName, dataset.PatientID = "Bench^Mark", study[-4:]
     dataset.StudyDate, dataset.StudyTime, dataset.AccessionNumber = "20260110", "101500", study[-4:]
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    if kind == "ct":
-        dataset.Rows = dataset.Columns = 512
-        dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PixelRepresentation = 1, "MONOCHROME2", 0
-        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
-        noise = np.random.default_rng(1).integers(0, 4096, (512, 512), dtype=np.uint16)
-        dataset.add_new("PixelData", "OW", noise.tobytes())
+    if kind in IMAGES:
+        frames, rows, columns, samples, size = IMAGES[kind]
+        dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = rows, columns, samples
+        dataset.PhotometricInterpretation, dataset.PixelRepresentation = ("RGB" if samples == 3 else "MONOCHROME2"), 0
+        dataset.BitsAllocated = dataset.BitsStored = 8 * size
+        dataset.HighBit = 8 * size - 1
+        if samples == 3:
+            dataset.PlanarConfiguration, dataset.NumberOfFrames = 0, frames
+        dataset.add_new("PixelData", "OW", np.random.default_rng(1).bytes(frames * rows * columns * samples * size))
     else:
         channel = Dataset()
         channel.WaveformOriginality, channel.NumberOfWaveformChannels, channel.NumberOfWaveformSamples = "ORIGINAL", 12, 5000
         channel.SamplingFrequency, channel.WaveformBitsAllocated, channel.WaveformSampleInterpretation = "500", 16, "SS"
+        sensitivities = [Dataset() for _ in range(12)]
+        for lead in sensitivities:
+            lead.ChannelSensitivity, lead.WaveformBitsStored = "1", 16
+        channel.ChannelDefinitionSequence = sensitivities
         noise = np.random.default_rng(2).integers(-500, 500, 60000, dtype=np.int16)
         channel.add_new("WaveformData", "OW", noise.tobytes())
         dataset.WaveformSequence = [channel]

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.benchmark
 SCENARIOS = [
     ("ct", 1, 150, True), ("ct", 4, 100, True), ("ct", 8, 60, True),
     ("ecg", 1, 150, True), ("ecg", 4, 100, True), ("ecg", 8, 60, True),
-    ("ct", 1, 40, False),
+    ("dx", 1, 12, True), ("dx", 4, 6, True), ("dx", 8, 4, True),
+    ("us", 1, 4, True), ("us", 4, 2, True),
+    ("ct", 1, 40, False), ("ct", 4, 40, False), ("ct", 8, 30, False), ("ecg", 1, 40, False),
 ]  # fmt: skip
 ROUNDS = 3
 
@@ -51,8 +53,7 @@ def measured(peer: Peer, corpus: Corpus, kind: str, associations: int, objects: 
     filed = max(time.perf_counter() - begun - 0.5, wall)
     count = associations * objects
     for folder in folders:
-        for file in folder.iterdir():
-            file.unlink()
+        corpus.empty(folder)
     return Figure(count / wall, count / filed, cpu / count * 1000)
 
 

@@ -18,6 +18,7 @@ from conformance.bad_files import shipped
 from conformance.raw_scu import VERIFICATION, RawAssociation, is_answering
 from pydicom import dcmread
 from support import dcmtk
+from support.ecg_files import EIGHT, LEADS, binary, counts, markup
 from support.server import TELEMED, Client, Server, until
 
 PASSWORD = "correct horse battery staple"
@@ -402,6 +403,25 @@ def test_ecg_written_as_dicom_reads_back_the_same_and_passes_dcmtk(telemed, reco
     assert second["leads"] == first["leads"]
     assert second["r_peaks"] == first["r_peaks"]
     assert second["measurements"]["qrs_duration_ms"] == first["measurements"]["qrs_duration_ms"]
+
+
+def test_ecg_takes_from_the_command_line_what_a_file_does_not_say(telemed, tmp_path):
+    file = tmp_path / "A1.mat"
+    file.write_bytes(binary.matlab(counts(samples=5000)))
+    says_one_sentence(telemed("ecg", file), r"A1\.mat carries no gain")
+    done = telemed("ecg", file, "--gain-uv", "1000", "--rate", "500", "--leads", ",".join(LEADS), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["leads"] == list(LEADS)
+
+
+def test_ecg_tells_what_the_machine_measured_itself(telemed, tmp_path):
+    file = tmp_path / "a.xml"
+    file.write_bytes(markup.muse(counts(samples=5000), EIGHT))
+    device = json.loads(telemed("ecg", file, "--json").stdout)["device"]
+    assert device == {
+        "measurements": {"pr_interval_ms": 156, "qrs_duration_ms": 92, "qrs_axis_deg": 34},
+        "statements": ["Sinus rhythm"],
+    }
 
 
 def test_an_output_that_cannot_be_written_is_named(telemed, recording, tmp_path):

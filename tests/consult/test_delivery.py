@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 from support.builders import a_clinic, a_county, a_nurse, a_study, a_task
 
-from consult.delivery.actions import delivered, receipt
+from consult.delivery.actions import delivered, read_back, receipt
 from consult.queue.actions import claim
 from consult.reports import views
 from consult.reports.actions import amend_report, save_draft, sign_task
 from consult.reports.model import Draft
 from consult.requests.model import Kind
 from consult.turnaround.views import turnaround
-from telemed.kernel.errors import NotFound, Refused
+from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
 from telemed.kernel.events import events_of
 
 DRAFT = Draft("所见", "印象", Kind.CONSULTATION)
@@ -116,3 +116,41 @@ def test_two_receipts_at_one_instant_make_one(database, chronicle, county, signe
     assert len(read) == 2
     assert read[0].read_by == read[1].read_by
     assert told(database, signed.task_id) == ["ReportDelivered", "ReportRead"]
+
+
+def test_a_critical_report_is_printed_at_the_clinic_only_once_it_was_read_back(database, chronicle, county, clock):
+    task_id = a_task(database, chronicle, county.nurse, a_study(database, chronicle, county.clinic))
+    with database.transaction() as db:
+        claim(db, chronicle, task_id, by=county.radiologist)
+        save_draft(db, chronicle, task_id, replace(DRAFT, critical=True), 0, by=county.radiologist)
+    report = sign_task(database, chronicle, task_id, lambda _: b"%PDF", by=county.radiologist)
+    with database.transaction() as db:
+        receipt(db, chronicle, report.id, by=county.nurse)
+    with database.reading() as db:
+        assert views.document(db, county.radiologist, report.id) == b"%PDF"
+        with pytest.raises(Conflict, match="read it back first"):
+            views.document(db, county.nurse, report.id)
+    for words, by, error in (
+        (" ", county.nurse, Invalid),
+        ("x" * 501, county.nurse, Invalid),
+        ("气胸", county.radiologist, Refused),
+    ):
+        with pytest.raises(error), database.transaction() as db:
+            read_back(db, chronicle, report.id, words=words, by=by)
+    at = clock.pass_(seconds=40)
+    with database.transaction() as db:
+        heard = read_back(db, chronicle, report.id, words="左侧张力性气胸", by=county.nurse)
+        assert read_back(db, chronicle, report.id, words="另一句", by=county.nurse) == heard
+    assert (heard.read_back.words, heard.read_back.by.name, heard.read_back.at) == ("左侧张力性气胸", "赵兰", at)
+    with database.reading() as db:
+        assert views.document(db, county.nurse, report.id) == b"%PDF"
+        assert views.report(db, county.radiologist, report.id).read_back == heard.read_back
+        (told,) = [event.data for event in events_of(db, task_id) if event.type == "CriticalReadBack"]
+    assert (told["words"], told["signed_by"]) == ("左侧张力性气胸", county.radiologist.practitioner_id)
+
+
+def test_what_is_not_critical_needs_no_read_back(database, chronicle, county, signed):
+    with pytest.raises(Conflict, match="no critical value"), database.transaction() as db:
+        read_back(db, chronicle, signed.id, words="正常", by=county.nurse)
+    with database.reading() as db:
+        assert views.document(db, county.nurse, signed.id) == b"%PDF"

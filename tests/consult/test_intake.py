@@ -69,6 +69,8 @@ def settle(database, chronicle, institution, uid):
             instance_count=study.instance_count,
             last_received_at=study.last_received_at,
             sop_class_uids=[],
+            proof="quiet",
+            missing=[],
         )
         return chronicle.events.append(db, STUDY_SETTLED, uid, data)
 
@@ -192,6 +194,28 @@ def test_images_that_come_after_the_signature_are_told_to_both_sides(database, c
     assert tasks(database, county.radiologist) == ()
 
 
+def test_whoever_reads_is_told_how_many_images_came_after_reading_began(database, chronicle, intake):
+    county = a_county(database, chronicle)
+    uid = a_study(database, chronicle, county.clinic)
+    arrive(database, chronicle, intake, county.clinic, uid)
+    (task,) = tasks(database, county.radiologist)
+    with database.transaction() as db:
+        queue.claim(db, chronicle, task.id, by=county.radiologist)
+    for minutes, count in ((1, 1), (2, 2)):
+        late = chronicle.clock.pass_(minutes=minutes)
+        with database.transaction() as db:
+            template = db.execute(select(instance_table).limit(1)).mappings().one()
+            again = {"id": f"late{count}", "sop_instance_uid": f"9.{count}", "digest": "d", "received_at": late}
+            db.execute(instance_table.insert(), [dict(template) | again])
+        more(database, chronicle, uid)
+        arrive(database, chronicle, intake, county.clinic, uid)
+        (task,) = tasks(database, county.radiologist)
+        [why] = task.why
+        plural = "s" if count > 1 else ""
+        assert why.text.en == f"{count} image{plural} arrived after reading began"
+        assert why.text.zh == f"阅片开始后又收到 {count} 幅影像"
+
+
 def test_a_study_asked_about_while_it_arrives_counts_from_its_last_instance(database, chronicle, intake):
     county = a_county(database, chronicle)
     uid = a_study(database, chronicle, county.clinic, settled=False)
@@ -263,7 +287,7 @@ def test_an_ecg_whose_file_is_missing_gets_its_task_all_the_same(database, chron
 
 def an_ecg_without_waveform(archive, institution):
     data = dcmread(get_testdata_file("waveform_ecg.dcm", download=False))
-    del data.WaveformSequence
+    data.WaveformSequence[0].WaveformData = bytes(2)  # its sensitivity is told, its samples are not there
     buffer = BytesIO()
     data.save_as(buffer)
     return archive.store(buffer.getvalue(), institution=institution, transfer_syntax_uid=None, source="TEST").study_instance_uid

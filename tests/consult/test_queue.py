@@ -479,8 +479,7 @@ def test_the_watch_runs_until_it_is_stopped(database, chronicle):
     county = a_county(database, chronicle)
     task_id = a_task(database, chronicle, county.nurse)
     chronicle.clock.pass_(hours=1)
-    watch = QueueWatch(database, chronicle)
-    watch.LOOK_EVERY_S = 0.01
+    watch = QueueWatch(database, chronicle, look_every_s=0.01)
     watch.start()
     while shown(database, county.nurse, task_id).breached_at is None:
         chronicle.events.wait(chronicle.events.latest(), 1)

@@ -167,7 +167,7 @@ def test_signing_binds_report_document_task_clock_event_and_audit(desk, clock):
         assert event.type == "ReportSigned"
         assert event.data["report_id"] == signed.id
         assert event.data["institution"] == desk.county.clinic
-        assert views.document(db, desk.county.nurse, signed.id) == signed.id.encode()
+        assert views.document(db, desk.county.radiologist, signed.id) == signed.id.encode()
         assert signed.document_sha256 == hashlib.sha256(signed.id.encode()).hexdigest()
         assert list(broken_seals(db)) == []
 

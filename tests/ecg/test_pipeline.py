@@ -66,7 +66,7 @@ def test_the_json_is_that_of_the_contract():
     shown = analyse(NORMAL).as_json()
     assert list(shown) == [
         "format", "sampling_frequency_hz", "duration_s", "leads", "r_peaks", "delineation", "measurements", "rhythm",
-        "statements", "quality", "warnings",
+        "statements", "quality", "warnings", "device",
     ]  # fmt: skip
     assert (shown["sampling_frequency_hz"], shown["duration_s"]) == (500, 10.0)
     waves = ["p_on", "p_peak", "p_off", "qrs_on", "qrs_off", "t_on", "t_peak", "t_off"]

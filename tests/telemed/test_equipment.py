@@ -45,6 +45,20 @@ def test_a_peer_is_added_listed_and_removed(telemed):
     assert telemed("peer", "add", "ORTHANC", "nowhere")[0] == 2
 
 
+def test_forwarding_is_set_up_listed_retried_cancelled_and_taken_back(telemed):
+    telemed("peer", "add", "PACS", "10.0.0.8:104")
+    assert telemed("forward", "add", "PACS", "--institution", "莲花乡卫生院", "--modality", "ct") == (0, "")
+    assert telemed("forward", "list") == (0, "PACS\t莲花乡卫生院\tCT\nPACS\t0 sent, 0 waiting, 0 given up\n")
+    assert telemed("forward", "retry", "PACS") == (0, "0 objects are tried again\n")
+    assert telemed("forward", "cancel", "PACS") == (0, "0 objects will not be sent\n")
+    status, said = telemed("peer", "remove", "PACS")
+    assert (status, "remove its rules" in said) == (2, True)
+    assert telemed("forward", "remove", "PACS")[0] == 2
+    assert telemed("forward", "remove", "PACS", "--institution", "莲花乡卫生院", "--modality", "CT") == (0, "")
+    assert telemed("peer", "remove", "PACS") == (0, "")
+    assert telemed("forward", "add", "PACS")[0] == 2
+
+
 def test_a_worklist_is_imported_and_may_be_imported_again(telemed, worklist):
     assert telemed("worklist", "import", str(worklist)) == (0, "1 examinations were taken in, 0 were already known\n")
     assert telemed("worklist", "import", str(worklist)) == (0, "0 examinations were taken in, 1 were already known\n")

@@ -13,6 +13,7 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 from sqlalchemy import func, select
+from support.ecg_files import LEADS, SAMPLES, binary, counts, markup, scp
 
 from dicom_node.archive.tables import instance_table
 from ecg.formats import dicom as dicom_format
@@ -112,6 +113,27 @@ def test_a_declared_gain_is_enough_for_a_file_without_one(site, recording):
     assert taken.status == 201, taken.body
 
 
+def test_every_format_is_taken_and_kept_with_what_its_machine_measured(site):
+    browser = site.browser("clinic")
+    for sample in SAMPLES:
+        answer = browser.post(UPLOAD, data=sample.write(counts(samples=5000)), headers={"X-Filename": sample.name})
+        assert answer.status == 201, (sample.name, answer.body)
+        found = answer.json()
+        assert found["analysis"]["format"] == sample.format
+        kept_one = browser.get(f"{UPLOAD}/{found['sop_instance_uid']}/analysis").json()
+        assert kept_one["device"] == found["analysis"]["device"]
+        if sample.format == "muse":
+            assert kept_one["device"]["measurements"]["pr_interval_ms"] == 156
+            assert kept_one["device"]["statements"] == ["Sinus rhythm"]
+
+
+def test_a_matlab_record_is_taken_when_gain_rate_and_leads_are_declared(site):
+    query = f"{UPLOAD}?gain_uv=1000&sampling_frequency_hz=500&leads={','.join(LEADS)}"
+    answer = site.browser("clinic").post(query, data=binary.matlab(counts(samples=5000)), headers={"X-Filename": "A1.mat"})
+    assert answer.status == 201, answer.body
+    assert answer.json()["analysis"]["leads"] == list(LEADS)
+
+
 def bad_files(recording) -> dict[str, bytes]:
     good = as_dicom(recording)
     ct = Path(str(get_testdata_file("CT_small.dcm"))).read_bytes()
@@ -122,6 +144,9 @@ def bad_files(recording) -> dict[str, bytes]:
         "no-gain.hea": as_wfdb(recording, gain="0")[0],
         "no-gain.csv": as_csv(recording, head=""),
         "a-ct.dcm": ct,
+        "cut.scp": scp.written(counts(), LEADS)[:5000],
+        "bomb.xml": markup.muse(counts(), LEADS, doctype='<!DOCTYPE RestingECG [<!ENTITY a "b">]>'),
+        "no-gain.mwf": binary.mfer(counts(), LEADS, gain=False),
         "noise.bin": bytes(range(256)) * 40,
         "preamble.dcm": b"\0" * 128 + b"DICM" + b"\xff" * 64,
     }

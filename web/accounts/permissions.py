@@ -26,6 +26,7 @@ class Permission(StrEnum):
     READ_INSTITUTIONS = "read-institutions"
     READ_FIGURES = "read-figures"
     MEET = "meet"
+    MANAGE_NODE = "manage-node"
 
 
 _EVERYONE = frozenset(Role)
@@ -47,6 +48,7 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.READ_INSTITUTIONS: _EVERYONE,
     Permission.READ_FIGURES: frozenset({Role.REGULATOR, Role.COORDINATOR, Role.ADMIN}),
     Permission.MEET: _CLINICAL,
+    Permission.MANAGE_NODE: frozenset({Role.ADMIN}),
 }
 
 

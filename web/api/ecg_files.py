@@ -33,6 +33,7 @@ class Particulars:
     birth_date: date | None = None
     gain_uv: float | None = None
     sampling_frequency_hz: float | None = None
+    leads: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def analysed(files: Mapping[str, bytes], given: Particulars, identifiers: Identi
     Invalid
         code ``recording``: unreadable, no ECG, or without a gain; the sentence says which.
     """
-    declared = Declared(gain_uv_per_unit=given.gain_uv, sampling_frequency_hz=given.sampling_frequency_hz)
+    leads = tuple(given.leads.split(",")) if given.leads else None
+    declared = Declared(given.gain_uv, given.sampling_frequency_hz, leads)
     try:
         recording = read(files, declared=declared)
         patient = _patient(recording, given)
@@ -102,7 +104,7 @@ def waveform_json(path: Path, start_s: float, seconds: float | None) -> bytes:
 def _analysis(recording: Recording) -> dict[str, Any]:
     from ecg.pipeline import analyse  # noqa: PLC0415 - only a worker pays for loading the engine
 
-    return analyse(recording).as_json()
+    return analyse(recording).beside(recording).as_json()
 
 
 def _of_kept(path: Path, work: Callable[[Recording], dict[str, Any]]) -> dict[str, Any]:

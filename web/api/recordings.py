@@ -29,7 +29,7 @@ from web.api.operations import Call, Given, Operation, Ready
 
 #: A day of 12 leads does not fit, half an hour at 1 kHz does.
 MOST_BYTES = 64 * 1024 * 1024
-MOST_FILES = 16
+MOST_FILES = 128
 MOST_FIELD_BYTES = 1000
 CHUNK = 64 * 1024
 
@@ -90,6 +90,13 @@ class Quality(TypedDict):
     reasons: list[str]
 
 
+class Device(TypedDict):
+    """What the machine measured (by name, with its unit) and said itself, as the file keeps it."""
+
+    measurements: dict[str, float]
+    statements: list[str]
+
+
 class Analysis(TypedDict):
     """Everything found in one recording; samples count from 0 in the recording's own rate."""
 
@@ -104,6 +111,7 @@ class Analysis(TypedDict):
     statements: list[Statement]
     quality: dict[str, Quality]
     warnings: list[str]
+    device: Device
 
 
 class Waveform(TypedDict):
@@ -134,6 +142,7 @@ class Stated(Given):
     birth_date: date | None = None
     gain_uv: float | None = Field(default=None, gt=0, le=1e6, description="microvolts of one stored unit")
     sampling_frequency_hz: float | None = Field(default=None, ge=50, le=20_000)
+    leads: str | None = Field(default=None, max_length=400, description="the leads in their order, with commas between them")
 
     @field_validator("*", mode="before")
     @classmethod

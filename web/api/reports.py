@@ -60,6 +60,12 @@ class Amendment(DraftText):
     password: str = Field(max_length=1000)
 
 
+class Repeated(Given):
+    """The critical value in the words of whoever was told."""
+
+    words: str = Field(max_length=delivery.LONGEST_READ_BACK)
+
+
 class ReportsQuery(PageQuery):
     """Of one study every version, or else the newest signed for one's own institution."""
 
@@ -128,6 +134,11 @@ async def acknowledge_report(call: Call[None, None]) -> Report:
     return await call.act(delivery.receipt, call.part("report_id"), by=call.viewer)
 
 
+async def read_back_report(call: Call[None, Repeated]) -> Report:
+    """Repeat the critical value, so that both sides know it was understood; only then is the document given to the clinic."""
+    return await call.act(delivery.read_back, call.part("report_id"), words=call.body.words, by=call.viewer)
+
+
 def _maker(call: Call[None, Any]) -> actions.DocumentMaker:
     documents, viewer = call.request.app[keys.DOCUMENTS], call.viewer
     return lambda report: documents.make(report, viewer)
@@ -170,5 +181,6 @@ OPERATIONS = (
     Operation("GET", "/reports/{report_id}.pdf", get_report_document, Permission.READ_REPORTS, produces="application/pdf"),
     Operation("GET", "/reports/{report_id}", get_report, Permission.READ_REPORTS),
     Operation("POST", "/reports/{report_id}/amend", amend_report, Permission.WRITE_REPORTS),
+    Operation("POST", "/reports/{report_id}/read-back", read_back_report, Permission.ACKNOWLEDGE_REPORTS),
     Operation("POST", "/reports/{report_id}/receipt", acknowledge_report, Permission.ACKNOWLEDGE_REPORTS),
 )

@@ -17,6 +17,7 @@ from consult.reports.views import Brief, newest_of_studies
 from consult.requests.model import Patient
 from consult.requests.views import patient_of
 from dicom_node.archive import index
+from dicom_node.archive.completeness import Missing
 from dicom_node.archive.tables import patient_table, series_table, study_table
 from telemed.kernel.audit import AuditRecord, Chronicle, audit_table
 from telemed.kernel.errors import Invalid
@@ -38,7 +39,11 @@ class StudiesQuery(PageQuery):
 
 @dataclass(frozen=True)
 class Study:
-    """One study in a list; *started_at* is its own date and time, *settled_at* null while more may come."""
+    """One study in a list; *started_at* is its own date and time, *settled_at* null while more may come.
+
+    *proof* is how the last settling knew: mpps, commitment, count, or quiet when nothing proved it. *missing* seems not to
+    have come: numbers of a series, or only how many.
+    """
 
     study_instance_uid: str
     institution: Institution
@@ -52,6 +57,8 @@ class Study:
     first_received_at: datetime
     last_received_at: datetime
     settled_at: datetime | None
+    proof: str | None
+    missing: tuple[Missing, ...]
     task: Task | None
     report: Brief | None
 
@@ -170,6 +177,8 @@ def _shown(db: Connection, viewer: Viewer, studies: Sequence[index.Study]) -> li
             first_received_at=study.first_received_at,
             last_received_at=study.last_received_at,
             settled_at=study.settled_at,
+            proof=study.proof,
+            missing=study.missing,
             task=tasks.get(key),
             report=reports.get(key),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from web.api import figures, people, recordings, reports, requests, rounds, session, studies, tasks
+from web.api import conflicts, figures, forwarding, people, recordings, reports, requests, rounds, session, studies, tasks
 
 OPERATIONS = (
     *session.OPERATIONS,
@@ -14,4 +14,6 @@ OPERATIONS = (
     *recordings.OPERATIONS,
     *rounds.OPERATIONS,
     *figures.OPERATIONS,
+    *forwarding.OPERATIONS,
+    *conflicts.OPERATIONS,
 )

@@ -20,12 +20,16 @@ from consult.reports.document.fonts import typesetting
 from consult.reports.document.ledger import ledger_table, target
 from consult.reports.document.style import ACCENT, MARGIN, PARAGRAPHS
 from consult.reports.document.wording import TITLES, plain
-from consult.reports.model import Report
+from consult.reports.model import ReadBack, Report
 
 
 def with_slip(signed: bytes, report: Report, ledger: Ledger, fonts: Path) -> bytes:
     """Return *signed*, byte for byte, and behind it the page that says when the report was delivered and read."""
     return append_pages(signed, _slip(signed, report, ledger, fonts))
+
+
+def _repeated(said: ReadBack) -> str:
+    return f"危急值复述 Critical value read back: {plain(said.words)}　{plain(said.by.name)}"
 
 
 def _slip(signed: bytes, report: Report, ledger: Ledger, fonts: Path) -> bytes:
@@ -44,6 +48,7 @@ def _slip(signed: bytes, report: Report, ledger: Ledger, fonts: Path) -> bytes:
         HRFlowable(width="100%", thickness=1.2, color=ACCENT, spaceAfter=3 * mm),
         Paragraph(f"{zh} {en}　报告号 Report: {report.id}　版本 Version: {report.version}", PARAGRAPHS["small"]),
         Paragraph(f"收件机构 Delivered to: {plain(report.institution.name)}{patient}{reader}", PARAGRAPHS["small"]),
+        *([Paragraph(_repeated(report.read_back), PARAGRAPHS["small"])] if report.read_back else []),
         Spacer(0, 3 * mm),
         ledger_table(ledger, until=6, width=A4[0] - 2 * MARGIN),
         Spacer(0, 2 * mm),

@@ -1,145 +1,170 @@
-"""From the journal into the archive, on a disk that fails when it is asked whether all is safe."""
-
-from __future__ import annotations
-
 import hashlib
-import json
 import threading
+import time
+from contextlib import suppress
 
 import pytest
-from conformance.bad_files import identified
-from support.server import until
+from sqlalchemy import func, select
 
+from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
-from dicom_node.archive.blobs import Blobs, SystemDisk
-from dicom_node.archive.filing import ASIDE, Filing
-from dicom_node.archive.header import read_header
-from dicom_node.archive.journal import BLOCK, LARGEST_META, JournalReader, JournalWriter, meta_of, new_buffer
+from dicom_node.archive.blobs import Blobs
+from dicom_node.archive.disk import BLOCK
+from dicom_node.archive.filing import Filing
+from dicom_node.archive.journal import LARGEST_META, JournalReader, JournalWriter, new_buffer
 from dicom_node.archive.part10 import preface
+from dicom_node.archive.tables import instance_table
 from dicom_node.archive.verification import differences
-from telemed.kernel.errors import Unavailable
+from dicom_node.upper_layer.messages import C_STORE_RQ, Command
+from dicom_node.upper_layer.parcel import Parcel
+from telemed.kernel.clock import SystemClock
 
-EXPLICIT = "1.2.840.10008.1.2.1"
+EXPLICIT, CT_IMAGE = "1.2.840.10008.1.2.1", "1.2.840.10008.5.1.4.1.1.2"
 
 
-class ForgetfulDisk(SystemDisk):
-    """Fails to sync once it was told to, and loses what it had not yet written, as Linux does: told of once, then clean."""
+def element(group, number, vr, value):
+    value += (b"\0" if vr == b"UI" else b" ") * (len(value) % 2)
+    return group.to_bytes(2, "little") + number.to_bytes(2, "little") + vr + len(value).to_bytes(2, "little") + value
 
-    def __init__(self):
-        self.fails, self.folder = 0, None
 
-    def sync_all(self, descriptor):
-        if not self.fails:
-            return super().sync_all(descriptor)
-        self.fails -= 1
-        for file in self.folder.glob("??/??/*.dcm"):
-            file.write_bytes(bytes(file.stat().st_size))
-        raise OSError(5, "Input/output error")
+def an_object(uid, pixels=b"\1\2"):
+    return (
+        element(8, 0x16, b"UI", CT_IMAGE.encode())
+        + element(8, 0x18, b"UI", uid.encode())
+        + element(0x20, 0x0D, b"UI", b"1.2.3")
+        + element(0x20, 0x0E, b"UI", b"1.2.3.4")
+        + b"\xe0\x7f\x10\x00OW\0\0"
+        + len(pixels).to_bytes(4, "little")
+        + pixels
+    )
 
 
 class Journal:
-    """A receiving process's journal and the main one's, without the processes between them."""
+    """Both sides of an ingest journal, and the filing of what is put into it, in one process."""
 
-    def __init__(self, archive, clock):
-        self._clock = clock
-        self.folder = archive.blobs.folder / "journal"
-        self.reader = JournalReader(self.folder)
+    def __init__(self, archive, folder):
+        self.archive = archive
+        self.reader = JournalReader(folder)
         self.filing = Filing(archive, self.reader, stalled=lambda _stalled: None)
-        self._writers = {}
-        self.freed = []
+        self.writer = JournalWriter(
+            folder, "r", announce=self.filing.announce, announce_closed=lambda _segment: None, segment_bytes=8 << 20
+        )
+        self.parcel = Parcel(folder, self.writer, SystemClock())
 
-    def write(self, name, uid):
-        """Make an object durable in the journal of the receiver *name*."""
-        if name not in self._writers:
-            self._writers[name] = JournalWriter(
-                self.folder, name, announce=self.filing.announce, announce_closed=self._closed, segment_bytes=1 << 20, segments=2
-            )
-        data = memoryview(identified(uid))
-        header = read_header(data, EXPLICIT)
-        content = preface(header.sop_class_uid, header.sop_instance_uid, EXPLICIT) + bytes(data)
-        buffer = new_buffer(BLOCK + len(content) + LARGEST_META + BLOCK)
-        buffer[BLOCK : BLOCK + len(content)] = content
-        meta = meta_of(header, institution="lianhua", syntax=EXPLICIT, source="CT1", at=self._clock.now())
-        self._writers[name].write(buffer, len(content), hashlib.sha256(content).digest(), meta)
+    def put(self, uid, pixels=b"\1\2", *, announced_uid=None):
+        data, said = memoryview(an_object(uid, pixels)), (announced_uid or uid).encode()
+        self.parcel.begin(Command(C_STORE_RQ, b"\1\0", CT_IMAGE.encode(), said), EXPLICIT)
+        while data:
+            room = self.parcel.room(len(data))
+            room[:] = data[: len(room)]
+            data = data[len(room) :]
+            self.parcel.advance(len(room))
+        self.parcel.keep(EXPLICIT, institution="lianhua", source="CT1")
 
-    def _closed(self, segment):
-        self.filing.announce_closed(segment, lambda: self.freed.append(segment))
-
-    def close(self, name):
-        self._writers.pop(name).close()
-
-
-@pytest.fixture
-def disk():
-    return ForgetfulDisk()
+    def close(self):
+        with suppress(BufferError):
+            self.parcel.close()
+        self.writer.close()
+        self.filing.stop()
+        self.reader.close()
 
 
 @pytest.fixture
-def blobs(tmp_path, disk):
-    disk.folder = tmp_path / "blobs"
-    return Blobs(disk.folder, disk)
-
-
-@pytest.fixture
-def archive(database, chronicle, blobs):
-    return Archive(database, chronicle, blobs)
-
-
-@pytest.fixture
-def journal(archive, clock):
-    journal = Journal(archive, clock)
+def journal(database, chronicle, tmp_path):
+    journal = Journal(Archive(database, chronicle, Blobs(tmp_path / "blobs")), tmp_path / "blobs" / "journal")
     yield journal
-    journal.filing.stop(5)
-    journal.reader.close()
+    journal.close()
 
 
-def fenced(filing):
-    passed = threading.Event()
-    filing.fence(passed.set)
-    assert passed.wait(10)
+def kept_of(archive, uid):
+    return archive.read("lianhua", uid)
 
 
-@pytest.mark.parametrize("failures", [1, 2])
-def test_after_a_sync_that_failed_nothing_is_believed_that_was_placed_before(journal, disk, blobs, database, failures):
+@pytest.mark.parametrize("size", [2, BLOCK, 3 * BLOCK + 2, 300_000, 5_000_000, 9 << 20])
+@pytest.mark.parametrize("announced", ["1.2.3.4.5", "1.2.3.4.5.678"])
+def test_an_object_of_any_size_is_filed_byte_for_byte(journal, size, announced):
+    pixels = hashlib.shake_128(b"pixels").digest(size)
+    journal.put("1.2.3.4.5", pixels, announced_uid=announced)
     journal.filing.start()
-    journal.write("receiver-0", "1.2.1")
-    journal.write("receiver-1", "1.2.2")  # its segment stays in use: nobody asks for it to be freed
-    fenced(journal.filing)
-    disk.fails = failures
-    journal.close("receiver-0")
-    until(lambda: journal.freed == ["receiver-0.0.segment"], 10)
-    assert [blobs.is_whole(digest) for digest in blobs.digests()] == [True, True]
-    assert list(differences(database, blobs)) == []
+    journal.archive.arrivals.wait(20)
+    file = journal.archive.file("lianhua", "1.2.3.4.5")
+    assert file.read_bytes() == preface(CT_IMAGE, "1.2.3.4.5", EXPLICIT) + an_object("1.2.3.4.5", pixels)
+    assert file.stem == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert [path.suffix for path in journal.reader.folder.iterdir()] == [".segment"]
 
 
-def test_a_start_after_a_failed_one_does_not_believe_the_files_of_it(journal, disk, blobs, archive, database):
-    journal.write("receiver-0", "1.2.1")
-    disk.fails = 1
-    with pytest.raises(Unavailable):
-        journal.filing.replay()
-    again = Filing(archive, journal.reader, stalled=lambda _stalled: None)
-    assert again.replay() == 1
-    assert [blobs.is_whole(digest) for digest in blobs.digests()] == [True]
-    assert list(differences(database, blobs)) == []
+def test_what_is_asked_for_is_found_within_moments_although_more_keeps_coming(journal):
+    journal.filing.start()
+    journal.put("1.2.3.4.0")
+    ended = threading.Event()
+
+    def send():
+        for number in range(1, 1000):
+            if ended.wait(0.005):
+                return
+            journal.put(f"1.2.3.4.{number}")
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    try:
+        began = time.monotonic()
+        journal.archive.arrivals.wait(20)
+        assert kept_of(journal.archive, "1.2.3.4.0")
+        assert time.monotonic() - began < 10
+    finally:
+        ended.set()
+        sending.join()
 
 
-def test_what_is_only_in_the_journal_is_no_difference_and_what_is_nowhere_is_one(journal, blobs, database):
-    journal.write("receiver-0", "1.2.1")
-    assert list(differences(database, blobs)) == []
-    assert journal.filing.replay() == 1
-    [digest] = blobs.digests()
-    journal.write("receiver-1", "1.2.1")
-    blobs.path(digest).unlink()
-    assert list(differences(database, blobs)) == []
-    journal.reader.free("receiver-1.0.segment")
-    [missing] = differences(database, blobs)
-    assert "1.2.1 is missing" in missing
+def test_a_burst_is_filed_in_few_transactions(journal, database):
+    for number in range(300):
+        journal.put(f"1.2.3.4.{number}")
+    batches = []
+    enter = journal.archive.enter
+    journal.archive.enter = lambda objects: batches.append(len(objects)) or enter(objects)
+    journal.filing.start()
+    journal.archive.arrivals.wait(30)
+    assert sum(batches) == 300
+    assert len(batches) <= 2
+    with database.reading() as db:
+        assert db.execute(select(func.count()).select_from(instance_table)).scalar_one() == 300
+        assert index.instance(db, "lianhua", "1.2.3.4.299").digest
+    assert list(differences(database, journal.archive.blobs)) == []
 
 
-def test_an_acknowledged_object_that_the_index_refuses_is_set_aside_and_named(journal, blobs, database, monkeypatch):
-    journal.write("receiver-0", "1.2.1")
-    monkeypatch.setattr(Archive, "enter", lambda _archive, _objects: json.loads("no"))
-    assert journal.filing.replay() == 1
-    [aside] = (journal.folder / ASIDE).iterdir()
-    found = list(differences(database, blobs))
-    assert any(aside.name in sentence and "acknowledged" in sentence for sentence in found)
+def test_a_record_that_changed_on_the_disk_is_set_aside_and_keeps_nobody_waiting(journal, caplog):
+    journal.put("1.2.3.4.1", bytes(20_000))
+    journal.put("1.2.3.4.2", bytes(20_000))
+    [segment] = journal.reader.segments()
+    with (journal.reader.folder / segment).open("r+b") as file:
+        file.seek(2 * BLOCK + 10_000)
+        file.write(b"altered")
+    journal.filing.start()
+    journal.archive.arrivals.wait(20)
+    assert kept_of(journal.archive, "1.2.3.4.2")
+    [aside] = (journal.reader.folder / "aside").iterdir()
+    assert b"altered" in aside.read_bytes()
+    assert f"set aside as {aside.name}" in caplog.text
+
+
+def test_a_torn_record_is_no_record(journal):
+    buffer, content = new_buffer(BLOCK + (1 << 20) + LARGEST_META + BLOCK), bytes(range(256)) * 256
+    buffer[BLOCK : BLOCK + len(content)] = content
+    journal.writer.write(buffer, len(content), b"{}")
+    [segment] = journal.reader.segments()
+    [(place, record)] = journal.reader.records(segment)
+    assert bytes(record.content) == content
+    with (journal.reader.folder / segment).open("r+b") as file:
+        file.seek(place.offset + 5 * BLOCK)
+        file.write(bytes(BLOCK))
+    assert list(journal.reader.records(segment)) == []
+    buffer.close()
+
+
+def test_nobody_waits_for_filing_while_the_database_is_away(journal):
+    journal.put("1.2.3.4.1")
+    journal.archive.arrivals.stall(stalled=True)
+    began = time.monotonic()
+    journal.archive.arrivals.wait(20)
+    assert time.monotonic() - began < 10
+    assert journal.archive.arrivals.pending == 1

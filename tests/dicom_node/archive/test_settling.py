@@ -3,11 +3,14 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from sqlalchemy import select
 
 from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.settling import Settling
+from dicom_node.archive.tables import rhythm_table
+from telemed.kernel.audit import audit_table
 from telemed.kernel.events import events_of
 
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -49,6 +52,65 @@ def test_a_study_settles_once_it_is_quiet_and_again_after_a_late_image(archive, 
     assert second.data["last_received_at"] == "2026-03-02T01:30:04.000Z"
 
 
+def numbered(number):
+    """Return the CT under another UID, with an instance number of its own."""
+    image = pydicom.dcmread(FILES / "CT_small.dcm")
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"1.9.{number}"
+    image.InstanceNumber = number
+    del image.ImagePositionPatient
+    buffer = pydicom.filebase.DicomBytesIO()
+    image.save_as(buffer)
+    return buffer.getvalue()
+
+
+def test_a_gap_holds_a_study_a_little_and_is_named_when_it_settles(archive, database, chronicle, clock):
+    watch = Settling(database, chronicle)
+    for number in (1, 2, 3, 4, 5, 8):
+        store(archive, numbered(number))
+    clock.pass_(seconds=4)
+    assert watch.settle() == 0
+    clock.pass_(seconds=12)
+    assert watch.settle() == 1
+    [settled] = settled_events(database)
+    assert (settled.data["proof"], settled.data["missing"]) == ("quiet", [{"series_number": 1, "numbers": "6-7", "count": 2}])
+    for number in (6, 7):
+        store(archive, numbered(number))
+    clock.pass_(seconds=3)
+    assert watch.settle() == 1
+    with database.reading() as db:
+        study = index.study(db, "lianhua", STUDY)
+    assert (study.proof, study.missing) == ("quiet", ())
+
+
+def test_an_image_after_the_settling_says_once_that_it_opens_the_study_again(archive, database, chronicle, clock):
+    store(archive, numbered(1))
+    clock.pass_(seconds=4)
+    Settling(database, chronicle).settle()
+    store(archive, numbered(1))
+    store(archive, numbered(2))
+    store(archive, numbered(3))
+    with database.reading() as db:
+        told = [event for event in events_of(db, STUDY) if event.type == "StudyReopened"]
+        recorded = db.execute(select(audit_table.c.actor).where(audit_table.c.action == "StudyReopened")).scalars().all()
+    assert [(event.data["source"], event.data["instance_count"]) for event in told] == [("CT1", 2)]
+    assert recorded == ["CT1"]
+
+
+def test_a_device_that_pauses_is_waited_for_as_long_as_it_pauses(archive, database, chronicle, clock):
+    with database.transaction() as db:
+        db.execute(rhythm_table.insert().values(institution="lianhua", source="CT1", pauses=[8.0] * 5))
+    watch = Settling(database, chronicle, quiet_s=3)
+    store(archive)
+    clock.pass_(seconds=4)
+    assert watch.settle() == 0
+    clock.pass_(seconds=7)
+    store(archive, numbered(2))
+    clock.pass_(seconds=12)
+    assert watch.settle() == 1
+    with database.reading() as db:
+        assert db.scalar(select(rhythm_table.c.pauses)) == [8.0] * 5 + [11.0]
+
+
 def test_a_resent_image_does_not_open_a_settled_study_again(archive, database, chronicle, clock):
     watch = Settling(database, chronicle)
     store(archive)
@@ -61,6 +123,8 @@ def test_a_resent_image_does_not_open_a_settled_study_again(archive, database, c
 
 def test_a_clock_that_was_set_back_does_not_keep_a_study_open(archive, database, chronicle, clock):
     store(archive)
+    clock.pass_(seconds=1)
+    assert Settling(database, chronicle).settle() == 0
     clock.pass_(hours=-1)
     assert Settling(database, chronicle).settle() == 1
 

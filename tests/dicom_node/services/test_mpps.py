@@ -5,6 +5,7 @@ from pynetdicom import AE
 from pynetdicom.presentation import build_context
 from sqlalchemy import select
 
+from dicom_node.archive.settling import Settling
 from dicom_node.services.mpps import PERFORMED_PROCEDURE_STEP, expected_instances
 from dicom_node.tables import step_table
 from telemed.kernel.events import events_of
@@ -90,3 +91,40 @@ def test_a_step_of_another_clinic_is_not_there(modality, node):
     other = AE("US1").associate(*node.address, contexts=[build_context(PERFORMED_PROCEDURE_STEP)], ae_title="TELEMED")
     assert change(other, a_step("COMPLETED")) == 0x0112
     other.release()
+
+
+@pytest.fixture
+def watch(database, chronicle):
+    return Settling(database, chronicle, announced=expected_instances)
+
+
+def settled(database):
+    with database.reading() as db:
+        return [(event.data["proof"], event.data["missing"]) for event in events_of(db, "1") if event.type == "StudySettled"]
+
+
+def test_a_study_is_complete_as_soon_as_all_is_there_that_the_step_named(modality, put, watch, database):
+    put("1.1", study="1")
+    put("1.2", study="1")
+    begin(modality)
+    assert watch.settle() == 0
+    change(modality, a_step("COMPLETED", PerformedSeriesSequence=made("1.1", "1.2")))
+    assert watch.settle() == 1
+    assert settled(database) == [("mpps", [])]
+
+
+def test_what_a_step_named_and_did_not_come_is_waited_for_and_then_told(modality, put, watch, database, clock):
+    put("1.1", study="1")
+    clock.pass_(seconds=4)
+    assert watch.settle() == 1
+    begin(modality)
+    change(modality, a_step("COMPLETED", PerformedSeriesSequence=made("1.1", "1.2", "1.3")))
+    assert watch.settle() == 0
+    clock.pass_(seconds=15)
+    assert watch.settle() == 1
+    put("1.2", study="1")
+    put("1.3", study="1")
+    clock.pass_(seconds=1)
+    assert watch.settle() == 1
+    missing = {"series_number": None, "numbers": "", "count": 2}
+    assert settled(database) == [("quiet", []), ("quiet", [missing]), ("mpps", [])]

@@ -1,4 +1,5 @@
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,8 @@ from pynetdicom import AE, evt
 from pynetdicom.presentation import build_context
 from sqlalchemy import select
 
+from dicom_node.archive import index
+from dicom_node.archive.settling import Settling
 from dicom_node.services.storage_commitment import MOST_TRIES, PUSH_MODEL, PUSH_MODEL_INSTANCE, Reporting
 from dicom_node.tables import commitment_table
 from telemed.kernel.events import events_of
@@ -41,6 +44,7 @@ class Modality:
         status, _ = association.send_n_action(information, 1, PUSH_MODEL, PUSH_MODEL_INSTANCE)
         if stays:
             self.news.wait(5)
+            time.sleep(0.2)  # our answer to the report is still on its way
         association.release()
         return status.Status
 
@@ -138,3 +142,14 @@ def test_a_modality_that_is_away_is_tried_again_with_growing_pauses_and_not_for_
 def test_a_request_that_names_nothing_is_refused(node, modality, database):
     assert modality.ask(node, stays=False) == 0x0115
     assert waiting(database) == []
+
+
+def test_a_study_of_which_everything_was_committed_to_is_complete(put, node, modality, chronicle, database):
+    for study in ("1", "2"):
+        for number in (1, 2):
+            put(f"{study}.{number}", study=study, series=f"{study}.9")
+    modality.ask(node, (CT_IMAGE, "1.1"), (CT_IMAGE, "1.2"), (CT_IMAGE, "2.1"))
+    chronicle.clock.pass_(seconds=3)
+    assert Settling(database, chronicle).settle() == 2
+    with database.reading() as db:
+        assert [index.study(db, "lianhua", study).proof for study in ("1", "2")] == ["commitment", "quiet"]

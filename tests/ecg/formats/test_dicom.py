@@ -1,4 +1,5 @@
 import io
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -6,11 +7,14 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
+from support import dcmtk
 
 from ecg import EcgError
 from ecg.formats import Declared, read
-from ecg.formats.dicom import AMBULATORY, GENERAL, TWELVE_LEAD, write
-from ecg.recording import PatientTags, Recording
+from ecg.formats.dicom import AMBULATORY, GENERAL, GENERAL_32_BIT, TWELVE_LEAD, write
+from ecg.recording import Filters, PatientTags, Recording
 from sample_data.ecg_synthesis import synthesise
 
 PATIENT = PatientTags("P-1", "王^芳", "F", date(1960, 1, 31))
@@ -119,3 +123,135 @@ def test_an_image_is_said_to_hold_no_waveform():
         image = file.read()
     with pytest.raises(EcgError, match="holds no waveform"):
         read({"ct.dcm": image})
+
+
+def group_of(
+    rows: np.ndarray, leads: tuple[str, ...], cell: str = "<i2", interpretation: str = "SS", **attributes: object
+) -> Dataset:
+    """Return one multiplex group of stored numbers (leads, samples), 5 microvolts a step."""
+    source = pydicom.dcmread(io.BytesIO(written(synthesise("normal", seed=1)))).WaveformSequence[0]
+    group = Dataset()
+    group.WaveformOriginality, group.SamplingFrequency = "ORIGINAL", 500
+    group.NumberOfWaveformChannels, group.NumberOfWaveformSamples = rows.shape
+    group.ChannelDefinitionSequence = []
+    for lead in leads:
+        channel = deepcopy(source.ChannelDefinitionSequence[0])
+        channel.ChannelLabel, channel.ChannelSensitivity, channel.WaveformBitsStored = lead, 5, np.dtype(cell).itemsize * 8
+        channel.ChannelSourceSequence[0].CodeValue = channel.ChannelSourceSequence[0].CodeMeaning = lead
+        group.ChannelDefinitionSequence.append(channel)
+    group.WaveformBitsAllocated, group.WaveformSampleInterpretation = np.dtype(cell).itemsize * 8, interpretation
+    vr = "OB" if np.dtype(cell).itemsize == 1 else "OW"
+    group.add_new("WaveformData", vr, rows.T.astype(cell).tobytes())
+    for name, value in attributes.items():
+        if name in {"ChannelSampleSkew", "ChannelTimeSkew", "ChannelSensitivityCorrectionFactor", "ChannelBaseline"}:
+            setattr(group.ChannelDefinitionSequence[-1], name, value)
+        elif name == "WaveformPaddingValue":
+            group.add_new(name, vr, value)
+        else:
+            setattr(group, name, value)
+    return group
+
+
+def object_of(*groups: Dataset, syntax: str = ExplicitVRLittleEndian) -> dict[str, bytes]:
+    dataset = pydicom.dcmread(io.BytesIO(written(synthesise("normal", seed=1))))
+    fresh = Dataset()
+    fresh.update(dataset)
+    fresh.WaveformSequence, fresh.file_meta = list(groups), dataset.file_meta
+    fresh.file_meta.TransferSyntaxUID = syntax
+    out = io.BytesIO()
+    fresh.save_as(out, enforce_file_format=True)
+    return {"a.dcm": out.getvalue()}
+
+
+def test_eighteen_leads_of_two_groups_are_one_recording():
+    leads = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6", "V7", "V8", "V9", "V3R", "V4R", "V5R")
+    rows = np.arange(14 * 500).reshape(14, 500) % 1000
+    recording = read(object_of(group_of(rows[:8], leads[:8]), group_of(rows[8:], leads[8:])))
+    assert recording.names == leads
+    np.testing.assert_allclose(recording.millivolts, rows * 0.005)
+
+
+def test_groups_of_other_times_lie_at_theirs_and_a_lead_is_taken_once():
+    strip, early = np.arange(1000)[None], np.arange(250)[None]
+    groups = [group_of(early, (lead,), MultiplexGroupTimeOffset=500 * at) for at, lead in enumerate(("I", "V1", "II"))]
+    recording = read(object_of(*groups, group_of(strip, ("II",))))
+    assert set(recording.names) == {"I", "V1", "II"}
+    row = recording.lead("V1")
+    assert row is not None
+    assert np.flatnonzero(np.isfinite(row)).tolist() == [*range(250, 500)]
+    assert recording.lead("II").tolist() == pytest.approx((strip[0] * 0.005).tolist())
+    assert "Lead II is there twice" in recording.notes[0]
+
+
+@pytest.mark.parametrize("skew", [{"ChannelSampleSkew": "3"}, {"ChannelTimeSkew": "0.006"}])
+def test_a_channel_that_was_sampled_late_is_moved_to_its_time(skew: dict[str, str]):
+    rows = np.arange(200).reshape(2, 100)
+    recording = read(object_of(group_of(rows, ("I", "II"), **skew)))
+    assert recording.millivolts.shape == (2, 103)
+    assert np.isnan(recording.millivolts[1, :3]).all()
+    np.testing.assert_allclose(recording.millivolts[1, 3:], rows[1] * 0.005)
+
+
+def test_baseline_and_correction_factor_are_applied():
+    rows = np.arange(200).reshape(2, 100)
+    group = group_of(rows, ("I", "II"), ChannelBaseline="-20", ChannelSensitivityCorrectionFactor="1.1")
+    np.testing.assert_allclose(read(object_of(group)).millivolts[1], rows[1] * 0.0055 - 0.020)
+
+
+@pytest.mark.parametrize(
+    ("cell", "interpretation", "padding"),
+    [
+        ("i1", "SB", b"\x80\0"),
+        ("u1", "UB", b"\xff\0"),
+        ("<i2", "SS", b"\0\x80"),
+        ("<u2", "US", b"\xff\xff"),
+        ("<i4", "SL", b"\0\0\0\x80"),
+    ],
+)
+def test_every_kind_of_cell_is_read_and_its_padding_is_missing(cell: str, interpretation: str, padding: bytes):
+    rows = np.arange(100).reshape(2, 50)
+    rows[1, 7] = np.frombuffer(padding, cell, 1)[0]
+    recording = read(object_of(group_of(rows, ("I", "II"), cell, interpretation, WaveformPaddingValue=padding)))
+    assert np.flatnonzero(np.isnan(recording.millivolts)).tolist() == [57]
+    np.testing.assert_allclose(recording.millivolts[0], rows[0] * 0.005)
+
+
+def test_big_endian_samples_are_read_in_their_order():
+    rows = np.arange(200).reshape(2, 100) - 50
+    recording = read(object_of(group_of(rows, ("I", "II"), ">i2"), syntax=ExplicitVRBigEndian))
+    np.testing.assert_allclose(recording.millivolts, rows * 0.005)
+
+
+def test_numbers_beyond_sixteen_bits_are_kept_in_thirty_two():
+    recording = synthesise("normal", seed=1)
+    steps = np.round(recording.millivolts / 0.00001)
+    fine = replace(recording, millivolts=steps * 0.00001 + 0.000004, resolution_mv=(0.00001,) * 12)
+    data = written(fine)
+    assert pydicom.dcmread(io.BytesIO(data)).SOPClassUID == GENERAL_32_BIT
+    np.testing.assert_allclose(read({"x.dcm": data}).millivolts, fine.millivolts, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds", "sop_class"), [(2000, 5, GENERAL_32_BIT), (500, 33, GENERAL), (500, 32, TWELVE_LEAD)]
+)
+def test_rate_and_length_decide_the_storage_class(rate: int, seconds: int, sop_class: str):
+    ten = synthesise("normal", seed=1, rate=rate)
+    long = replace(ten, millivolts=np.tile(ten.millivolts, 4)[:, : rate * seconds].copy())
+    assert pydicom.dcmread(io.BytesIO(written(long))).SOPClassUID == sop_class
+
+
+@pytest.mark.parametrize("step", [0.001, 0.0001, 0.00005, 0.00001])
+def test_a_recording_of_unknown_resolution_keeps_the_grid_its_samples_lie_on(step: float):
+    recording = synthesise("normal", seed=1)
+    gridded = replace(recording, millivolts=np.round(recording.millivolts / step) * step, resolution_mv=None)
+    np.testing.assert_allclose(read({"x.dcm": written(gridded)}).millivolts, gridded.millivolts, rtol=0, atol=1e-10)
+
+
+def test_dcmtk_finds_the_object_whole(tmp_path):
+    recording = replace(synthesise("normal", seed=1), filters=(Filters(0.05, 150, 50),) * 12, device={"pr_interval_ms": 156.0})
+    (tmp_path / "x.dcm").write_bytes(written(recording))
+    dumped = dcmtk.run("dcmdump", tmp_path / "x.dcm")
+    assert dumped.returncode == 0
+    for told in ("FilterLowFrequency", "NotchFilterFrequency", "WaveformAnnotationSequence", "TwelveLeadECGWaveformStorage"):
+        assert told in dumped.stdout
+    assert "W:" not in dumped.stderr + dumped.stdout

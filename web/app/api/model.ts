@@ -33,6 +33,11 @@ export type KeyImage = Required<Schemas["KeyImage"]>;
 export type Report = Required<Schemas["Report"]>;
 export type Turnaround = Schemas["Turnaround"];
 export type Figures = Schemas["Figures"];
+/** What may not have come: numbers of a series, or only how many. */
+export type Missing = Required<Schemas["Missing"]>;
+export type Rule = Required<Schemas["Rule"]>;
+export type Destination = Required<Schemas["Destination"]> & { readonly rules: Rule[] };
+export type Conflict = Schemas["Conflict"];
 export type Analysis = Schemas["Analysis"];
 
 /** What the reader writes; `kind` stays open until 会诊 or 诊断 was chosen. */

@@ -2,7 +2,9 @@
 import { answered, client } from "@/api/client";
 import type {
   Analysis,
+  Conflict,
   DeclineCode,
+  Destination,
   Draft,
   DraftContent,
   Figures,
@@ -12,6 +14,7 @@ import type {
   Practitioner,
   Question,
   Report,
+  Rule,
   Session,
   Study,
   StudyDetail,
@@ -106,6 +109,9 @@ export const inbox = (): Promise<Report[]> =>
 /** A named person has opened the report (T6). */
 export const receipt = async (report_id: string): Promise<Report> =>
   (await answered(client.POST("/api/v1/reports/{report_id}/receipt", { params: { path: { report_id } } }))) as Report;
+/** Repeat the critical value; only then is the document given to the clinic. */
+export const readBack = async (report_id: string, words: string): Promise<Report> =>
+  (await answered(client.POST("/api/v1/reports/{report_id}/read-back", { params: { path: { report_id } }, body: { words } }))) as Report;
 /** Where the signed document is, for the browser's own PDF viewer. */
 export const pdfOf = (report_id: string): string => `/api/v1/reports/${encodeURIComponent(report_id)}.pdf`;
 
@@ -116,3 +122,24 @@ export const people = (): Promise<Practitioner[]> => every(() => answered(client
 /** Counts and percentiles of the consultations that began in [from, to). */
 export const figures = (query: { from: string; to: string; lane?: Lane; institution?: string }): Promise<Figures> =>
   answered(client.GET("/api/v1/figures/turnaround", { params: { query } }));
+
+/** Every peer with its rules and its queue. */
+export const destinations = (): Promise<Destination[]> => every(() => answered(client.GET("/api/v1/forwarding")));
+export const addRule = async ({ ae_title, institution, modality }: Rule): Promise<void> => {
+  await answered(client.POST("/api/v1/forwarding/{ae_title}/rules", { params: { path: { ae_title } }, body: { institution, modality } }));
+};
+export const removeRule = async ({ ae_title, institution, modality }: Rule): Promise<void> => {
+  await answered(client.DELETE("/api/v1/forwarding/{ae_title}/rules", { params: { path: { ae_title }, query: { institution, modality } } }));
+};
+export const retryForwarding = async (ae_title: string): Promise<void> => {
+  await answered(client.POST("/api/v1/forwarding/{ae_title}/retry", { params: { path: { ae_title } } }));
+};
+export const cancelForwarding = async (ae_title: string): Promise<void> => {
+  await answered(client.POST("/api/v1/forwarding/{ae_title}/cancel", { params: { path: { ae_title } } }));
+};
+
+/** Other content under a UID already kept, the newest first. */
+export const conflicts = (): Promise<Conflict[]> => every(() => answered(client.GET("/api/v1/conflicts")));
+export const resolveConflict = async (conflict_id: string, reason: string): Promise<void> => {
+  await answered(client.POST("/api/v1/conflicts/{conflict_id}/resolve", { params: { path: { conflict_id } }, body: { reason } }));
+};

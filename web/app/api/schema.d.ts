@@ -513,6 +513,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports/{report_id}/read-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Repeat the critical value, so that both sides know it was understood; only then is the document given to the clinic.
+         * @description For the roles clinic, coordinator.
+         */
+        post: operations["read_back_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports/{report_id}/receipt": {
         parameters: {
             query?: never;
@@ -737,6 +757,130 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/forwarding": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List every peer with its rules, its queue, its last error and when it is tried next.
+         * @description For the roles admin.
+         */
+        get: operations["list_destinations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/forwarding/{ae_title}/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let what arrives from now on be forwarded to a peer.
+         * @description For the roles admin.
+         */
+        post: operations["add_forwarding_rule"];
+        /**
+         * Strike a rule out; what it has queued is still sent.
+         * @description For the roles admin.
+         */
+        delete: operations["remove_forwarding_rule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/forwarding/{ae_title}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send what waits for a destination now, what was given up, too.
+         * @description For the roles admin.
+         */
+        post: operations["retry_forwarding"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/forwarding/{ae_title}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forget what waits for a destination.
+         * @description For the roles admin.
+         */
+        post: operations["cancel_forwarding"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conflicts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the objects that came with another content under a UID already kept, and what differs.
+         * @description For the roles admin.
+         */
+        get: operations["list_conflicts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conflicts/{conflict_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a conflict off the list, saying why; both contents stay.
+         * @description For the roles admin.
+         */
+        post: operations["resolve_conflict"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -804,6 +948,7 @@ export interface components {
             };
             /** Warnings */
             warnings: string[];
+            device: components["schemas"]["Device"];
         };
         /**
          * Answering
@@ -836,6 +981,44 @@ export interface components {
              * Format: date-time
              */
             signed_at: string;
+        };
+        /**
+         * Changed
+         * @description How many objects it was done to.
+         */
+        Changed: {
+            /** Instances */
+            instances: number;
+        };
+        /**
+         * Conflict
+         * @description Two contents under one UID; *differs* names fields of the header, or content, or unreadable.
+         */
+        Conflict: {
+            /** Id */
+            id: string;
+            /** Institution */
+            institution: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+            /** First Source */
+            first_source: string;
+            /**
+             * First Received At
+             * Format: date-time
+             */
+            first_received_at: string;
+            /** Source */
+            source: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Differs */
+            differs: string[];
         };
         /**
          * ConsentKind
@@ -881,6 +1064,49 @@ export interface components {
             code: components["schemas"]["Declined"];
             /** Reason */
             reason: string;
+        };
+        /**
+         * Destination
+         * @description A peer, what goes to it, and how it goes.
+         *
+         *     *waiting* objects are still to be sent, *given_up* ones were refused too often; *oldest_at* is when the first of either
+         *     was queued. *error* says what is wrong now, empty when nothing is; *next_try_at* is set while it is left in peace.
+         */
+        Destination: {
+            /** Ae Title */
+            ae_title: string;
+            /** Address */
+            address: string;
+            /** Institution */
+            institution: string;
+            /** Rules */
+            rules: components["schemas"]["Rule"][];
+            /** Waiting */
+            waiting: number;
+            /** Given Up */
+            given_up: number;
+            /** Oldest At */
+            oldest_at: string | null;
+            /** Sent */
+            sent: number;
+            /** Last Sent At */
+            last_sent_at: string | null;
+            /** Error */
+            error: string;
+            /** Next Try At */
+            next_try_at: string | null;
+        };
+        /**
+         * Device
+         * @description What the machine measured (by name, with its unit) and said itself, as the file keeps it.
+         */
+        Device: {
+            /** Measurements */
+            measurements: {
+                [key: string]: number;
+            };
+            /** Statements */
+            statements: string[];
         };
         /**
          * Draft
@@ -998,6 +1224,22 @@ export interface components {
              * @default 1
              */
             frame: number;
+        };
+        /**
+         * GivenRule
+         * @description What goes to a destination; *institution* (an id) and *modality* empty for any.
+         */
+        GivenRule: {
+            /**
+             * Institution
+             * @default
+             */
+            institution: string;
+            /**
+             * Modality
+             * @default
+             */
+            modality: string;
         };
         /**
          * HandingOver
@@ -1124,6 +1366,18 @@ export interface components {
             } | null;
         };
         /**
+         * Missing
+         * @description *count* instances that have not come: the *numbers* of a series ("17-19, 22"), empty where no number is known.
+         */
+        Missing: {
+            /** Series Number */
+            series_number: number | null;
+            /** Numbers */
+            numbers: string;
+            /** Count */
+            count: number;
+        };
+        /**
          * NewRequest
          * @description What is asked for; *wanted_by* belongs to the lanes that carry a date.
          */
@@ -1156,6 +1410,32 @@ export interface components {
             /** Items */
             items: components["schemas"]["Task"][];
             /** Next */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Conflict_: {
+            /** Items */
+            items: components["schemas"]["Conflict"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Destination_: {
+            /** Items */
+            items: components["schemas"]["Destination"][];
+            /**
+             * Next
+             * @default null
+             */
             next: string | null;
         };
         /**
@@ -1315,6 +1595,28 @@ export interface components {
             answered_at: string | null;
         };
         /**
+         * ReadBack
+         * @description A critical value as the clinic repeated it: what was said, by whom, when.
+         */
+        ReadBack: {
+            /** Words */
+            words: string;
+            by: components["schemas"]["Person"];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
+         * Repeated
+         * @description The critical value in the words of whoever was told.
+         */
+        Repeated: {
+            /** Words */
+            words: string;
+        };
+        /**
          * Report
          * @description One signed version; everything but the delivery is fixed for ever.
          *
@@ -1412,6 +1714,8 @@ export interface components {
             read_at: string | null;
             /** @default null */
             read_by: components["schemas"]["Person"] | null;
+            /** @default null */
+            read_back: components["schemas"]["ReadBack"] | null;
         };
         /**
          * ReportStatus
@@ -1419,6 +1723,14 @@ export interface components {
          * @enum {string}
          */
         ReportStatus: "preliminary" | "final" | "amended";
+        /**
+         * Resolution
+         * @description Why a conflict may rest.
+         */
+        Resolution: {
+            /** Reason */
+            reason: string;
+        };
         /**
          * Rhythm
          * @description The rhythm's code and wording.
@@ -1491,6 +1803,24 @@ export interface components {
          */
         RoundStatus: "open" | "closed";
         /**
+         * Rule
+         * @description Objects of *institution* and *modality* (DICOM 0008,0060), empty for any, go to the peer *ae_title*.
+         */
+        Rule: {
+            /** Ae Title */
+            ae_title: string;
+            /**
+             * Institution
+             * @default
+             */
+            institution: string;
+            /**
+             * Modality
+             * @default
+             */
+            modality: string;
+        };
+        /**
          * Series
          * @description One series and its objects, in order.
          */
@@ -1546,6 +1876,9 @@ export interface components {
         /**
          * Study
          * @description One study in a list; *started_at* is its own date and time, *settled_at* null while more may come.
+         *
+         *     *proof* is how the last settling knew: mpps, commitment, count, or quiet when nothing proved it. *missing* seems not to
+         *     have come: numbers of a series, or only how many.
          */
         Study: {
             /** Study Instance Uid */
@@ -1576,6 +1909,10 @@ export interface components {
             last_received_at: string;
             /** Settled At */
             settled_at: string | null;
+            /** Proof */
+            proof: string | null;
+            /** Missing */
+            missing: components["schemas"]["Missing"][];
             task: components["schemas"]["Task"] | null;
             report: components["schemas"]["Brief"] | null;
         };
@@ -1612,6 +1949,10 @@ export interface components {
             last_received_at: string;
             /** Settled At */
             settled_at: string | null;
+            /** Proof */
+            proof: string | null;
+            /** Missing */
+            missing: components["schemas"]["Missing"][];
             task: components["schemas"]["Task"] | null;
             report: components["schemas"]["Brief"] | null;
             /** Series */
@@ -2694,6 +3035,41 @@ export interface operations {
             };
         };
     };
+    read_back_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                report_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Repeated"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     acknowledge_report: {
         parameters: {
             query?: never;
@@ -2734,6 +3110,7 @@ export interface operations {
                 birth_date?: string | null;
                 gain_uv?: number | null;
                 sampling_frequency_hz?: number | null;
+                leads?: string | null;
             };
             header?: never;
             path?: never;
@@ -3068,6 +3445,224 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Figures"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_destinations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Destination_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_forwarding_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GivenRule"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_forwarding_rule: {
+        parameters: {
+            query?: {
+                institution?: string;
+                modality?: string;
+            };
+            header?: never;
+            path: {
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_forwarding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_forwarding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ae_title: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_conflicts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Conflict_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resolve_conflict: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conflict_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Resolution"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {

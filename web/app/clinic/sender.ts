@@ -10,7 +10,7 @@ import type { Parcel } from "@/clinic/sorting";
 import { multipart, outcome } from "@/clinic/stow";
 import { upload, type Answer } from "@/clinic/transport";
 
-/** Whose ECG it is, and what a bare CSV does not say itself. Empty strings are not sent. */
+/** Whose ECG it is, and what a bare CSV or MATLAB file does not say itself. Empty strings are not sent. */
 export interface Declared {
   patient_id: string;
   name: string;
@@ -18,6 +18,7 @@ export interface Declared {
   birth_date: string;
   gain_uv: string;
   sampling_frequency_hz: string;
+  leads: string;
 }
 
 export interface Item {

@@ -24,6 +24,24 @@ describe("sorting what was dropped", () => {
     ]);
   });
 
+  it("sends the segments a WFDB header names with it, and no file twice", async () => {
+    const parcels = await sorted([
+      picked("a/long.hea", "long/2 1 500 8\nlong_1 4\n~ 4\n"),
+      picked("a/long_1.hea", "long_1 1 500 4\nwave.xyz 16 200 16 0 0 0 0 II\n"),
+      picked("a/wave.xyz"),
+      picked("b/wave.xyz.ecg"),
+    ]);
+    expect(parcels.map(({ kind, name, files }) => [kind, name, files.length])).toEqual([
+      ["recording", "long.hea", 3],
+      ["recording", "wave.xyz.ecg", 1],
+    ]);
+  });
+
+  it("knows a MATLAB 5 recording from a signal file that lost its header", async () => {
+    const parcels = await sorted([picked("A1.mat", "MATLAB 5.0 MAT-file"), picked("A2.mat", "something else")]);
+    expect(parcels.map(({ kind }) => kind)).toEqual(["recording", "refused"]);
+  });
+
   it("refuses what is empty, an index, or of no known kind, each for its own reason", async () => {
     const parcels = await sorted([picked("a.dcm", ""), picked("DICOMDIR", part10()), picked("letter.docx"), picked("x.dat")]);
     expect(parcels.map((parcel) => parcel.kind === "refused" && parcel.why)).toEqual(["empty", "index", "unknown", "lonely"]);

@@ -1,0 +1,145 @@
+"""From the journal into the archive, on a disk that fails when it is asked whether all is safe."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+from conformance.bad_files import identified
+from support.server import until
+
+from dicom_node.archive.archive import Archive
+from dicom_node.archive.blobs import Blobs, SystemDisk
+from dicom_node.archive.disk import BLOCK
+from dicom_node.archive.filing import ASIDE, Filing
+from dicom_node.archive.header import read_header
+from dicom_node.archive.journal import LARGEST_META, JournalReader, JournalWriter, meta_of, new_buffer
+from dicom_node.archive.part10 import preface
+from dicom_node.archive.verification import differences
+from telemed.kernel.errors import Unavailable
+
+EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+class ForgetfulDisk(SystemDisk):
+    """Fails to sync once it was told to, and loses what it had not yet written, as Linux does: told of once, then clean."""
+
+    def __init__(self):
+        self.fails, self.folder = 0, None
+
+    def sync_all(self, descriptor):
+        if not self.fails:
+            return super().sync_all(descriptor)
+        self.fails -= 1
+        for file in self.folder.glob("??/??/*.dcm"):
+            file.write_bytes(bytes(file.stat().st_size))
+        raise OSError(5, "Input/output error")
+
+
+class Journal:
+    """A receiving process's journal and the main one's, without the processes between them."""
+
+    def __init__(self, archive, clock):
+        self._clock = clock
+        self.folder = archive.blobs.folder / "journal"
+        self.reader = JournalReader(self.folder)
+        self.filing = Filing(archive, self.reader, stalled=lambda _stalled: None)
+        self._writers = {}
+        self.freed = []
+
+    def write(self, name, uid):
+        """Make an object durable in the journal of the receiver *name*."""
+        if name not in self._writers:
+            self._writers[name] = JournalWriter(
+                self.folder, name, announce=self.filing.announce, announce_closed=self._closed, segment_bytes=1 << 20, segments=2
+            )
+        data = memoryview(identified(uid))
+        header = read_header(data, EXPLICIT)
+        content = preface(header.sop_class_uid, header.sop_instance_uid, EXPLICIT) + bytes(data)
+        buffer = new_buffer(BLOCK + len(content) + LARGEST_META + BLOCK)
+        buffer[BLOCK : BLOCK + len(content)] = content
+        meta = meta_of(header, institution="lianhua", syntax=EXPLICIT, source="CT1", at=self._clock.now())
+        self._writers[name].write(buffer, len(content), meta)
+
+    def _closed(self, segment):
+        self.filing.announce_closed(segment, lambda: self.freed.append(segment))
+
+    def close(self, name):
+        self._writers.pop(name).close()
+
+
+@pytest.fixture
+def disk():
+    return ForgetfulDisk()
+
+
+@pytest.fixture
+def blobs(tmp_path, disk):
+    disk.folder = tmp_path / "blobs"
+    return Blobs(disk.folder, disk)
+
+
+@pytest.fixture
+def archive(database, chronicle, blobs):
+    return Archive(database, chronicle, blobs)
+
+
+@pytest.fixture
+def journal(archive, clock):
+    journal = Journal(archive, clock)
+    yield journal
+    journal.filing.stop(5)
+    journal.reader.close()
+
+
+def fenced(filing):
+    passed = threading.Event()
+    filing.fence(passed.set)
+    assert passed.wait(10)
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_after_a_sync_that_failed_nothing_is_believed_that_was_placed_before(journal, disk, blobs, database, failures):
+    journal.filing.start()
+    journal.write("receiver-0", "1.2.1")
+    journal.write("receiver-1", "1.2.2")  # its segment stays in use: nobody asks for it to be freed
+    fenced(journal.filing)
+    disk.fails = failures
+    journal.close("receiver-0")
+    until(lambda: journal.freed == ["receiver-0.0.segment"], 10)
+    assert [blobs.is_whole(digest) for digest in blobs.digests()] == [True, True]
+    assert list(differences(database, blobs)) == []
+
+
+def test_a_start_after_a_failed_one_does_not_believe_the_files_of_it(journal, disk, blobs, archive, database):
+    journal.write("receiver-0", "1.2.1")
+    disk.fails = 1
+    with pytest.raises(Unavailable):
+        journal.filing.replay()
+    again = Filing(archive, journal.reader, stalled=lambda _stalled: None)
+    assert again.replay() == 1
+    assert [blobs.is_whole(digest) for digest in blobs.digests()] == [True]
+    assert list(differences(database, blobs)) == []
+
+
+def test_what_is_only_in_the_journal_is_no_difference_and_what_is_nowhere_is_one(journal, blobs, database):
+    journal.write("receiver-0", "1.2.1")
+    assert list(differences(database, blobs)) == []
+    assert journal.filing.replay() == 1
+    [digest] = blobs.digests()
+    journal.write("receiver-1", "1.2.1")
+    blobs.path(digest).unlink()
+    assert list(differences(database, blobs)) == []
+    journal.reader.free("receiver-1.0.segment")
+    [missing] = differences(database, blobs)
+    assert "1.2.1 is missing" in missing
+
+
+def test_an_acknowledged_object_that_the_index_refuses_is_set_aside_and_named(journal, blobs, database, monkeypatch):
+    journal.write("receiver-0", "1.2.1")
+    monkeypatch.setattr(Archive, "enter", lambda _archive, _objects: json.loads("no"))
+    assert journal.filing.replay() == 1
+    [aside] = (journal.folder / ASIDE).iterdir()
+    found = list(differences(database, blobs))
+    assert any(aside.name in sentence and "acknowledged" in sentence for sentence in found)
