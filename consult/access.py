@@ -7,6 +7,7 @@ invited to an open round over it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, Connection, false, or_, select
 
@@ -22,6 +23,7 @@ from telemed.kernel.errors import NotFound
 CLINICAL = frozenset({Role.CLINIC, Role.RADIOLOGIST, Role.CARDIOLOGIST, Role.COORDINATOR})
 
 
+@lru_cache(maxsize=4096)  # the condition's words, not its answer: making them took longer than asking
 def visible(viewer: Viewer) -> ColumnElement[bool]:
     """Return the condition over study_table that says what *viewer* may see; always a part of the query, never a filter after."""
     if not viewer.roles & CLINICAL:
@@ -29,6 +31,7 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
     return or_(*(way(viewer) for way in WAYS))
 
 
+@lru_cache(maxsize=4096)  # see visible
 def visible_to_equipment(institution_id: str) -> ColumnElement[bool]:
     """Return the condition over study_table that says what an institution's own equipment may ask for and fetch.
 

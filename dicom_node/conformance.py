@@ -67,8 +67,8 @@ DICOM Conformance Statement
   caller's certificate names its AE title as common name or DNS name.
 
 8 Character sets
-  All of PS3.3 C.12.1.1.2, with and without code extensions. Bytes that contradict their label are repaired for display;
-  the stored object is not touched.
+  All of PS3.3 C.12.1.1.2, with and without code extensions; GB18030 as of 2022. Bytes that contradict their label are
+  repaired for display, by what is set for the device or by what they can only be; the stored object is not touched.
 
 9 SOP classes
   {verification}

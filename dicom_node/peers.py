@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydicom import dcmread
@@ -42,11 +43,12 @@ OnProgress = Callable[[int, int, Path], None]
 
 @dataclass(frozen=True)
 class Peer:
-    """A remote AE, written AET@HOST:PORT."""
+    """A remote AE, written AET@HOST:PORT; *tls* is how it is spoken to, None in the clear."""
 
     aet: str
     host: str
     port: int
+    tls: ssl.SSLContext | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Peer:
@@ -135,7 +137,7 @@ def send(files: Iterable[Path], peer: Peer, on_progress: OnProgress | None = Non
     parcels: list[Parcel] = []
     for path in listed:
         try:
-            parcels.append(_parcel(path))
+            parcels.append(parcel_of(path))
         except (Invalid, OSError) as error:
             failures.append(Failure(path, getattr(error, "sentence", "") or f"it cannot be read: {error}"))
             progress(path)
@@ -146,8 +148,8 @@ def send(files: Iterable[Path], peer: Peer, on_progress: OnProgress | None = Non
     return Outcome(len(listed) - len(failures), tuple(failures))
 
 
-def _parcel(path: Path) -> Parcel:
-    """Read the little that a proposal needs; the file itself stays on disk."""
+def parcel_of(path: Path) -> Parcel:
+    """Read the little that a proposal needs; the file itself stays on disk. Invalid when it is not DICOM of Part 10."""
     data = memoryview(path.read_bytes())
     before = read_preface(data)
     if before.length == 0:
@@ -289,9 +291,18 @@ def associate(
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.connection_timeout, ae.acse_timeout, ae.dimse_timeout, ae.network_timeout = 10, 30, ANSWER_S, ANSWER_S
-    association = ae.associate(peer.host, peer.port, contexts=contexts, ae_title=peer.aet, ext_neg=list(negotiation or []))
+    association = ae.associate(
+        peer.host,
+        peer.port,
+        contexts=contexts,
+        ae_title=peer.aet,
+        ext_neg=list(negotiation or []),
+        tls_args=None if peer.tls is None else (peer.tls, peer.host),
+    )
     if association.is_established:
         return association
+    if association.dul.socket is not None and association.dul.socket.socket is not None:
+        association.dul.socket.socket.close()  # a handshake of TLS that failed leaves it open
     if association.is_rejected:
         raise Unavailable(f"{peer} rejected the association: it does not know {calling_aet} or its own name", code="peer")
     raise Unavailable(f"{peer} ended the association before it began", code="peer")

@@ -48,6 +48,26 @@ def context_of(settings: TlsSettings) -> ssl.SSLContext:
     return context
 
 
+def client_context(ca: Path, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
+    """Return a context that calls a peer whose certificate *ca* signed, and shows ours when there is one.
+
+    The host's name is not looked for in it: a DICOM node's certificate names its AE title, and its authority is the house's.
+    Invalid names the file that cannot be used.
+    """
+    try:
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(ca))
+    except (OSError, ssl.SSLError) as error:
+        raise Invalid(f"the authority for the peer's certificate {ca} cannot be used: {error}") from error
+    context.check_hostname = False
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificate is not None:
+        try:
+            context.load_cert_chain(certificate, key)
+        except (OSError, ssl.SSLError) as error:
+            raise Invalid(f"the certificate {certificate} or its key {key} cannot be used: {error}") from error
+    return context
+
+
 def certified_names(connection: socket.socket | None) -> frozenset[str] | None:
     """Return the common name and DNS names of the caller's certificate; None when the connection is not TLS."""
     if not isinstance(connection, ssl.SSLSocket):

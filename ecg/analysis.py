@@ -38,12 +38,13 @@ class Text:
 
 @dataclass(frozen=True)
 class Statement:
-    """One coded statement with the numbers it stands on."""
+    """One coded statement with the numbers it stands on; ``scp`` is its code in SCP-ECG (EN 1064, annex B), where it has one."""
 
     code: str
     text: Text
     severity: Severity
     evidence: Mapping[str, Any]
+    scp: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Measurements:
 class Analysis:
     """Everything found in one recording; samples count from 0 in the recording's own rate.
 
+    ``beats`` is the class of every R peak: N, V (ventricular), S (supraventricular, premature) or P (paced).
     ``device`` and ``device_statements`` are what the machine that recorded it measured and said itself.
     """
 
@@ -94,6 +96,7 @@ class Analysis:
     leads: tuple[str, ...]
     r_peaks: tuple[int, ...]
     delineation: Mapping[str, Mapping[str, tuple[int, ...]]]
+    beats: tuple[str, ...]
     measurements: Measurements
     rhythm: Statement
     statements: tuple[Statement, ...]
@@ -121,6 +124,7 @@ class Analysis:
             "duration_s": round(self.duration_s, 3),
             "leads": list(self.leads),
             "r_peaks": list(self.r_peaks),
+            "beats": list(self.beats),
             "delineation": {lead: {wave: list(waves[wave]) for wave in WAVES} for lead, waves in self.delineation.items()},
             "measurements": {
                 "heart_rate_bpm": m.heart_rate_bpm,
@@ -147,6 +151,7 @@ class Analysis:
                     "text": {"zh": statement.text.zh, "en": statement.text.en},
                     "severity": statement.severity.value,
                     "evidence": dict(statement.evidence),
+                    "scp": statement.scp or None,
                 }
                 for statement in self.statements
             ],

@@ -2,24 +2,36 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecg.analysis import WAVES, Analysis, Measurements, Quality
+from ecg.findings import FIBRILLATING
+from ecg.measures.amplitudes import Amplitudes, amplitudes
 from ecg.measures.axis import axis, foot_lead
+from ecg.measures.ectopy import BeatFacts, classes, in_groups, ventricular
+from ecg.measures.flutter import flutter_rate
 from ecg.measures.intervals import Intervals, corrected, intervals, middle
-from ecg.measures.rhythm import RhythmEvidence, code_of, dissociated_atrial_rate, evidence_needed, irregularity
+from ecg.measures.rhythm import (
+    FLUTTER_EVIDENCE,
+    TACHYCARDIA_BPM,
+    RhythmEvidence,
+    code_of,
+    dissociated_atrial_rate,
+    evidence_needed,
+    irregularity,
+)
 from ecg.measures.st_segment import StLevels, st_levels
-from ecg.processing import beats, delineation, filters, median_beat, quality
-from ecg.processing.beats import Samples
+from ecg.processing import beats, delineation, median_beat, preparation, quality
+from ecg.processing.candidates import Samples
+from ecg.processing.preparation import Prepared
 from ecg.recording import Millivolts, Recording, with_limb_leads
 from ecg.statements import Findings, rhythm_statement, statements
 
 __all__ = ["Analysis", "analyse"]
 
-WHOLE_S = 90.0  # a recording up to this long is one part
-PART_S, MARGIN_S = 60.0, 4.0
 PACED_S = 0.20  # a spike stands this near before its beat
 
 
@@ -29,6 +41,8 @@ class Part:
 
     peaks: Samples
     shape_of: NDArray[np.intp]
+    qrs_ms: NDArray[np.float64]
+    with_p: NDArray[np.bool_]
     waves: dict[int, dict[str, list[int]]]
     quality: list[Quality]
     intervals: Intervals
@@ -37,6 +51,8 @@ class Part:
     st: StLevels | None
     p_evidence: float
     atrial_rate_bpm: float | None
+    flutter_bpm: float | None
+    amplitudes: Mapping[str, Amplitudes]
     spikes: Samples
 
 
@@ -47,20 +63,25 @@ def analyse(recording: Recording) -> Analysis:
     themselves; a long recording is taken in parts of a minute that overlap.
     """
     recording = with_limb_leads(recording)
-    parts = [_part(recording, *bounds) for bounds in _bounds(recording)]
+    parts = [_part(recording, part) for part in preparation.parts(recording)]
     peaks = np.concatenate([part.peaks for part in parts])
     qualities = quality.combined([part.quality for part in parts])
     usable = dict(zip(recording.names, qualities, strict=True))
-    evidence = _rhythm(recording, parts, peaks, qualities)
+    facts = _facts(parts, peaks, recording.sampling_frequency_hz)
+    evidence = _rhythm(parts, facts, qualities)
     measured = _measurements(recording, parts, peaks, evidence)
     code = code_of(evidence)
+    gaps_ms = np.diff(peaks) * 1000 / recording.sampling_frequency_hz
+    beat_classes = classes(facts, fibrillating=code in FIBRILLATING)
     findings = Findings(
         measurements=measured,
         rhythm=code,
         evidence=evidence,
         quality=usable,
-        longest_rr_ms=_longest(peaks, recording.sampling_frequency_hz),
         st_j60_mv=_st(recording, parts, "j60"),
+        amplitudes=max(parts, key=lambda part: part.peaks.size).amplitudes,
+        beats=beat_classes,
+        gaps_ms=tuple(gaps_ms.tolist()),
         sex=recording.patient.sex if recording.patient else "",
         age_years=recording.patient.age_at(recording.started_at) if recording.patient else None,
     )
@@ -70,6 +91,7 @@ def analyse(recording: Recording) -> Analysis:
         duration_s=recording.duration_s,
         leads=recording.names,
         r_peaks=tuple(int(peak) for peak in peaks),
+        beats=beat_classes,
         delineation=_delineation(recording, parts, with_p=evidence.p_waves),
         measurements=measured,
         rhythm=rhythm_statement(findings),
@@ -79,40 +101,20 @@ def analyse(recording: Recording) -> Analysis:
     )
 
 
-def _bounds(recording: Recording) -> list[tuple[float, float]]:
-    """Return the parts as seconds from and to."""
-    if recording.duration_s <= WHOLE_S:
-        return [(0.0, recording.duration_s)]
-    starts = np.arange(0, recording.duration_s - 0.5 * PART_S, PART_S)
-    ends = [*starts[1:], recording.duration_s]
-    return list(zip(starts.tolist(), ends, strict=True))
-
-
-def _part(recording: Recording, from_s: float, to_s: float) -> Part:
-    """Return what is found from *from_s* to *to_s*, having looked over a margin on both sides."""
-    rate, samples = recording.sampling_frequency_hz, recording.millivolts.shape[1]
-    first, last = max(0, round((from_s - MARGIN_S) * rate)), min(samples, round((to_s + MARGIN_S) * rate))
-    whole, missing = filters.repaired(recording.millivolts[:, first:last])
-    clean, spikes = filters.without_spikes(whole, rate)
-    work, working = filters.at_working_rate(clean, rate)
-    transform = filters.spectrum(work, working)
-    qualities = quality.assess(work, missing, transform)
-    usable = np.array([each.usable for each in qualities])
-    keep = (round(from_s * rate), round(to_s * rate))
-
-    def own(at: NDArray[np.intp]) -> Samples:
-        """Return places of the working rate in the recording's own samples."""
-        return np.asarray(np.rint(at * (rate / working)).astype(np.intp) + first)
-
+def _part(recording: Recording, part: Prepared) -> Part:
+    """Return what is found in *part*."""
+    work, working, transform, usable, own = part.work, part.rate, part.transform, part.usable, part.own
+    qualities, keep = part.qualities, part.keep
     if not usable.any():
         return _empty(qualities)
     tops = beats.detect(transform, usable)
-    signal = transform.filtered(transform.band(0.5, 40.0) * transform.without_mains())
+    signal = transform.beating
     peaks = beats.aligned(signal, tops, usable, working)
     if not peaks.size:
         return _empty(qualities)
     peaks, shape_of = median_beat.realigned(signal[usable], peaks, working)
     peaks = np.clip(peaks, 0, work.shape[1] - 1)
+    inside = (own(peaks) >= keep[0]) & (own(peaks) < keep[1])
     found = _waves(signal, peaks, shape_of, usable, working)
     level = transform.filtered(transform.band(0, 60.0) * transform.without_mains())
     st = st_levels(level, peaks[found.main.members], found.of_main["qrs_on"], found.of_main["qrs_off"], working)
@@ -121,29 +123,72 @@ def _part(recording: Recording, from_s: float, to_s: float) -> Part:
     if found.p_evidence < delineation.P_EVIDENCE and peaks.size >= 3:
         off = found.of_main.get("t_off", round(0.4 * working)) / working
         atrial = dissociated_atrial_rate(signal, peaks, usable, working, (-0.10, min(off + 0.03, 0.6 * span)))
-    inside = (own(peaks) >= keep[0]) & (own(peaks) < keep[1])
-    waves = {}
-    for row, by_wave in found.places.items():
-        placed = {name: own(at) for name, at in by_wave.items()}
-        waves[row] = {name: [int(each) for each in at if keep[0] <= each < keep[1]] for name, at in placed.items()}
+    waves = {
+        row: {name: own(at[inside[at_beat]]).tolist() for name, (at_beat, at) in by_wave.items()}
+        for row, by_wave in found.places.items()
+    }
+    doubtful = found.p_evidence < FLUTTER_EVIDENCE or _fast(peaks, working)
+    flutter = flutter_rate(transform, peaks, usable) if doubtful else None
     return Part(
-        own(peaks)[inside], shape_of[inside], waves, qualities, intervals(found.of_main, working),
-        _axes(recording, found, working), _voltages(recording, found, usable), st, found.p_evidence, atrial, spikes + first,
+        own(peaks)[inside], shape_of[inside], found.qrs_ms[inside], found.with_p[inside], waves, qualities,
+        intervals(found.of_main, working), _axes(recording, found, working), _voltages(recording, found, usable), st,
+        found.p_evidence, atrial, flutter, _amplitudes(recording, found, usable, working), part.spikes,
     )  # fmt: skip
 
 
 def _empty(qualities: list[Quality]) -> Part:
     none = np.empty(0, np.intp)
-    return Part(none, none, {}, qualities, Intervals(), (None, None, None), None, None, 0.0, None, none)
+    return Part(
+        none, none, np.empty(0), np.empty(0, np.bool_), {}, qualities, Intervals(), (None, None, None),
+        None, None, 0.0, None, None, {}, none,
+    )  # fmt: skip
+
+
+def _fast(peaks: Samples, rate: float) -> bool:
+    """Tell whether the ventricles beat so fast that the atria may flutter behind each QRS."""
+    return peaks.size > 1 and 60 * rate / float(np.median(np.diff(peaks))) > TACHYCARDIA_BPM
+
+
+def _amplitudes(recording: Recording, found: "Found", usable: NDArray[np.bool_], rate: float) -> dict[str, Amplitudes]:
+    """Return the voltages of the usable leads in the most frequent shape."""
+    shape = found.main
+    return {
+        name: measured
+        for row, name in enumerate(recording.names)
+        if usable[row] and (measured := amplitudes(shape.median[row], found.of_leads[row], shape.before, rate)) is not None
+    }
+
+
+def _facts(parts: Sequence[Part], peaks: Samples, rate: float) -> BeatFacts:
+    """Return what is known of every beat, over all parts."""
+    return BeatFacts(
+        at_ms=peaks.astype(np.float64) * (1000 / rate),
+        usual=np.concatenate([part.shape_of for part in parts]) == 0,
+        qrs_ms=np.concatenate([part.qrs_ms for part in parts]),
+        with_p=np.concatenate([part.with_p for part in parts]),
+        paced=_paced(parts, peaks, rate),
+    )
+
+
+def _paced(parts: Sequence[Part], peaks: Samples, rate: float) -> NDArray[np.bool_]:
+    """Return which beats a pacing spike precedes."""
+    spikes = np.unique(np.concatenate([part.spikes for part in parts]))
+    if not spikes.size or not peaks.size:
+        return np.zeros(peaks.size, np.bool_)
+    ahead = np.searchsorted(spikes, peaks) - 1
+    return np.asarray((ahead >= 0) & (peaks - spikes[ahead] < PACED_S * rate))
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The waves of a part: per row and wave the places, and the most frequent shape with its global marks."""
+    """The waves of a part: per row and mark the beats and the places, and the most frequent shape with its global marks."""
 
-    places: dict[int, dict[str, Samples]]
+    places: dict[int, dict[str, tuple[Samples, Samples]]]
+    qrs_ms: NDArray[np.float64]
+    with_p: NDArray[np.bool_]
     main: median_beat.Shape
     of_main: dict[str, int]
+    of_leads: list[dict[str, int]]
     p_evidence: float
 
 
@@ -153,8 +198,9 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
     usual = float(np.median(gaps)) if gaps.size else 1.0
     needed = evidence_needed(irregularity(gaps))
     to_next, from_last = np.append(gaps, usual), np.insert(gaps, 0, usual)
-    places: dict[int, dict[str, list[Samples]]] = {row: {name: [] for name in WAVES} for row in range(len(signal))}
-    main: tuple[median_beat.Shape, dict[str, int], float] | None = None
+    places: dict[int, dict[str, list[Samples]]] = {row: {} for row in np.flatnonzero(usable).tolist()}
+    qrs_ms, p_of_beat = np.zeros(peaks.size), np.zeros(peaks.size, np.bool_)
+    main: tuple[median_beat.Shape, dict[str, int], list[dict[str, int]], float] | None = None
     for shape in shapes:
         before_s, after_s = float(np.median(from_last[shape.members])), float(np.median(to_next[shape.members]))
         waves = delineation.delineate(shape, usable, rate, before_s, after_s)
@@ -164,26 +210,28 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
             with_p = np.zeros(shape.members.size, np.bool_)
         if main is None:
             of_main = {name: at for name, at in waves.whole.items() if with_p.any() or not name.startswith("p_")}
-            main = (shape, of_main, evidence)
-        for row, marks in enumerate(waves.leads):
-            for name, at in marks.at.items():
-                beats_with = peaks[shape.members[with_p]] if name.startswith("p_") else peaks[shape.members]
-                places[row][name].append(beats_with + at)
+            main = (shape, of_main, [marks.at for marks in waves.leads], evidence)
+        qrs_ms[shape.members] = (waves.whole["qrs_off"] - waves.whole["qrs_on"]) * 1000 / rate
+        p_of_beat[shape.members] = with_p
+        for row, wave in product(places, ("p", "qrs", "t")):
+            marks = {name: at for name, at in waves.leads[row].at.items() if name.startswith(wave)}
+            if marks:
+                members = shape.members[with_p] if wave == "p" else shape.members
+                first, last = peaks[members] + min(marks.values()), peaks[members] + max(marks.values())
+                members = members[(first >= 0) & (last < signal.shape[1])]  # a wave that is cut is none
+                for name, at in marks.items():
+                    places[row].setdefault(name, []).append(np.stack([members, peaks[members] + at]))
     assert main is not None
-    merged = {
-        row: {name: _ordered(of_wave, signal.shape[1]) for name, of_wave in by_wave.items()}
-        for row, by_wave in places.items()
-        if usable[row]
-    }
-    return Found(merged, *main)
+    return Found({row: {name: _joined(of) for name, of in by.items()} for row, by in places.items()}, qrs_ms, p_of_beat, *main)
 
 
-def _ordered(places: list[Samples], samples: int) -> Samples:
-    """Return the places inside the recording, ascending, each once."""
-    if not places:
-        return np.empty(0, np.intp)
-    at = np.unique(np.concatenate(places))
-    return at[(at >= 0) & (at < samples)]
+def _joined(pieces: list[Samples]) -> tuple[Samples, Samples]:
+    """Return beats and places of all shapes in the order of time."""
+    if len(pieces) == 1:
+        return pieces[0][0], pieces[0][1]
+    beats_at, at = np.concatenate(pieces, axis=1)
+    order = np.argsort(at, kind="stable")
+    return beats_at[order], at[order]
 
 
 def _axes(recording: Recording, found: Found, rate: float) -> tuple[int | None, int | None, int | None]:
@@ -212,16 +260,13 @@ def _voltages(recording: Recording, found: Found, usable: NDArray[np.bool_]) -> 
     return float(max(0.0, five[first : last + 1].max() - five[first]) + max(0.0, one[first] - one[first : last + 1].min()))
 
 
-def _rhythm(recording: Recording, parts: Sequence[Part], peaks: Samples, qualities: Sequence[Quality]) -> RhythmEvidence:
-    rate = recording.sampling_frequency_hz
-    gaps = np.diff(peaks) * 1000 / rate
-    shape_of = np.concatenate([part.shape_of for part in parts])
-    usual = gaps[(shape_of[:-1] == 0) & (shape_of[1:] == 0)] if gaps.size else gaps
-    usual = usual if usual.size >= max(3, gaps.size // 2) else gaps
-    spikes = np.concatenate([part.spikes for part in parts])
-    ahead = np.searchsorted(spikes, peaks) - 1
-    paced = (ahead >= 0) & (peaks - spikes[ahead] < PACED_S * rate) if spikes.size else np.zeros(peaks.size, np.bool_)
+def _rhythm(parts: Sequence[Part], beats_of: BeatFacts, qualities: Sequence[Quality]) -> RhythmEvidence:
+    gaps = np.diff(beats_of.at_ms)
+    conducted = ~ventricular(beats_of)
+    usual = gaps[conducted[:-1] & conducted[1:]]
+    usual = usual if usual.size >= max(3, gaps.size // 5) else gaps
     atrial = [(part.atrial_rate_bpm, part.peaks.size) for part in parts if part.atrial_rate_bpm is not None]
+    flutter = [(part.flutter_bpm, part.peaks.size) for part in parts if part.flutter_bpm is not None]
     p_axes = [(float(part.axes[0]), part.peaks.size) for part in parts if part.axes[0] is not None]
     p_axis = middle(p_axes)
     used = any(quality.usable for quality in qualities)
@@ -230,7 +275,7 @@ def _rhythm(recording: Recording, parts: Sequence[Part], peaks: Samples, qualiti
     flat = all({"flat", "lead-off"} & set(quality.reasons) for quality in qualities)
     low, high = np.percentile(usual, [5, 95]) if usual.size else (0.0, 0.0)
     return RhythmEvidence(
-        beats=int(peaks.size),
+        beats=int(beats_of.at_ms.size),
         heart_rate_bpm=float(60000 / gaps.mean()) if gaps.size else None,
         irregularity=irregularity(usual),
         spread_ms=float(high - low),
@@ -240,14 +285,12 @@ def _rhythm(recording: Recording, parts: Sequence[Part], peaks: Samples, qualiti
         qrs_duration_ms=middle(
             [(p.intervals.qrs_duration_ms, p.peaks.size) for p in parts if p.intervals.qrs_duration_ms is not None]
         ),
-        atrial_rate_bpm=middle(atrial) if 2 * sum(weight for _, weight in atrial) > peaks.size else None,
-        paced_share=float(paced.mean()) if peaks.size else 0.0,
+        atrial_rate_bpm=middle(atrial) if 2 * sum(weight for _, weight in atrial) > gaps.size else None,
+        paced_share=float(beats_of.paced.mean()) if beats_of.paced.size else 0.0,
+        flutter_bpm=middle(flutter) if 2 * sum(weight for _, weight in flutter) > gaps.size else None,
+        in_groups=in_groups(gaps),
         signal="good" if used else "none" if off or short or not flat else "flat",
     )
-
-
-def _longest(peaks: Samples, rate: float) -> float | None:
-    return float(np.diff(peaks).max() * 1000 / rate) if peaks.size > 1 else None
 
 
 def _st(recording: Recording, parts: Sequence[Part], point: str) -> dict[str, float] | None:

@@ -52,7 +52,9 @@ def _demo(options: argparse.Namespace) -> int:
 def _send(options: argparse.Namespace) -> int:
     from telemed import sending  # noqa: PLC0415 - see _serve
 
-    return sending.send(options.path, options.to, calling=options.aet or "TELEMED_SCU")
+    tls = sending.Tls(options.tls_ca, options.tls_certificate, options.tls_key) if options.tls_ca else None
+    how = sending.Sending(options.aet or "TELEMED_SCU", options.parallel, tls, again=options.again)
+    return sending.send(options.path, options.to, how)
 
 
 def _ecg(options: argparse.Namespace) -> int:
@@ -182,6 +184,21 @@ def _forward(options: argparse.Namespace) -> int:
     return 0
 
 
+def _charset(options: argparse.Namespace) -> int:
+    from telemed import charsets  # noqa: PLC0415 - see _serve
+
+    settings = config.load(vars(options))
+    if options.verb == "remove":
+        charsets.remove_charset(settings, options.what)
+    elif options.verb == "set":
+        parts = {name: getattr(options, name) for name in ("institution", "ae_title", "manufacturer", "model")}
+        print(charsets.set_charset(settings, options.what, **parts))
+    else:
+        for line in charsets.list_charsets(settings) if options.verb == "list" else charsets.list_illegible(settings):
+            print(line)
+    return 0
+
+
 def _worklist(options: argparse.Namespace) -> int:
     from telemed import equipment  # noqa: PLC0415 - see _serve
 
@@ -233,12 +250,17 @@ def _parser() -> argparse.ArgumentParser:
         if name == "serve":
             made.add_argument("--demo", action="store_const", const=True, help="sample institutions and people, for trying out")
 
-    made = command("send", _send, "send files, folders, DICOMDIRs or ECG files", settings=False)
+    made = command("send", _send, "send files, folders, DICOMDIRs, zip archives or ECG files", settings=False)
     made.add_argument("path", nargs="+", type=Path, metavar="PATH")
     made.add_argument(
         "--to", required=True, metavar="AET@HOST:PORT|URL", help="a DICOM node, or this server's address (with TELEMED_TOKEN)"
     )
     made.add_argument("--aet", help="the AE title to call by (default TELEMED_SCU)")
+    made.add_argument("--parallel", type=int, default=4, metavar="N", help="associations at once (default 4)")
+    made.add_argument("--again", action="store_true", help="send what the destination has acknowledged before, too")
+    made.add_argument("--tls-ca", type=Path, metavar="FILE", help="speak TLS to a node whose certificate this authority signed")
+    made.add_argument("--tls-certificate", type=Path, metavar="FILE", help="our certificate (PEM), for a node that asks for one")
+    made.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
 
     made = command("ecg", _ecg, "analyse one ECG recording", settings=False)
     made.add_argument("file", type=Path, metavar="FILE")
@@ -294,6 +316,14 @@ def _add_administration(command: Callable[..., argparse.ArgumentParser]) -> None
     made.add_argument("title", nargs="?", default="", metavar="AET")
     made.add_argument("--institution", metavar="NAME", default="", help="only this institution's objects (default: everybody's)")
     made.add_argument("--modality", default="", help="only objects of this modality, for instance CT (default: all)")
+
+    made = command("charset", _charset, "say what a device writes whatever its label says; list names that could not be read")
+    made.add_argument("verb", choices=("set", "remove", "list", "illegible"))
+    made.add_argument("what", nargs="?", default="", metavar="CHARSET|ID", help="such as GB18030, ISO_IR 192, ISO 2022 IR 149")
+    made.add_argument("--institution", metavar="NAME", default="", help="whose device (default: any)")
+    made.add_argument("--ae-title", default="", help="the AE title it calls by")
+    made.add_argument("--manufacturer", default="", help="as its images say it")
+    made.add_argument("--model", default="", help="as its images say it")
 
     made = command("worklist", _worklist, "import a CSV of examinations into the modality worklist, list what is still to do")
     made.add_argument("verb", choices=("import", "list"))

@@ -25,11 +25,13 @@ from dicom_node.access import Access
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.journal import JournalReader
+from dicom_node.archive.rereading import Rereading
 from dicom_node.archive.settling import Settling
 from dicom_node.archive.tables import instance_table
 from dicom_node.archive.verification import differences as archive_differences
 from dicom_node.conformance import statement
 from dicom_node.forwarding.sending import Forwarding
+from dicom_node.imaging.offsets import RecordingOffsets
 from dicom_node.node import DicomNode
 from dicom_node.services.exchange import Service
 from dicom_node.services.mpps import Performed, expected_instances
@@ -46,6 +48,7 @@ from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
 from telemed.kernel.errors import Invalid, Refused
 from telemed.kernel.events import EventLog
+from telemed.stocktaking import Stocktaking
 from web.accounts.passwords import Passwords
 from web.application import make_application
 
@@ -115,15 +118,18 @@ def house(config: Config, store: Kept) -> House:
         host=config.dicom.host,
         port=config.dicom.port,
         services=_services(config, store, commitments),
-        tls=_tls(config),
+        tls=tls_settings(config),
         processes=config.node_processes or len(os.sched_getaffinity(0)),
     )
     workers = (
         Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
         QueueWatch(database, chronicle),
+        Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
+        RecordingOffsets(database, chronicle, archive, confinement),
         Forwarding(database, chronicle, archive, aet=config.aet),
+        Stocktaking(database),
     )
     application = make_application(
         database=database,
@@ -134,6 +140,7 @@ def house(config: Config, store: Kept) -> House:
         checks={"node": lambda: node.is_listening, "blobs": lambda: os.access(config.data, os.W_OK)},
         static_folder=STATIC,
         fonts_folder=STATIC / "fonts",
+        cache_folder=config.data / "cache",
         ice_servers=config.ice_servers,
         dicom_address=f"{config.aet}@{config.dicom}",
     )
@@ -144,7 +151,7 @@ def _services(config: Config, store: Kept, commitments: Commitments) -> tuple[Se
     """Build every service of the node beside storage and verification."""
     database, chronicle, archive = store.database, store.chronicle, store.archive
     return (
-        Finding(database, visible_to_equipment, aet=config.aet),
+        Finding(database, chronicle, visible_to_equipment, aet=config.aet),
         Moving(database, chronicle, archive, visible_to_equipment, aet=config.aet),
         Getting(database, chronicle, archive, visible_to_equipment, aet=config.aet),
         Committing(commitments),
@@ -153,7 +160,7 @@ def _services(config: Config, store: Kept, commitments: Commitments) -> tuple[Se
     )
 
 
-def _tls(config: Config) -> TlsSettings | None:
+def tls_settings(config: Config) -> TlsSettings | None:
     """Return the settings of the TLS listener, None when none is wanted; Invalid when a file is not named."""
     if config.dicom_tls is None:
         return None

@@ -8,16 +8,24 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from dicom_node import directory
+from dicom_node.archive.journal import JournalReader
+from dicom_node.peers import echo
+from dicom_node.tls import context_of
 from telemed import compose, schema
 from telemed.config import Address, Config
 from telemed.kernel.clock import SystemClock
 from telemed.kernel.database import Database
+from telemed.kernel.errors import Invalid, Unavailable
 
 #: Less free space than this is a matter of days in a busy county.
 ENOUGH_BYTES = 10 << 30
 #: An acknowledgement waits for this twice: more is felt at the modality.
 SLOW_SYNC_S = 0.1
+#: So many objects waiting to be filed is more than a busy minute brings.
+MUCH_UNFILED = 1000
 #: The first day this program knew: a clock before it is wrong.
 BORN = 2026
 
@@ -32,7 +40,7 @@ class Finding:
 
 
 def examine(config: Config) -> Iterator[Finding]:
-    """Look at data folder, disk, clock, database, front end and ports; changes nothing that is kept."""
+    """Look at data folder, disk, clock, database, front end, ports, certificate, journal and peers; changes nothing kept."""
     yield from _disk(config)
     now = SystemClock().now()
     yield Finding(
@@ -41,8 +49,13 @@ def examine(config: Config) -> Iterator[Finding]:
     yield _database(config)
     built = (compose.STATIC / "index.html").is_file()
     yield Finding("front end", built, "built" if built else "not built: run `make setup`")
-    for what, address in (("web", config.http), ("DICOM", config.dicom)):
-        yield _port(what, address)
+    for what, address in (("web", config.http), ("DICOM", config.dicom), ("DICOM over TLS", config.dicom_tls)):
+        if address is not None:
+            yield _port(what, address)
+    if config.dicom_tls is not None:
+        yield _certificate(config)
+    yield _journal(config.data / "blobs" / "journal")
+    yield from _peers(config)
 
 
 def _disk(config: Config) -> Iterator[Finding]:
@@ -80,6 +93,49 @@ def _database(config: Config) -> Finding:
         version == newest,
         f"schema {version}" + ("" if version == newest else f", this program's is {newest}: `telemed migrate`"),
     )
+
+
+def _certificate(config: Config) -> Finding:
+    try:
+        settings = compose.tls_settings(config)
+        assert settings is not None
+        context_of(settings)
+    except Invalid as error:
+        return Finding("certificate", fine=False, sentence=error.sentence)
+    return Finding("certificate", fine=True, sentence=f"{settings.certificate} and its key can be used")
+
+
+def _journal(folder: Path) -> Finding:
+    """Look at how much is acknowledged and not yet filed: little while a server runs, nothing once one has stopped."""
+    reader = JournalReader(folder)
+    try:
+        waiting = sum(1 for segment in reader.segments() for _ in reader.records(segment))
+    finally:
+        reader.close()
+    return Finding(
+        "journal",
+        waiting < MUCH_UNFILED,
+        f"{waiting} objects are acknowledged and not yet filed" + ("; the next start files them" if waiting else ""),
+    )
+
+
+def _peers(config: Config) -> Iterator[Finding]:
+    """Echo every node that `telemed peer` names."""
+    database = Database(config.database_url)
+    try:
+        if not database.is_up() or schema.version(database) != schema.newest_version():
+            return
+        with database.reading() as db:
+            entries = directory.peers(db)
+    finally:
+        database.close()
+    for entry in entries:
+        try:
+            echo(entry.peer, calling_aet=config.aet)
+        except Unavailable as error:
+            yield Finding("peer", fine=False, sentence=error.sentence)
+        else:
+            yield Finding("peer", fine=True, sentence=f"{entry.peer} answers")
 
 
 def _port(what: str, address: Address) -> Finding:

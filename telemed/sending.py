@@ -1,29 +1,57 @@
-"""`telemed send`: files, folders, DICOMDIRs and ECG files to a DICOM node or to a telemed server's address."""
+"""`telemed send`: files, folders, DICOMDIRs, zip archives and ECG files to a DICOM node or to a telemed server's address."""
 
 from __future__ import annotations
 
 import os
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pydicom
-from pydicom.errors import InvalidDicomError
-
-from dicom_node.peers import Failure, Outcome, Peer
-from dicom_node.peers import send as store
+from dicom_node.peers import Peer, deliver, parcel_of
+from dicom_node.tls import client_context
 from telemed import uploading
+from telemed.acknowledged import Acknowledged, default_folder, digest_of
+from telemed.gathering import gathered
 from telemed.kernel.errors import Invalid
 
-#: Beyond this a folder was named by mistake.
-MOST_FILES = 1_000_000
 PART_10 = (128, b"DICM")
+#: What was not taken is offered again after so many seconds each.
+PAUSES_S = (1.0, 5.0)
+MOST_PARALLEL = 32
+
+#: Sends files over one connection and yields each with why it failed, an empty text when it was acknowledged.
+Way = Callable[[Sequence[Path]], Iterator[tuple[Path, str]]]
 
 
-def send(paths: Sequence[Path], to: str, *, calling: str, quiet: bool = False) -> int:
+@dataclass(frozen=True)
+class Tls:
+    """DICOM over TLS: the authority (PEM) that signed the peer's certificate, and our certificate and key."""
+
+    ca: Path
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How to send: by which AE title, over how many associations at once, and *again* what was acknowledged before."""
+
+    calling: str = "TELEMED_SCU"
+    parallel: int = 4
+    tls: Tls | None = None
+    again: bool = False
+    quiet: bool = False
+    #: Where it is kept what each destination has acknowledged.
+    state: Path = field(default_factory=default_folder)
+
+
+def send(paths: Sequence[Path], to: str, how: Sending) -> int:
     """Send everything under *paths*, naming what failed and why; 0 when all of it arrived, 1 when some did not.
 
     Raises
@@ -31,30 +59,38 @@ def send(paths: Sequence[Path], to: str, *, calling: str, quiet: bool = False) -
     Invalid
         when a path does not exist, holds nothing to send, or *to* is no destination.
     """
-    files = list(_files(paths))
-    if not files:
-        raise Invalid(f"{', '.join(map(str, paths))}: there is nothing to send")
-    bar = _Bar(len(files), shown=not quiet)
-    if urlsplit(to).scheme in ("http", "https"):
-        outcome = uploading.upload(files, to, os.environ.get("TELEMED_TOKEN", ""), bar)
-    else:
-        outcome = _store(files, Peer.parse(to), calling, bar)
-    bar.end(outcome)
-    for failure in outcome.failures:
-        print(f"{failure.path}: {failure.reason}", file=sys.stderr)  # noqa: T201 - what a command answers
-    return 1 if outcome.failures else 0
+    if not 1 <= how.parallel <= MOST_PARALLEL:
+        raise Invalid(f"--parallel is a number from 1 to {MOST_PARALLEL}")
+    by_http = urlsplit(to).scheme in ("http", "https")
+    way = uploading.way_to(to, os.environ.get("TELEMED_TOKEN", "")) if by_http else _way_to(Peer.parse(to), how)
+    with tempfile.TemporaryDirectory(prefix="telemed-send-") as scratch, Acknowledged(to, how.state) as acknowledged:
+        names = {item.path: item.name for item in gathered(paths, Path(scratch))}
+        if not names:
+            raise Invalid(f"{', '.join(map(str, paths))}: there is nothing to send")
+        round_ = _Round(names, acknowledged, how)
+        if by_http:
+            round_.run(way, uploading.without_signals(names))
+        else:
+            round_.run(way, [file for file in names if round_.is_fit(file)])
+        return round_.end()
 
 
-def _store(files: Sequence[Path], peer: Peer, calling: str, on_progress: Callable[[int, int, Path], None]) -> Outcome:
-    """C-STORE the DICOM files; what is not DICOM is refused by name, for a C-STORE carries nothing else."""
-    dicom = [file for file in files if is_dicom(file)]
-    others = tuple(
-        Failure(file, "is not a DICOM file; send ECG files to the server's address: --to http://HOST:PORT")
-        for file in files
-        if file not in set(dicom)
-    )
-    outcome = store(dicom, peer, on_progress, calling_aet=calling) if dicom else Outcome(0, ())
-    return Outcome(outcome.sent, outcome.failures + others)
+def _way_to(peer: Peer, how: Sending) -> Way:
+    """Return the way to a DICOM node: C-STORE over one association."""
+    if how.tls is not None:
+        peer = replace(peer, tls=client_context(how.tls.ca, how.tls.certificate, how.tls.key))
+
+    def over_an_association(files: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+        parcels = []
+        for file in files:
+            try:
+                parcels.append(parcel_of(file))
+            except (Invalid, OSError) as error:
+                yield file, getattr(error, "sentence", "") or f"it cannot be read: {error}"
+        for parcel, reason in deliver(parcels, peer, how.calling):
+            yield parcel.path, reason
+
+    return over_an_association
 
 
 def is_dicom(file: Path) -> bool:
@@ -68,71 +104,100 @@ def is_dicom(file: Path) -> bool:
         return False
 
 
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
-    count = 0
-    for path in paths:
-        if not path.exists():
-            raise Invalid(f"{path}: there is no such file or folder")
-        for file in _members(path):
-            count += 1
-            if count > MOST_FILES:
-                raise Invalid(f"{path}: more than {MOST_FILES} files; name a smaller folder")
-            yield file
+class _Round:
+    """The files that people named, and what became of each."""
+
+    def __init__(self, names: dict[Path, str], acknowledged: Acknowledged, how: Sending) -> None:
+        self._names, self._acknowledged, self._how = names, acknowledged, how
+        self._failed: dict[Path, str] = {}
+        self._digests: dict[Path, str] = {}
+        self._sent = self._before = 0
+        self._lock, self._stopping = threading.Lock(), threading.Event()
+        self._bar = _Bar(shown=not how.quiet)
+
+    def is_fit(self, file: Path) -> bool:
+        """Tell whether a C-STORE carries *file*; note that it does not."""
+        if not is_dicom(file):
+            self._failed[file] = "is not a DICOM file; send ECG files to the server's address: --to http://HOST:PORT"
+        return file not in self._failed
+
+    def run(self, way: Way, files: Sequence[Path]) -> None:
+        """Send *files*, and offer what was not taken again after each pause."""
+        self._bar.total = len(files)
+        for pause in (0.0, *PAUSES_S):
+            left = [file for file in files if not pause or file in self._failed]
+            if left:
+                time.sleep(pause)
+                self._spread(way, left)
+
+    def _spread(self, way: Way, files: Sequence[Path]) -> None:
+        with ThreadPoolExecutor(self._how.parallel, thread_name_prefix="send") as threads:
+            shares = [files[first :: self._how.parallel] for first in range(self._how.parallel)]
+            try:
+                for done in as_completed([threads.submit(self._send, way, share) for share in shares if share]):
+                    done.result()
+            except BaseException:
+                self._stopping.set()
+                raise
+
+    def _send(self, way: Way, share: Sequence[Path]) -> None:
+        for file, reason in way([file for file in share if not self._is_known(file)]):
+            with self._lock:
+                if reason:
+                    self._failed[file] = reason
+                else:
+                    self._failed.pop(file, None)
+                    self._sent += 1
+                    self._acknowledged.add(self._digests[file])
+                self._bar.show(self._sent + self._before, self._names[file])
+            if self._stopping.is_set():
+                return
+
+    def _is_known(self, file: Path) -> bool:
+        """Tell whether *file* was acknowledged before, and count it then."""
+        if file not in self._digests:
+            try:
+                self._digests[file] = digest_of([file, *uploading.signals_of(file)])
+            except OSError:
+                self._digests[file] = ""  # sending it will say why
+        known = not self._how.again and self._digests[file] in self._acknowledged
+        with self._lock:
+            self._before += known
+        return known
+
+    def end(self) -> int:
+        """Say how it went, and return the exit status."""
+        already = f", {self._before} of them before (send those too: --again)" if self._before else ""
+        self._bar.end(f"{self._sent + self._before} of {self._bar.total} arrived{already}")
+        for file, reason in sorted(self._failed.items()):
+            print(f"{self._names[file]}: {reason}", file=sys.stderr)  # noqa: T201 - what a command answers
+        if not self._failed:
+            self._acknowledged.forget()
+        return 1 if self._failed else 0
 
 
-def _members(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield from (file for file in sorted(path.rglob("*")) if file.is_file() and file.name.upper() != "DICOMDIR")
-    elif path.name.upper() == "DICOMDIR":
-        yield from _referenced(path)
-    else:
-        yield path
-
-
-def _referenced(dicomdir: Path) -> Iterator[Path]:
-    """Yield the files a DICOMDIR names (PS3.3 F.3.2.2, Referenced File ID), never one outside its folder."""
-    folder = dicomdir.parent.resolve()
-    try:
-        records = pydicom.dcmread(dicomdir).get("DirectoryRecordSequence") or []
-    except (InvalidDicomError, OSError, ValueError) as error:
-        raise Invalid(f"{dicomdir}: is not a readable DICOMDIR ({error})") from error
-    for record in records:
-        named = record.get("ReferencedFileID")
-        if named is None:
-            continue
-        parts = [named] if isinstance(named, str) else list(named)
-        file = folder.joinpath(*parts).resolve()
-        if folder not in file.parents:
-            raise Invalid(f"{dicomdir}: names a file outside its folder: {file}")
-        yield file
-
-
-@dataclass
 class _Bar:
     """A line on stderr that grows; one line at the end where stderr is no terminal."""
 
-    total: int
-    shown: bool
-    begun: float = 0.0
-    last: float = 0.0
+    def __init__(self, *, shown: bool) -> None:
+        self.total = 0
+        self._shown = shown
+        self._begun = self._last = time.monotonic()
 
-    def __post_init__(self) -> None:
-        self.begun = time.monotonic()
-
-    def __call__(self, done: int, total: int, path: Path) -> None:
-        """Show that *path* is done."""
+    def show(self, done: int, name: str) -> None:
+        """Show that so many are done, *name* the last of them."""
         now = time.monotonic()
-        if not self.shown or not sys.stderr.isatty() or (now - self.last < 0.1 and done < total):
+        if not self._shown or not sys.stderr.isatty() or (now - self._last < 0.1 and done < self.total):
             return
-        self.last = now
-        filled = 30 * done // max(total, 1)
-        print(f"\r[{'#' * filled}{'.' * (30 - filled)}] {done}/{total} {path.name[:40]:<40}", end="", file=sys.stderr, flush=True)  # noqa: T201 - the bar
+        self._last = now
+        filled = 30 * done // max(self.total, 1)
+        bar = f"[{'#' * filled}{'.' * (30 - filled)}] {done}/{self.total} {name[-40:]:<40}"
+        print(f"\r{bar}", end="", file=sys.stderr, flush=True)  # noqa: T201 - the bar
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, sentence: str) -> None:
         """Say how it went."""
-        if not self.shown:
+        if not self._shown:
             return
-        took = time.monotonic() - self.begun
         if sys.stderr.isatty():
             print(file=sys.stderr)  # noqa: T201 - ends the bar's line
-        print(f"{outcome.sent} of {self.total} arrived in {took:.1f} s", file=sys.stderr)  # noqa: T201 - what a command answers
+        print(f"{sentence} in {time.monotonic() - self._begun:.1f} s", file=sys.stderr)  # noqa: T201 - what a command answers

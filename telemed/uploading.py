@@ -6,45 +6,53 @@ import http.client
 import json
 import ssl
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from dicom_node.peers import Failure, Outcome
 from telemed.kernel.errors import Invalid, Unavailable
 
 TIMEOUT_S = 120
 
 
-def upload(files: Sequence[Path], url: str, token: str, on_progress: Callable[[int, int, Path], None]) -> Outcome:
-    """Send each of *files* by itself, so that one refused file stops no other; a WFDB header brings its signals.
+def way_to(url: str, token: str) -> Callable[[Sequence[Path]], Iterator[tuple[Path, str]]]:
+    """Return the way to *url*: it sends each file by itself, so that one refused file stops no other.
+
+    It yields each file with why it was not taken, an empty text when it was; a WFDB header brings its signals.
 
     Raises
     ------
     Invalid
-        when no token is given.
-    Unavailable
-        when the server cannot be reached at all.
+        when no token is given, or *url* is no address.
     """
     if not token:
         raise Invalid("set TELEMED_TOKEN to a token made by `telemed token create USER` to send to a server's address")
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/dicom+json, application/json"}
-    signals = {member for file in files for member in _signals(file)}
-    parcels = [file for file in files if file not in signals]
-    sent, failures = 0, []
-    connection = _connection(url)
-    for done, file in enumerate(parcels, start=1):
-        reason = _sent(connection, file, headers)
-        if reason:
-            failures.append(Failure(file, reason))
-        else:
-            sent += 1 + len(signals.intersection(_signals(file)))
-        on_progress(done, len(parcels), file)
-    connection.close()
-    return Outcome(sent, tuple(failures))
+    _connection(url)
+
+    def over_a_connection(files: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+        connection = _connection(url)
+        for number, file in enumerate(files):
+            try:
+                yield file, _sent(connection, file, headers)
+            except OSError as error:
+                yield file, f"it cannot be read: {error.strerror or error}"
+            except Unavailable as error:
+                yield from ((left, error.sentence) for left in files[number:])
+                break
+        connection.close()
+
+    return over_a_connection
 
 
-def _signals(file: Path) -> list[Path]:
+def without_signals(files: Iterable[Path]) -> list[Path]:
+    """Return *files* without those that a WFDB header among them brings."""
+    listed = list(files)
+    brought = {signal for file in listed for signal in signals_of(file)}
+    return [file for file in listed if file not in brought]
+
+
+def signals_of(file: Path) -> list[Path]:
     """Return the files that a WFDB header names and that lie beside it, those of its segments too."""
     if file.suffix.lower() != ".hea":
         return []
@@ -79,7 +87,7 @@ def _sent(connection: http.client.HTTPConnection, file: Path, headers: dict[str,
         path, kind = "/api/v1/recordings", f"multipart/form-data; boundary={boundary}"
         parts = [
             (f'Content-Disposition: form-data; name="file"; filename="{quote(member.name)}"', member.read_bytes())
-            for member in (file, *_signals(file))
+            for member in (file, *signals_of(file))
         ]
     body = b"".join(f"--{boundary}\r\n{head}\r\n\r\n".encode() + part + b"\r\n" for head, part in parts)
     body += f"--{boundary}--\r\n".encode()
@@ -88,6 +96,7 @@ def _sent(connection: http.client.HTTPConnection, file: Path, headers: dict[str,
         answer = connection.getresponse()
         said = answer.read()
     except (OSError, http.client.HTTPException) as error:
+        connection.close()
         raise Unavailable(f"{connection.host}:{connection.port} cannot be reached: {error}") from error
     return "" if answer.status in (200, 201) else _sentence(answer.status, said)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 import logging
 import re
@@ -112,11 +113,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if method not in SAFE_METHODS:
             _check_origin(request)
         return await handler(request)
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    if scheme:
-        if scheme.lower() != "bearer":
-            raise Refused("only bearer tokens are taken in the Authorization header", code="sign-in")
-        request[SIGNED_IN] = _known(await consult_view(request, tokens.signed_in, bearer.strip()))
+    if "Authorization" in request.headers:
+        request[SIGNED_IN] = _known(await consult_view(request, tokens.signed_in, _token_of(request)))
     else:
         secret = request.cookies.get(COOKIE, "")
         request[SIGNED_IN] = signed_in = _known(await _by_cookie(request, secret))
@@ -129,6 +127,22 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             _check_origin(request, required=True)
         assert signed_in.by_cookie
     return await handler(request)
+
+
+def _token_of(request: web.Request) -> str:
+    """Return the token of the Authorization header: as a bearer, or to DICOMweb as the password of a basic sign-in.
+
+    Many DICOMweb clients can only do the latter. The user's own password is never one, and nobody is asked for it so.
+    """
+    scheme, _, credentials = request.headers["Authorization"].partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip()
+    if scheme.lower() == "basic" and request.path.startswith("/dicom-web/"):
+        try:
+            return base64.b64decode(credentials.strip(), validate=True).decode("ascii").partition(":")[2]
+        except ValueError:
+            return ""
+    raise Refused("only tokens are taken in the Authorization header, as a bearer", code="sign-in")
 
 
 @web.middleware

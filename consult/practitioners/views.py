@@ -18,13 +18,19 @@ from consult.practitioners.tables import (
 )
 from telemed.kernel.errors import NotFound
 
+#: A row for each role, one where there is none: asked before every request.
+_WITH_ROLES = select(practitioner_table, practitioner_role_table.c.role).join(
+    practitioner_role_table, practitioner_role_table.c.practitioner_id == practitioner_table.c.id, isouter=True
+)
+
 
 def viewer_of(db: Connection, practitioner_id: str) -> Viewer:
     """Return who acts when this practitioner does; NotFound when there is none."""
-    found = db.execute(select(practitioner_table).where(practitioner_table.c.id == practitioner_id)).first()
-    if found is None:
+    found = db.execute(_WITH_ROLES.where(practitioner_table.c.id == practitioner_id)).all()
+    if not found:
         raise NotFound("there is no such practitioner")
-    return Viewer(found.id, found.name, frozenset(_roles(db, found.id)), found.institution_id)
+    first = found[0]
+    return Viewer(first.id, first.name, frozenset(Role(row.role) for row in found if row.role), first.institution_id)
 
 
 def institution(db: Connection, institution_id: str) -> Institution:

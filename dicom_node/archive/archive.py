@@ -16,6 +16,8 @@ from dicom_node.archive.blobs import Blob, Blobs
 from dicom_node.archive.header import Header, read_header
 from dicom_node.archive.indexing import Entered, Received, enter, is_referenced, kept_digests, known, present
 from dicom_node.archive.part10 import preface, read_preface
+from dicom_node.archive.profiles import profiles
+from dicom_node.archive.rereading import as_written
 from telemed.kernel.audit import AuditRecord, Chronicle
 from telemed.kernel.database import Database
 from telemed.kernel.errors import Unavailable
@@ -128,6 +130,9 @@ class Archive:
 
     def enter(self, objects: Sequence[Received]) -> list[Entered]:
         """Write the rows of *objects* and tell the house, in one transaction; their bytes must be safe already."""
+        with self._database.reading() as db:
+            known_devices = profiles(db)
+        objects = as_written(objects, known_devices, self._blobs)
         with self._database.transaction() as db:
             made = enter(db, objects)
             told: list[tuple[str, str, dict[str, Any]]] = []

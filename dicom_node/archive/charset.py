@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from dicom_node.archive.gb18030 import as_meant, encode
+
 #: The geta mark, which Chinese and Japanese printers set for a character they do not have.
 ILLEGIBLE_MARK = "〓"
 
@@ -50,6 +52,12 @@ _CODECS = {
     126: "iso8859_7", 138: "iso8859_8", 148: "iso8859_9", 203: "iso8859_15", 166: "iso8859_11", 13: "shift_jis", 192: "utf_8",
     58: "gb18030", 149: "euc_kr", 87: "iso2022_jp", 159: "iso2022_jp_2",
 }  # fmt: skip
+#: What a device may be assumed to write whatever its label says, by the defined terms of PS3.3 C.12.1.1.2.
+ASSUMABLE = {
+    "GB18030": "gb18030", "ISO_IR 192": "utf_8",
+    **{f"ISO_IR {number}": _CODECS[number] for number in (100, 101, 109, 110, 144, 127, 126, 138, 148, 203, 166, 13)},
+    "ISO 2022 IR 149": "euc_kr",
+}  # fmt: skip
 _WHOLE = {"GB18030": "gb18030", "GBK": "gb18030", "GB2312": "gb18030", "UTF8": "utf_8"}
 
 #: Escape sequence to (which half, ISO-IR number), PS3.3 Table C.12-3 and C.12-4.
@@ -63,6 +71,7 @@ _RUNS = re.compile(rb"[\x80-\xff]+|[\x00-\x7f]+")
 _RESETS = re.compile(rb"([\\^=\r\n\t\f])")
 _TERM = re.compile(r"ISO[ _-]*(2022)?[ _-]*IR[ _-]*(\d{1,3})\Z")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_C1 = re.compile(r"[\x80-\x9f]")  # no text has these: a single-byte codec that finds them reads something else
 _GROUPS = 3
 
 #: What Chinese text is made of: ideographs of every plane, and their punctuation. Private use areas are not.
@@ -70,16 +79,22 @@ _CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\u3000-\u
 _IDEOGRAPHS = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+\\Z")
 
 
-def decode(raw: bytes, charsets: Sequence[str]) -> Text:
+def decode(raw: bytes, charsets: Sequence[str], assumed: str = "") -> Text:
     """Read *raw* under the values of Specific Character Set (0008,0005) as they stand in the data set.
 
     Nothing is raised. A backslash of the result separates values; in GBK the byte 5C may be half of a character, so
-    values are split after decoding, never before.
+    values are split after decoding, never before. *assumed* is one of ASSUMABLE, for a device that is known to write it
+    whatever it says; it gives way to escape sequences and to UTF-8 that is labelled so, which no other text passes for.
     """
     raw = raw.strip(b"\0 ")
     if raw.isascii() and b"\x1b" not in raw:
         return Text(_clean(raw.decode("ascii")))
     codecs_stated, extended = _stated(charsets)
+    if assumed and b"\x1b" not in raw and not ("utf_8" in codecs_stated and _read(raw, "utf_8") is not None):
+        codec = ASSUMABLE[assumed]
+        text = _read(raw, codec)
+        if text is not None:
+            return Text(_clean(text), Legibility.STATED if codecs_stated == [codec] else Legibility.REPAIRED)
     if extended or b"\x1b" in raw:
         text = _strictly(lambda: _with_escapes(raw, codecs_stated, resetting=extended))
         if text is not None:
@@ -90,9 +105,9 @@ def decode(raw: bytes, charsets: Sequence[str]) -> Text:
     return _guessed(raw)
 
 
-def person_name(raw: bytes, charsets: Sequence[str]) -> PersonName:
+def person_name(raw: bytes, charsets: Sequence[str], assumed: str = "") -> PersonName:
     """Read a PN and part its component groups; of several names the first."""
-    text = decode(raw, charsets)
+    text = decode(raw, charsets, assumed)
     groups = [group.strip(" ^") for group in text.value.split("\\")[0].split("=")[:_GROUPS]]
     alphabetic, ideographic, phonetic = [*groups, "", ""][:_GROUPS]
     return PersonName(alphabetic, ideographic, phonetic, text.legibility)
@@ -134,7 +149,8 @@ def _as_stated(raw: bytes, stated: list[str]) -> Text | None:
             continue
         decoder = codecs.getincrementaldecoder(codec)("strict")
         text = _strictly(partial(decoder.decode, raw))
-        if text:
+        if text and not (codec.startswith(("iso8859", "latin")) and _C1.search(text)):
+            text = as_meant(text) if codec == "gb18030" else text
             cut_short = bool(decoder.getstate()[0])  # a device that counts bytes cut the last character in half
             return Text(_clean(text), Legibility.REPAIRED if cut_short else Legibility.STATED)
     return None
@@ -145,7 +161,7 @@ def _guessed(raw: bytes) -> Text:
     if _is_utf8(raw):
         return Text(_clean(raw.decode("utf_8")), Legibility.REPAIRED)
     if _reads_as_chinese(raw):
-        return Text(_clean(raw.decode("gb18030")), Legibility.REPAIRED)
+        return Text(_clean(as_meant(raw.decode("gb18030"))), Legibility.REPAIRED)
     if raw and all(byte < 0x80 or (byte >= 0xC0 and byte not in (0xD7, 0xF7)) for byte in raw) and re.search(rb"[A-Za-z]", raw):
         return Text(_clean(raw.decode("latin_1")), Legibility.REPAIRED)
     return Text(ILLEGIBLE_MARK if raw else "", Legibility.ILLEGIBLE)
@@ -168,7 +184,7 @@ def _with_escapes(raw: bytes, stated: list[str], *, resetting: bool) -> str:
             continue
         for run in _RUNS.findall(part):
             if run[0] >= 0x80:
-                pieces.append(run.decode(halves[1]))
+                pieces.append(as_meant(run.decode(halves[1])) if halves[1] == "gb18030" else run.decode(halves[1]))
             elif halves[0] == "ascii":
                 for piece in _RESETS.split(run):
                     if resetting and _RESETS.match(piece):
@@ -192,30 +208,44 @@ def _is_utf8(raw: bytes) -> bool:
 
 
 def _is_utf8_rather_than_gb(raw: bytes) -> bool:
-    """Tell whether *raw* is UTF-8 Chinese: as GBK it would need characters that GB2312 does not have."""
+    """Tell whether *raw* is UTF-8 Chinese with a common character: as GBK it would need some that GB2312 does not have."""
     text = _strictly(lambda: raw.decode("utf_8"))
     if text is None or not all(character.isascii() or _CHINESE.match(character) for character in text):
+        return False
+    if _has_none_in_common_use(text):
         return False
     return _strictly(lambda: raw.decode("gb2312")) is None
 
 
 def _reads_as_chinese(raw: bytes) -> bool:
     """Tell whether *raw* is GBK or GB18030 text rather than Latin text with accents."""
-    text = _strictly(lambda: raw.decode("gb18030"))
-    if text is None:
-        return False
+    text = _read(raw, "gb18030")
+    if text is None or _has_none_in_common_use(text):
+        return False  # some other text, of whose bytes GBK has rare characters by chance
     runs = list(re.finditer(r"[^\x00-\x7f]+", text))
     return all(_CHINESE.fullmatch(run[0]) for run in runs) and not all(_could_be_latin(run, text) for run in runs)
 
 
+def _has_none_in_common_use(text: str) -> bool:
+    return text.encode("gb2312", "ignore").isascii()
+
+
 def _could_be_latin(run: re.Match[str], text: str) -> bool:
     """Tell whether Chinese characters in *text* may be accented letters by chance: the "ér" of Jérôme, the "çã" of Conceição."""
-    encoded = run[0].encode("gb18030")
+    encoded = encode(run[0])
     if not encoded.decode("latin_1").isalpha():
         return False
     isolated = re.search(rb"[\x80-\xff]{2}", encoded) is None
     before, after = text[: run.start()][-1:], text[run.end() :][:1]
     return isolated or (len(run[0]) == 1 and before.isalpha() and after.isalpha())
+
+
+def _read(raw: bytes, codec: str) -> str | None:
+    """Return *raw* as *codec* says; None when the bytes contradict it."""
+    text = _strictly(lambda: raw.decode(codec))
+    if text is not None and _C1.search(text):
+        return None
+    return as_meant(text) if text is not None and codec == "gb18030" else text
 
 
 def _strictly(attempt: Callable[[], str]) -> str | None:

@@ -1,6 +1,6 @@
-"""What the archive tells the house; the subject of each event is the StudyInstanceUID.
+"""What the archive tells the house; the subject of an event about a study is the StudyInstanceUID.
 
-Every payload names "institution" and "study_instance_uid". A follower that needs more reads the index.
+Such a payload names "institution" and "study_instance_uid". A follower that needs more reads the index.
 """
 
 from __future__ import annotations
@@ -15,6 +15,16 @@ INSTANCE_STORED = "InstanceStored"
 INSTANCE_CONFLICT = "InstanceConflict"
 STUDY_SETTLED = "StudySettled"
 STUDY_REOPENED = "StudyReopened"
+
+#: The subject of these is a patient's key; the payload names "institution".
+PATIENTS_MERGED = "PatientsMerged"
+PATIENTS_UNMERGED = "PatientsUnmerged"
+PATIENTS_TOLD_APART = "PatientsToldApart"
+
+#: The subject of these is a charset profile's id.
+CHARSET_PROFILE_SET = "CharsetProfileSet"
+CHARSET_PROFILE_REMOVED = "CharsetProfileRemoved"
+TEXTS_REREAD = "TextsReread"
 
 
 def study_arrived(institution: str, study_instance_uid: str, *, modality: str, source: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from functools import partial
 from pathlib import Path
 
 from dicom_node.archive.archive import Archive
+from dicom_node.archive.disk import sync_folder
 from dicom_node.archive.header import Header
 from dicom_node.archive.indexing import Received
 from dicom_node.archive.journal import Altered, JournalReader, OwnFile, Place
@@ -127,7 +128,7 @@ def _digest(one: Filed, journal: JournalReader) -> str:
 
 def set_aside(journal: JournalReader) -> list[str]:
     """Name what was acknowledged and could not be filed, as paths in the journal's folder."""
-    return sorted(f"{ASIDE}/{file.name}" for file in (journal.folder / ASIDE).glob("*.dcm"))
+    return sorted(f"{ASIDE}/{file.name}" for file in (journal.folder / ASIDE).glob("*"))
 
 
 class Filing:
@@ -184,16 +185,30 @@ class Filing:
         Unavailable
             when the database or the disk is away: nothing is lost, it can be called again.
         """
-        count = 0
+        count, are_all_known = 0, True
         for segment in self._journal.segments():
+            if self._journal.is_strange(segment):
+                log.error("a segment of the journal cannot be read and is kept as %s", self._keep_strange(segment))
+                are_all_known = False
+                continue
             count += self._refile(segment)
             self._sync()
             self._journal.free(segment)
             self._journal.remove(segment)
-        for left_over in self._journal.folder.glob("*.part10"):  # received in part, or acknowledged and filed
-            left_over.unlink()
+        if are_all_known:  # then what is left was received in part, or acknowledged and filed
+            for left_over in self._journal.folder.glob("*.part10"):
+                left_over.unlink()
         self._archive.arrivals.filed(self._archive.arrivals.pending)
         return count
+
+    def _keep_strange(self, segment: str) -> str:
+        """Put *segment* aside: acknowledged objects may lie in it."""
+        folder = self._journal.folder / ASIDE
+        folder.mkdir(exist_ok=True)
+        target = folder / f"{new_id()}.segment"
+        (self._journal.folder / segment).replace(target)
+        sync_folder(folder)
+        return f"{ASIDE}/{target.name}"
 
     def _refile(self, segment: str) -> int:
         """File every record of *segment* again; return how many there are.

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from dicom_node.archive.charset import Legibility, PersonName, charsets_of, decode, person_name
-from dicom_node.archive.scan import holds, scan
+from dicom_node.archive.scan import EXPLICIT_BIG_ENDIAN, holds, scan
 from telemed.kernel.errors import Invalid
 
 #: Characters that are safe in a URL and a log; PS3.5 9.1 allows only digits and dots, some equipment does not know.
@@ -24,6 +24,8 @@ _INT4 = (1 << 31) - 1
 _MAX_VALUES = 16
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
+_ISSUER_QUALIFIERS = 0x00100024
+_ENTITY = frozenset({0x00400032})
 
 #: tag -> (keyword, how it is read), by the level that keeps it in its "attributes".
 _STUDY = {0x00080080: ("InstitutionName", "text"), 0x00101010: ("PatientAge", "text")}
@@ -65,7 +67,8 @@ _ECG = frozenset(f"1.2.840.10008.5.1.4.1.1.9.1.{number}" for number in (1, 2, 3,
 _SENSITIVITY = (0x54000100, 0x003A0200, 0x003A0210)
 
 _OWN_COLUMNS = {
-    _SPECIFIC_CHARACTER_SET, 0x00080016, 0x00080018, 0x00080020, 0x00080030, 0x00080050, 0x00080060, 0x00080090, 0x00080201,
+    _SPECIFIC_CHARACTER_SET, _ISSUER_QUALIFIERS,
+    0x00080016, 0x00080018, 0x00080020, 0x00080030, 0x00080050, 0x00080060, 0x00080090, 0x00080201,
     0x00081030, 0x0008103E, 0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040, 0x00180015, 0x0020000D, 0x0020000E,
     0x00200010, 0x00200011, 0x00200013, 0x00280008, 0x00280010, 0x00280011,
 }  # fmt: skip
@@ -79,7 +82,8 @@ _WANTED = frozenset(_OWN_COLUMNS | _STUDY.keys() | _SERIES.keys() | _INSTANCE.ke
 class Header:
     """One object's identity and description; texts are decoded, bounded and without control characters.
 
-    Absent texts are empty, absent numbers None. Dates are YYYYMMDD or empty.
+    Absent texts are empty, absent numbers None. Dates are YYYYMMDD or empty. *issuer_entity* is the Universal Entity ID of
+    the Issuer of Patient ID Qualifiers (PS3.3 10.15).
     """
 
     sop_class_uid: str
@@ -110,6 +114,7 @@ class Header:
     study_attributes: Mapping[str, Any]
     series_attributes: Mapping[str, Any]
     instance_attributes: Mapping[str, Any]
+    issuer_entity: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON, from which `from_json` makes it again."""
@@ -126,8 +131,10 @@ class Header:
         return cls(**{**plain, "patient_name": name, "patient_name_raw": bytes.fromhex(plain["patient_name_raw"])})
 
 
-def read_header(data: memoryview, transfer_syntax_uid: str, forget: Callable[[], object] = lambda: None) -> Header:
-    """Read the data set *data*, encoded in *transfer_syntax_uid*; `scan` says what *forget* is for.
+def read_header(
+    data: memoryview, transfer_syntax_uid: str, assumed_charset: str = "", *, forget: Callable[[], object] = lambda: None
+) -> Header:
+    """Read the data set *data*, encoded in *transfer_syntax_uid*; *assumed_charset* as in `charset.decode`, *forget* as in `scan`.
 
     Raises
     ------
@@ -136,7 +143,7 @@ def read_header(data: memoryview, transfer_syntax_uid: str, forget: Callable[[],
         "uncalibrated" when it is an ECG none of whose channels says what its numbers mean.
     """
     scanned = scan(data, transfer_syntax_uid, _WANTED, forget)
-    values = _Values(scanned.values, little_endian=scanned.little_endian)
+    values = _Values(scanned.values, assumed_charset, little_endian=scanned.little_endian)
     sop_class_uid = values.uid(0x00080016, "SOP Class UID")
     if sop_class_uid in _ECG and not holds(data, transfer_syntax_uid, _SENSITIVITY):
         raise Invalid(
@@ -144,7 +151,7 @@ def read_header(data: memoryview, transfer_syntax_uid: str, forget: Callable[[],
             code="uncalibrated",
         )
     return Header(
-        **_of_series(scanned.values),
+        **_of_series(scanned.values, assumed_charset),
         sop_class_uid=sop_class_uid,
         sop_instance_uid=values.uid(0x00080018, "SOP Instance UID"),
         instance_number=values.integer(0x00200013),
@@ -152,19 +159,20 @@ def read_header(data: memoryview, transfer_syntax_uid: str, forget: Callable[[],
         columns=values.short(0x00280011),
         frames=max(values.integer(0x00280008) or 1, 1),
         instance_attributes=values.attributes(_INSTANCE) | _presence(scanned.present),
+        issuer_entity=_universal_entity(values.raw(_ISSUER_QUALIFIERS), transfer_syntax_uid),
     )
 
 
-def _of_series(values: Mapping[int, bytes]) -> Mapping[str, Any]:
+def _of_series(values: Mapping[int, bytes], assumed_charset: str) -> Mapping[str, Any]:
     """Return what the instances of one series have in common: read once for many that come one after the other."""
     shared = tuple((tag, value) for tag, value in values.items() if tag not in _OF_INSTANCE)
     short = sum(len(value) for _, value in shared) <= _REMEMBERED_BYTES
-    return _read_series(shared) if short else _read_series.__wrapped__(shared)
+    return _read_series(shared, assumed_charset) if short else _read_series.__wrapped__(shared, assumed_charset)
 
 
 @lru_cache(_REMEMBERED)
-def _read_series(shared: tuple[tuple[int, bytes], ...]) -> Mapping[str, Any]:
-    values = _Values(dict(shared))
+def _read_series(shared: tuple[tuple[int, bytes], ...], assumed_charset: str) -> Mapping[str, Any]:
+    values = _Values(dict(shared), assumed_charset)
     physician = values.name(0x00080090)
     return {
         "study_instance_uid": values.uid(0x0020000D, "Study Instance UID"),
@@ -191,12 +199,24 @@ def _read_series(shared: tuple[tuple[int, bytes], ...]) -> Mapping[str, Any]:
     }
 
 
+def _universal_entity(items: bytes, transfer_syntax_uid: str) -> str:
+    """Return the Universal Entity ID (0040,0032) of a sequence's first item; empty when there is none that can be read."""
+    if not items:
+        return ""
+    try:
+        item = scan(memoryview(items)[8:], EXPLICIT_BIG_ENDIAN if transfer_syntax_uid == EXPLICIT_BIG_ENDIAN else "", _ENTITY)
+    except Invalid:
+        return ""
+    return _Values(item.values, "").identifier(min(_ENTITY))
+
+
 class _Values:
     """The raw values of one data set, each read as its VR says."""
 
-    def __init__(self, values: Mapping[int, bytes], *, little_endian: bool = True) -> None:
+    def __init__(self, values: Mapping[int, bytes], assumed_charset: str, *, little_endian: bool = True) -> None:
         self._values = values
         self._short = "<H" if little_endian else ">H"
+        self._assumed = assumed_charset
         self._charsets = charsets_of(values.get(_SPECIFIC_CHARACTER_SET, b""))
 
     def raw(self, tag: int) -> bytes:
@@ -211,15 +231,15 @@ class _Values:
         return uid
 
     def text(self, tag: int, limit: int) -> str:
-        return decode(self.raw(tag)[: 8 * limit], self._charsets).value[:limit].strip()
+        return decode(self.raw(tag)[: 8 * limit], self._charsets, self._assumed).value[:limit].strip()
 
     def identifier(self, tag: int) -> str:
         """Return the text; an overlong one is cut, but never made equal to another."""
-        text = decode(self.raw(tag), self._charsets).value
+        text = decode(self.raw(tag), self._charsets, self._assumed).value
         return text if len(text) <= 80 else f"{text[:60]}~{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     def name(self, tag: int) -> PersonName:
-        name = person_name(self.raw(tag)[:2000], self._charsets)
+        name = person_name(self.raw(tag)[:2000], self._charsets, self._assumed)
         return PersonName(name.alphabetic[:200], name.ideographic[:200], name.phonetic[:200], name.legibility)
 
     def date(self, tag: int) -> str:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select
 
 from dicom_node.archive.charset import display_name
 from dicom_node.archive.completeness import Missing
-from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
+from dicom_node.archive.matching import folded
+from dicom_node.archive.naming import asked_for
+from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table, word_table
 from telemed.kernel.errors import NotFound
 
 #: Where a data set does not say its offset (0008,0201), its times are Chinese standard time: the whole country has one zone.
@@ -32,7 +34,8 @@ class Patient:
 
     *variant* is above 0 when another person already has the same patient ID there: they are kept apart, never merged.
     *name* is the alphabetic group as in the data set ("WANG^Fang"), *name_legibility* one of charset.Legibility;
-    *name_raw* holds the received bytes of the name. *birth_date* is YYYYMMDD or empty.
+    *name_raw* holds the received bytes of the name. *birth_date* is YYYYMMDD or empty. *issuer_entity* is the Universal
+    Entity ID of the issuer. *merged_into* is the key of the patient that a person said this one is.
     """
 
     id: str
@@ -47,6 +50,8 @@ class Patient:
     name_legibility: str
     sex: str
     birth_date: str
+    issuer_entity: str = ""
+    merged_into: str | None = None
 
     @property
     def display_name(self) -> str:
@@ -59,7 +64,8 @@ class Study:
     """One study. Dates are YYYYMMDD and times HHMMSS.FFFFFF as in the data set, empty when absent.
 
     *settled_at* is None while more may come; *proof* says how the last settling knew (`completeness.Proof`), *missing* what
-    seemed not to have come. *attributes* holds further values by DICOM keyword.
+    seemed not to have come. *attributes* holds further values by DICOM keyword. *received_patient_key* is the patient that
+    the objects themselves name, where a merge shows the study with another one; else None.
     """
 
     id: str
@@ -82,6 +88,7 @@ class Study:
     settled_at: datetime | None
     proof: str | None
     missing: tuple[Missing, ...]
+    received_patient_key: str | None
     patient: Patient
 
     @property
@@ -149,25 +156,29 @@ class Instance:
 
 
 _STUDY_FIELDS = [field.name for field in fields(Study) if field.name != "patient"]
-_PATIENT_COLUMNS = [column.label(f"of_patient:{column.name}") for column in patient_table.c if column.name != "name_folded"]
+_SHOWN = tuple(one.name for one in fields(Patient))
+_PATIENT_COLUMNS = [patient_table.c[name].label(f"of_patient:{name}") for name in _SHOWN]
+
+
+_SELECT_STUDIES = select(*study_table.c, *_PATIENT_COLUMNS).join(patient_table, patient_table.c.id == study_table.c.patient_key)
 
 
 def select_studies() -> Select[Any]:
     """Return the query whose rows `study_from` understands: every study with its patient."""
-    return select(*study_table.c, *_PATIENT_COLUMNS).join(patient_table, patient_table.c.id == study_table.c.patient_key)
+    return _SELECT_STUDIES
 
 
 def study_from(row: Mapping[Any, Any]) -> Study:
     """Build a Study from a row of `select_studies()`."""
     values = {name: row[name] for name in _STUDY_FIELDS}
     missing = tuple(Missing(**one) for one in values["missing"] or ())
-    patient = Patient(**{column.name.removeprefix("of_patient:"): row[column.name] for column in _PATIENT_COLUMNS})
+    patient = Patient(**{name: row[f"of_patient:{name}"] for name in _SHOWN})
     return Study(**{**values, "modalities": tuple(values["modalities"]), "missing": missing, "patient": patient})
 
 
 def patient_from(row: Mapping[Any, Any]) -> Patient:
     """Build a Patient from a row that holds every column of patient_table under its own name."""
-    return Patient(**{column.name: row[column.name] for column in patient_table.c if column.name != "name_folded"})
+    return Patient(**{name: row[name] for name in _SHOWN})
 
 
 def series_from(row: Mapping[Any, Any]) -> Series:
@@ -200,12 +211,43 @@ def studies(db: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, 
 
 
 def studies_of_patient(db: Connection, institution: str, patient_id: str) -> list[Study]:
-    """Return every study *institution* holds under *patient_id*, newest first; an empty ID has none."""
+    """Return every study *institution* holds under *patient_id*, newest first; an empty ID has none.
+
+    Those of patients that a person said to be the same are among them.
+    """
     if not patient_id:
         return []
     mine = (patient_table.c.institution == institution) & (patient_table.c.patient_id == patient_id)
     newest = (study_table.c.study_date.desc(), study_table.c.study_time.desc(), study_table.c.id)
-    return [study_from(row) for row in db.execute(select_studies().where(mine).order_by(*newest)).mappings()]
+    return [study_from(row) for row in db.execute(select_studies().where(of_persons(mine)).order_by(*newest)).mappings()]
+
+
+def of_persons(named: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition over study_table for the studies of whoever fits *named*, a condition over patient_table.
+
+    A patient that was merged into another still leads to that person.
+    """
+    known = select(func.coalesce(patient_table.c.merged_into, patient_table.c.id)).where(named).correlate(None)
+    return study_table.c.patient_key.in_(known)
+
+
+def names_begin(text: str) -> ColumnElement[bool]:
+    """Return the condition over patient_table for names with words that begin as *text* does (see `naming`)."""
+    return or_(false(), *(and_(*(_begins(word) for word in words)) for words in asked_for(text)))
+
+
+def ids_begin(text: str) -> ColumnElement[bool]:
+    """Return the condition over patient_table for patient IDs that begin as *text* does, whatever the case."""
+    return _between(patient_table.c.patient_id_folded, folded(text))
+
+
+def _begins(word: str) -> ColumnElement[bool]:
+    return patient_table.c.id.in_(select(word_table.c.patient_key).where(_between(word_table.c.word, word)))
+
+
+def _between(column: ColumnElement[str], beginning: str) -> ColumnElement[bool]:
+    """Return the condition for texts that begin so, as a range: what a LIKE finds by an index only here and there."""
+    return (column >= beginning) & (column < beginning + "\U0010ffff")
 
 
 def series_of(db: Connection, study_id: str) -> list[Series]:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from dicom_node.archive.charset import ILLEGIBLE_MARK
+from dicom_node.archive.charset import ILLEGIBLE_MARK, PersonName
 from dicom_node.archive.header import Header
 from dicom_node.archive.matching import folded
-from dicom_node.archive.tables import conflict_table, instance_table, patient_table, series_table, study_table
+from dicom_node.archive.naming import words_of
+from dicom_node.archive.tables import conflict_table, instance_table, patient_table, series_table, study_table, word_table
 from telemed.kernel.database import new_id, serialise
 
 _INDEX_LOCK = 0x7E1E1000 << 32
@@ -127,12 +128,17 @@ def enter(db: Connection, objects: Sequence[Received]) -> list[Entered]:
     for institution in sorted(
         {received.institution for received in objects}
     ):  # in one order: two batches never wait for each other
-        serialise(db, _INDEX_LOCK | zlib.crc32(institution.encode()))
+        hold_index(db, institution)
         mine = [(number, received) for number, received in enumerate(objects) if received.institution == institution]
         batch = _Batch(db, _kept(db, institution, {received.header.sop_instance_uid for _, received in mine}))
         entered.update((number, batch.enter(received)) for number, received in mine)
         batch.write()
     return [entered[number] for number in range(len(objects))]
+
+
+def hold_index(db: Connection, institution: str) -> None:
+    """Let nobody else write *institution*'s index until the transaction ends."""
+    serialise(db, _INDEX_LOCK | zlib.crc32(institution.encode()))
 
 
 class _Batch:
@@ -254,18 +260,20 @@ def _study(db: Connection, received: Received) -> tuple[Mapping[str, Any], bool]
     identity = [patient_table.c[name] for name in ("patient_id", *_IDENTITY)]
     found = (
         select(*study_table.c, *identity)
-        .join(patient_table, patient_table.c.id == study_table.c.patient_key)
+        .join(patient_table, patient_table.c.id == func.coalesce(study_table.c.received_patient_key, study_table.c.patient_key))
         .where(study_table.c.institution == received.institution, study_table.c.study_instance_uid == header.study_instance_uid)
     )
     row = db.execute(found).mappings().first()
     if row is not None:
         return dict(row), False
+    patient_key, merged_into = _patient(db, received.institution, header)
     db.execute(
         insert(study_table).values(
             id=new_id(),
             institution=received.institution,
             study_instance_uid=header.study_instance_uid,
-            patient_key=_patient_key(db, received.institution, header),
+            patient_key=merged_into or patient_key,
+            received_patient_key=patient_key if merged_into else None,
             accession_number=header.accession_number,
             study_id=header.study_id,
             description=header.study_description,
@@ -309,11 +317,11 @@ def _series(db: Connection, received: Received, study_id: str) -> tuple[str, boo
     return series_id, True
 
 
-_IDENTITY = ("name", "name_folded", "name_ideographic", "birth_date", "issuer")
+_IDENTITY = ("name", "name_folded", "name_ideographic", "sex", "birth_date", "issuer", "issuer_entity")
 
 
-def _patient_key(db: Connection, institution: str, header: Header) -> str:
-    """Return the patient row for *header*: the one of that ID, unless it is plainly somebody else's.
+def _patient(db: Connection, institution: str, header: Header) -> tuple[str, str | None]:
+    """Return the patient row for *header* and whom it was merged into: the row of that ID, unless plainly somebody else's.
 
     Two people under one ID happen (a worklist reused, "0001" on every device). They are kept apart: a wrong merge shows
     one person's images as another's, a missed merge only makes somebody search twice. Without an ID nobody is matched.
@@ -322,10 +330,8 @@ def _patient_key(db: Connection, institution: str, header: Header) -> str:
     if header.patient_id:
         for row in db.execute(select(patient_table).where(mine).order_by(patient_table.c.variant)).mappings():
             if not _contradicts(dict(row), header):
-                key: str = row["id"]
-                return key
+                return row["id"], row["merged_into"]
     variants = db.execute(select(func.coalesce(func.max(patient_table.c.variant) + 1, 0)).where(mine)).scalar_one()
-    name = header.patient_name
     key = new_id()
     db.execute(
         insert(patient_table).values(
@@ -334,26 +340,49 @@ def _patient_key(db: Connection, institution: str, header: Header) -> str:
             patient_id=header.patient_id,
             variant=variants,
             issuer=header.issuer,
-            name=name.alphabetic,
-            name_folded=folded(name.alphabetic)[:400],
-            name_ideographic=name.ideographic,
-            name_phonetic=name.phonetic,
+            issuer_entity=header.issuer_entity,
+            **name_columns(header.patient_name),
             name_raw=header.patient_name_raw,
-            name_legibility=name.legibility.value,
             sex=header.sex,
             birth_date=header.birth_date,
         )
     )
-    return key
+    _write_words(db, key, header.patient_name)
+    return key, None
+
+
+def name_columns(name: PersonName) -> dict[str, str]:
+    """Return the columns of patient_table that hold *name*."""
+    return {
+        "name": name.alphabetic,
+        "name_folded": folded(name.alphabetic)[:400],
+        "name_ideographic": name.ideographic,
+        "name_phonetic": name.phonetic,
+        "name_legibility": name.legibility.value,
+    }
+
+
+def rename(db: Connection, patient_key: str, name: PersonName) -> None:
+    """Let a patient's row say *name*, which its bytes were found to mean."""
+    db.execute(update(patient_table).where(patient_table.c.id == patient_key).values(**name_columns(name)))
+    db.execute(delete(word_table).where(word_table.c.patient_key == patient_key))
+    _write_words(db, patient_key, name)
+
+
+def _write_words(db: Connection, patient_key: str, name: PersonName) -> None:
+    if words := words_of(name):
+        db.execute(insert(word_table), [{"word": word, "patient_key": patient_key} for word in words])
 
 
 def _contradicts(kept: Mapping[str, Any], header: Header) -> bool:
     """Tell whether *header* states another person than the row *kept*: what either leaves open contradicts nothing."""
     if kept["patient_id"] != header.patient_id:
         return True
-    for column, stated in (("birth_date", header.birth_date), ("issuer", header.issuer)):
-        if kept[column] and stated and kept[column] != stated:
-            return True
+    stated = {"birth_date": header.birth_date, "issuer": header.issuer, "issuer_entity": header.issuer_entity}
+    if any(kept[column] and value and kept[column] != value for column, value in stated.items()):
+        return True
+    if {kept["sex"], header.sex} == {"F", "M"}:
+        return True
     name = header.patient_name
     pairs = ((kept["name_folded"], folded(name.alphabetic)[:400]), (kept["name_ideographic"], name.ideographic))
     comparable = [(ours, theirs) for ours, theirs in pairs if ours and theirs and ILLEGIBLE_MARK not in (ours, theirs)]

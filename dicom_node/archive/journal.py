@@ -307,6 +307,13 @@ class JournalReader:
         """Name the segments that are there."""
         return sorted(path.name for path in self.folder.glob("*.segment"))
 
+    def is_strange(self, segment: str) -> bool:
+        """Tell whether *segment* begins neither as ours does nor with nothing: damaged, or written by another version."""
+        with (self.folder / segment).open("rb") as file:
+            head = file.read(BLOCK)
+        ours = head.startswith(_SEGMENT_MARK) and _is_checked(head, _SEGMENT_HEAD.size)
+        return not ours and any(head)
+
     def records(self, segment: str) -> Iterator[tuple[Place, Record]]:
         """Yield every whole record of *segment*; torn ones and those of earlier uses are stepped over.
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, String, and_, func, or_, true
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from telemed.kernel.errors import Invalid
 
@@ -31,6 +34,7 @@ class Query:
     An empty key matches everything (universal). A list of UIDs is separated by a backslash or a comma.
     A keyword that the level does not know raises Invalid. *limit* None means no limit. With *after* the rows come in the
     order of their keys, past that one: a result of any size is read page by page ("" begins), each as fast as the first.
+    *fuzzy* (PS3.4 C.2.2.2.1.1) looks for names by the words of `naming`, pinyin and initials among them.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -98,7 +102,30 @@ class Wildcard:
         if not re.search(r"[*?]", self.key):
             return lowered == func.lower(self.key)
         pattern = re.sub(r"\*+", "%", re.sub(r"([!%_])", rf"{_ESCAPE}\1", self.key)).replace("?", "_")
-        return lowered.like(func.lower(pattern), escape=_ESCAPE)
+        like = lowered.like(func.lower(pattern), escape=_ESCAPE)
+        head = func.lower(re.split(r"[*?]", self.key, maxsplit=1)[0], type_=String)
+        if self.key[0] in "*?":
+            return like
+        # A beginning is looked up in an index: by PostgreSQL from the LIKE, by SQLite only from a range.
+        ordered = _ByCodePoint(lowered)
+        return and_(like, ordered >= head, ordered < head + "\U0010ffff")
+
+
+class _ByCodePoint(FunctionElement[str]):
+    """A text that compares by its code points, as it does on SQLite anyhow."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(_ByCodePoint)
+def _plain(element: _ByCodePoint, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    return compiler.process(element.clauses, **how)
+
+
+@compiles(_ByCodePoint, "postgresql")
+def _collated(element: _ByCodePoint, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    return f'{compiler.process(element.clauses, **how)} COLLATE "C"'
 
 
 @dataclass(frozen=True)
@@ -115,8 +142,8 @@ class Range:
     def condition(self, column: ColumnElement[str]) -> ColumnElement[bool]:
         """Say the same as SQL."""
         bounds = [column != "", column >= self.first]
-        if self.last:
-            bounds.append(func.substr(column, 1, len(self.last), type_=String) <= self.last)
+        if self.last:  # whatever goes on after it is digits and a point, and before a letter in every collation
+            bounds.append(column < f"{self.last}z")
         return and_(*bounds)
 
 
@@ -171,39 +198,23 @@ def _bounded(key: str) -> str:
 
 
 def name_condition(
-    key: str, alphabetic: ColumnElement[str], ideographic: ColumnElement[str], phonetic: ColumnElement[str], *, fuzzy: bool
+    key: str, alphabetic: ColumnElement[str], ideographic: ColumnElement[str], phonetic: ColumnElement[str]
 ) -> ColumnElement[bool]:
     """Match a PN key against the three component groups; *alphabetic* holds folded text.
 
-    A key of one group matches any of the three; "A=B=C" matches group by group. *fuzzy* (PS3.4 C.2.2.2.1.1) looks for
-    each word at the beginning of any component.
+    A key of one group matches any of the three; "A=B=C" matches group by group.
     """
     columns = (alphabetic, ideographic, phonetic)
-    key = folded(key)
-    if fuzzy:
-        return and_(*(or_(*(_word(part, column) for column in columns)) for part in re.split(r"[\s^=*,]+", key) if part))
-    groups = [text(group.strip(" ^")) for group in key.split("=")[: len(columns)]]
+    groups = [text(group.strip(" ^")) for group in folded(key).split("=")[: len(columns)]]
     if len(groups) == 1:
         return true() if isinstance(groups[0], Universal) else or_(*(groups[0].condition(column) for column in columns))
     return and_(true(), *(group.condition(column) for group, column in zip(groups, columns, strict=False)))
 
 
-def name_matches(key: str, groups: Iterable[str], *, fuzzy: bool = False) -> bool:
+def name_matches(key: str, groups: Iterable[str]) -> bool:
     """Answer as `name_condition` does, for one name's component groups."""
     values = [folded(group) for group in [*groups, "", "", ""][:3]]
-    key = folded(key)
-    if fuzzy:
-        words = [part for part in re.split(r"[\s^=*,]+", key) if part]
-        return all(any(Wildcard(form).matches(value) for value in values for form in _word_forms(word)) for word in words)
-    wanted = [text(group.strip(" ^")) for group in key.split("=")[:3]]
+    wanted = [text(group.strip(" ^")) for group in folded(key).split("=")[:3]]
     if len(wanted) == 1:
         return isinstance(wanted[0], Universal) or any(wanted[0].matches(value) for value in values)
     return all(criterion.matches(value) for criterion, value in zip(wanted, values, strict=False))
-
-
-def _word(word: str, column: ColumnElement[str]) -> ColumnElement[bool]:
-    return or_(*(Wildcard(form).condition(column) for form in _word_forms(_bounded(word))))
-
-
-def _word_forms(word: str) -> tuple[str, ...]:
-    return (f"{word}*", f"*^{word}*", f"* {word}*")

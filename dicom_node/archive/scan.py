@@ -39,7 +39,10 @@ _LONG_VRS = _VRS - _SHORT_VRS
 
 @dataclass(frozen=True)
 class Scanned:
-    """The raw values of the wanted elements, at most MAX_VALUE bytes of each, and which elements are there at all."""
+    """The raw values of the wanted elements, at most MAX_VALUE bytes of each, and which elements are there at all.
+
+    The value of a sequence is its items as they are encoded.
+    """
 
     values: Mapping[int, bytes]
     present: AbstractSet[int]
@@ -96,6 +99,7 @@ class _Walk:
         self._wanted = wanted
         self._values: dict[int, bytes] = {}
         self._present: set[int] = set()
+        self._sequence: tuple[int, int] | None = None  # the wanted sequence of undefined length that is open, and its beginning
         self._enclosing: list[bool] = []  # for each open sequence or item, whether VRs were explicit outside it
         self._explicit = bytes(data[4:6]) in _VRS
 
@@ -183,14 +187,15 @@ class _Walk:
             raise _truncated(position)
         tag, length, begin, vr = self._element(position, self._explicit)
         if tag in (_ITEM_END, _SEQUENCE_END):
-            if self._enclosing:
-                self._explicit = self._enclosing.pop()
+            self._close(position)
             return begin
         if not self._enclosing:
             self._present.add(tag)
         if length == _UNDEFINED:
             if len(self._enclosing) >= MAX_DEPTH:
                 raise Invalid(f"the data set is nested more than {MAX_DEPTH} levels deep", code="unreadable")
+            if not self._enclosing and tag in self._wanted:
+                self._sequence = tag, begin
             self._enclosing.append(self._explicit)
             self._explicit = self._explicit and vr != b"UN"  # PS3.5 6.2.2: UN of undefined length is implicit inside
             return begin
@@ -199,6 +204,15 @@ class _Walk:
         if not self._enclosing and tag in self._wanted and tag not in self._values:
             self._values[tag] = self._value(begin, min(length, MAX_VALUE))
         return begin + length
+
+    def _close(self, position: int) -> None:
+        """End the innermost open sequence or item at *position*."""
+        if self._enclosing:
+            self._explicit = self._enclosing.pop()
+        if self._sequence is not None and not self._enclosing:
+            tag, first = self._sequence
+            self._values.setdefault(tag, self._value(first, min(position - first, MAX_VALUE)))
+            self._sequence = None
 
     def _element(self, position: int, explicit: bool) -> tuple[int, int, int, bytes]:  # noqa: FBT001 - private
         """Return tag, length, where the value begins, and the VR (empty where there is none)."""

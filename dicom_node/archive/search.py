@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, True_, and_, exists, func, or_, select, true
 
 from dicom_node.archive import matching
 from dicom_node.archive.index import (
@@ -14,7 +15,10 @@ from dicom_node.archive.index import (
     Patient,
     Series,
     Study,
+    ids_begin,
     instance_from,
+    names_begin,
+    of_persons,
     patient_from,
     select_studies,
     series_from,
@@ -75,7 +79,18 @@ def _number(column: ColumnElement[Any]) -> _Understood:
 
 def _patient_name(key: str, fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
     patient = patient_table.c
-    return matching.name_condition(key, patient.name_folded, patient.name_ideographic, patient.name_phonetic, fuzzy=fuzzy)
+    if fuzzy and key.strip("* "):
+        return names_begin(key.replace("*", " "))
+    return matching.name_condition(key, patient.name_folded, patient.name_ideographic, patient.name_phonetic)
+
+
+def _patient_id(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+    """Match an ID as any text, found by what stands before its first wildcard: by an index, however many there are."""
+    condition = matching.text(key).condition(patient_table.c.patient_id)
+    beginning, wildcard, _ = re.split(r"([*?]|$)", key.strip(), maxsplit=1)
+    if not wildcard:
+        return condition & (patient_table.c.patient_id_folded == matching.folded(beginning)) if beginning else condition
+    return condition & ids_begin(beginning) if beginning else condition
 
 
 def _physician(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
@@ -101,7 +116,7 @@ def _universal(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 -
 
 _PATIENT_KEYS: Mapping[str, _Understood] = {
     "PatientName": _patient_name,
-    "PatientID": _by(matching.text, patient_table.c.patient_id),
+    "PatientID": _patient_id,
     "IssuerOfPatientID": _by(matching.text, patient_table.c.issuer),
     "PatientSex": _by(matching.text, patient_table.c.sex),
     "PatientBirthDate": _by(matching.date, patient_table.c.birth_date),
@@ -142,7 +157,7 @@ _NEWEST = (
     study_table.c.study_date.desc(),
     study_table.c.study_time.desc(),
     study_table.c.first_received_at.desc(),
-    study_table.c.id,
+    study_table.c.id.desc(),
 )
 #: The colon keeps these apart from the study's own series_count and instance_count.
 _SERIES_COLUMNS = [column.label(f"of_series:{column.name}") for column in series_table.c]
@@ -158,19 +173,48 @@ KEYS: Mapping[str, Mapping[str, _Understood]] = {
 }
 
 
+_ROW_KEYS: Mapping[str, ColumnElement[str]] = {
+    "PATIENT": patient_table.c.id,
+    "STUDY": study_table.c.id,
+    "SERIES": series_table.c.id,
+    "IMAGE": instance_table.c.id,
+}
+
+#: So many patients may fit and still be looked up first.
+FEW_PATIENTS = 200
+
+
+def _of_persons(db: Connection, named: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Say whose studies are meant in the way that is quick for it.
+
+    No planner knows whether a name is rare, for it does not see the name: few patients are looked up here and now.
+    """
+    key = func.coalesce(patient_table.c.merged_into, patient_table.c.id)
+    found = db.scalars(select(key).where(named).limit(FEW_PATIENTS + 1)).all()
+    return study_table.c.patient_key.in_(found) if len(found) <= FEW_PATIENTS else of_persons(named)
+
+
 def _asked(
+    db: Connection,
     rows: Select[Any],
     visible: ColumnElement[bool],
     query: Query,
-    known: Mapping[str, _Understood],
-    key: ColumnElement[str],
+    level: str,
     *order: ColumnElement[Any],
 ) -> Select[Any]:
-    """Add to *rows* what is asked for, in *order*, or by *key* where the query reads on from one."""
+    """Add to *rows* what is asked for at *level*, in *order*, or by its rows' keys where the query reads on from one."""
+    known, key = KEYS[level], _ROW_KEYS[level]
+    of_patient = []
     for keyword, text in query.keys.items():
         if keyword not in known:
             raise Invalid(f"{keyword} cannot be matched at this level", code="unsupported-key")
-        rows = rows.where(known[keyword](text, query.fuzzy))
+        condition = known[keyword](text, query.fuzzy)
+        if keyword not in _PATIENT_KEYS:
+            rows = rows.where(condition)
+        elif not isinstance(condition, True_):
+            of_patient.append(condition)
+    if of_patient:
+        rows = rows.where(_of_persons(db, and_(*of_patient)))
     rows = rows.where(visible).limit(query.limit).offset(query.offset)
     return rows.order_by(*order) if query.after is None else rows.where(key > query.after).order_by(key)
 
@@ -181,13 +225,13 @@ def search_patients(db: Connection, visible: ColumnElement[bool], query: Query) 
     key = patient_table.c.id
     rows = select(patient_table, *(count.label(f"count_{number}") for number, count in enumerate(counts)))
     rows = rows.join(study_table, study_table.c.patient_key == key).group_by(key)
-    found = db.execute(_asked(rows, visible, query, _PATIENT_KEYS, key, key)).mappings()
+    found = db.execute(_asked(db, rows, visible, query, "PATIENT", key)).mappings()
     return [FoundPatient(patient_from(row), *(int(row[f"count_{number}"]) for number in range(3))) for row in found]
 
 
 def search_studies(db: Connection, visible: ColumnElement[bool], query: Query) -> list[Study]:
     """Return the studies under *visible* (a condition over study_table) that match, newest first."""
-    rows = _asked(select_studies(), visible, query, _STUDY_KEYS, study_table.c.id, *_NEWEST)
+    rows = _asked(db, select_studies(), visible, query, "STUDY", *_NEWEST)
     return [study_from(row) for row in db.execute(rows).mappings()]
 
 
@@ -195,7 +239,7 @@ def search_series(db: Connection, visible: ColumnElement[bool], query: Query) ->
     """Return the matching series, by study (newest first), then by number; study-level keys match too."""
     rows = select_studies().add_columns(*_SERIES_COLUMNS).join(series_table, series_table.c.study_id == study_table.c.id)
     order = (*_NEWEST, series_table.c.number, series_table.c.id)
-    found = db.execute(_asked(rows, visible, query, _SERIES_KEYS, series_table.c.id, *order)).mappings()
+    found = db.execute(_asked(db, rows, visible, query, "SERIES", *order)).mappings()
     return [FoundSeries(series_from(_part(row, "of_series:")), study_from(row)) for row in found]
 
 
@@ -208,7 +252,7 @@ def search_instances(db: Connection, visible: ColumnElement[bool], query: Query)
         .join(instance_table, instance_table.c.series_id == series_table.c.id)
     )
     order = (*_NEWEST, series_table.c.number, series_table.c.id, instance_table.c.number, instance_table.c.id)
-    found = db.execute(_asked(rows, visible, query, _INSTANCE_KEYS, instance_table.c.id, *order)).mappings()
+    found = db.execute(_asked(db, rows, visible, query, "IMAGE", *order)).mappings()
     return [
         FoundInstance(instance_from(_part(row, "of_instance:")), series_from(_part(row, "of_series:")), study_from(row))
         for row in found

@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, UniqueConstraint
+from typing import Any
 
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+    func,
+)
+
+from dicom_node.archive.matching import folded
 from telemed.kernel.database import UtcDateTime, metadata
+
+
+def _bytewise(length: int) -> String:
+    """Return a text that is compared byte by byte on either database, so that what begins alike stands together."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+def _folded_patient_id(context: Any) -> str:  # noqa: ANN401 - SQLAlchemy's, of the row being inserted
+    return folded(context.get_current_parameters()["patient_id"])
+
 
 patient_table = Table(
     "patient",
@@ -12,6 +37,7 @@ patient_table = Table(
     Column("id", String(32), primary_key=True),
     Column("institution", String(64), nullable=False),
     Column("patient_id", String(80), nullable=False),
+    Column("patient_id_folded", _bytewise(240), nullable=False, server_default="", default=_folded_patient_id, index=True),
     Column("variant", Integer, nullable=False),
     Column("issuer", String(80), nullable=False),
     Column("name", String(200), nullable=False),
@@ -22,9 +48,50 @@ patient_table = Table(
     Column("name_legibility", String(16), nullable=False),
     Column("sex", String(16), nullable=False),
     Column("birth_date", String(8), nullable=False),
+    Column("issuer_entity", String(80), nullable=False, server_default=""),
+    # The patient whom a person said this one is, always the last of a chain; no foreign key, or no restore could fill the table.
+    Column("merged_into", String(32), index=True),
+    # When a person looked at what shares this patient ID and said that these are different people.
+    Column("distinct_at", UtcDateTime),
     UniqueConstraint("institution", "patient_id", "variant"),
-    Index(None, "name_folded"),
-    Index(None, "name_ideographic"),
+)
+
+#: What a patient is searched by, see `naming`.
+word_table = Table(
+    "patient_word",
+    metadata,
+    Column("word", _bytewise(100), primary_key=True),
+    Column("patient_key", String(32), ForeignKey("patient.id"), primary_key=True, index=True),
+)
+
+#: One patient said to be another; an undone one stays.
+merge_table = Table(
+    "patient_merge",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("institution", String(64), nullable=False, index=True),
+    Column("survivor_key", String(32), ForeignKey("patient.id"), nullable=False, index=True),
+    Column("absorbed_key", String(32), ForeignKey("patient.id"), nullable=False, index=True),
+    Column("reason", String(400), nullable=False),
+    Column("merged_by", String(128), nullable=False),
+    Column("merged_at", UtcDateTime, nullable=False),
+    Column("undone_by", String(128)),
+    Column("undone_at", UtcDateTime),
+)
+
+#: What a device writes, whatever its label says; an empty value stands for any.
+charset_profile_table = Table(
+    "charset_profile",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("institution", String(64), nullable=False),
+    Column("ae_title", String(16), nullable=False),
+    Column("manufacturer", String(80), nullable=False),
+    Column("model", String(80), nullable=False),
+    Column("charset", String(16), nullable=False),
+    Column("set_by", String(128), nullable=False),
+    Column("set_at", UtcDateTime, nullable=False),
+    UniqueConstraint("institution", "ae_title", "manufacturer", "model"),
 )
 
 study_table = Table(
@@ -53,13 +120,29 @@ study_table = Table(
     Column("missing", JSON),
     Column("look_at", UtcDateTime),
     Column("committed", Integer),
+    # The patient that the study's objects name, where a merge has put another one into patient_key.
+    Column("received_patient_key", String(32), ForeignKey("patient.id")),
     UniqueConstraint("institution", "study_instance_uid"),
     Index(None, "study_instance_uid"),
     Index(None, "institution", "accession_number"),
-    Index(None, "study_date"),
+    Index(None, "study_date", "study_time", "first_received_at", "id"),
     Index(None, "first_received_at"),
     Index(None, "settled_at", "last_received_at"),
 )
+
+#: What texts are matched by (see matching.Wildcard): lower case, and on PostgreSQL in the order of the code points, without
+#: which a beginning could not be looked up there.
+for _column in (
+    patient_table.c.name_folded,
+    patient_table.c.name_ideographic,
+    patient_table.c.name_phonetic,
+    study_table.c.accession_number,
+):
+    Index(
+        f"ix_{_column.table.name}_lower_{_column.name}",
+        func.lower(_column).label("lowered"),
+        postgresql_ops={"lowered": "text_pattern_ops"},
+    )
 
 series_table = Table(
     "series",

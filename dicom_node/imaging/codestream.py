@@ -9,9 +9,14 @@ from dicom_node.imaging.layout import MAXIMUM_FRAME_BYTES, Layout
 from telemed.kernel.errors import Invalid
 
 RLE = "1.2.840.10008.1.2.5"
+DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
 #: SOF0..SOF15 and JPEG-LS's SOF55, without DHT, JPG and DAC which share the range (ISO/IEC 10918-1 Table B.1).
 _FRAME_HEADERS = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7})
+#: Of those, the ones that code samples without a cosine transform.
+_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF, 0xF7})
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+#: Adobe's marker ends with the byte that says the transform; writers are known who leave it out.
+_WHOLE_ADOBE = 14
 _SIZ = b"\xff\x4f\xff\x51"
 #: Real images have hundreds of tiles; a million tiny ones cost a decoder minutes.
 _MAXIMUM_TILES = 65535
@@ -19,12 +24,15 @@ _MAXIMUM_TILES = 65535
 
 @dataclass(frozen=True)
 class Extent:
-    """The size a codestream announces."""
+    """What a codestream announces: its size, and for JPEG how it codes and whether JFIF or Adobe says what its colours are."""
 
     columns: int
     rows: int
     components: int
     precision: int
+    lossless: bool = False
+    transformed: bool = False
+    tells_colour: bool = False
 
 
 def extent_of(data: bytes) -> Extent | None:
@@ -36,7 +44,7 @@ def extent_of(data: bytes) -> Extent | None:
 
 
 def _jpeg(data: bytes) -> Extent:
-    at = 2
+    at, tells_colour = 2, False
     while at + 9 < len(data):
         if data[at] != 0xFF:
             break
@@ -46,8 +54,12 @@ def _jpeg(data: bytes) -> Extent:
             continue
         if marker in _FRAME_HEADERS:
             precision, rows, columns, components = struct.unpack(">BHHB", data[at + 4 : at + 10])
-            return Extent(columns, rows, components, precision)
-        at += 2 + int(struct.unpack(">H", data[at + 2 : at + 4])[0])
+            lossless = marker in _LOSSLESS
+            return Extent(columns, rows, components, precision, lossless, not lossless, tells_colour)
+        length = int(struct.unpack(">H", data[at + 2 : at + 4])[0])
+        name = data[at + 4 : at + 9]
+        tells_colour |= name == b"JFIF\0" or (name == b"Adobe" and length >= _WHOLE_ADOBE)
+        at += 2 + length
     raise Invalid("the compressed frame has no JPEG frame header", code="unreadable")
 
 
@@ -61,8 +73,8 @@ def _jpeg_2000(data: bytes, at: int) -> Extent:
     return Extent(x1 - x0, y1 - y0, components, (precision & 0x7F) + 1)
 
 
-def check(data: bytes, layout: Layout) -> None:
-    """Refuse a frame whose own header contradicts the data set's Rows, Columns and samples.
+def check(data: bytes, layout: Layout) -> Extent | None:
+    """Return what a frame's own header says, None for RLE; refuse one that contradicts the data set's Rows, Columns and samples.
 
     Raises
     ------
@@ -73,7 +85,7 @@ def check(data: bytes, layout: Layout) -> None:
     if raw > MAXIMUM_FRAME_BYTES or len(data) > 2 * raw + (1 << 20):
         raise Invalid("the compressed frame is larger than its pixels can be", code="too-large")
     if layout.transfer_syntax_uid == RLE:
-        return
+        return None
     found = extent_of(data)
     if found is None:
         raise Invalid(
@@ -87,3 +99,4 @@ def check(data: bytes, layout: Layout) -> None:
             f"the data set {layout.columns} x {layout.rows} of {layout.samples}",
             code="contradiction",
         )
+    return found

@@ -6,16 +6,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
-from dicom_node.imaging import documents, frames, rendering
+from dicom_node.imaging import documents, frames, rendering, transcoding
 from dicom_node.imaging.cache import RecentlyUsed
 from dicom_node.imaging.documents import Document
 from dicom_node.imaging.elements import DEFLATED, EXPLICIT_LITTLE, FileSource, transfer_syntax_of
 from dicom_node.imaging.frames import OCTETS, Frame
 from dicom_node.imaging.layout import Layout, layout_of
+from dicom_node.imaging.offsets import FrameOffsets
 from dicom_node.imaging.rendering import Part
+from dicom_node.imaging.shelf import Shelf
 from dicom_node.imaging.voi import Window
 from telemed.kernel.confinement import Confinement
+from telemed.kernel.errors import NotFound
 
 #: A layout weighs little but for its fragments.
 _LAYOUT_WEIGHT, _FRAGMENT_WEIGHT = 1000, 120
@@ -28,9 +32,16 @@ class Imaging:
     Every method blocks and is safe to call from any thread. Frames count from 1.
     """
 
-    def __init__(self, confinement: Confinement, *, cache_bytes: int = 192 << 20) -> None:
-        """Keep decoded frames and pictures up to *cache_bytes*."""
+    def __init__(
+        self, confinement: Confinement, *, shelf: Shelf, offsets: FrameOffsets | None = None, cache_bytes: int = 192 << 20
+    ) -> None:
+        """Keep decoded frames and pictures up to *cache_bytes* in memory, and what was transcoded on *shelf*.
+
+        *offsets* knows where frames are that were looked for before.
+        """
+        self._offsets = offsets
         self._confinement = confinement
+        self._shelf = shelf
         self._layouts: RecentlyUsed[Layout] = RecentlyUsed(32 << 20)
         self._decoded: RecentlyUsed[Frame] = RecentlyUsed(cache_bytes * 3 // 4)
         self._pictures: RecentlyUsed[bytes] = RecentlyUsed(cache_bytes // 4)
@@ -42,6 +53,8 @@ class Imaging:
     def layout(self, path: Path, digest: str) -> Layout:
         """Return the Image Pixel module and the frames' places; NotFound for an object without pixels."""
         found = self._layouts.get(digest)
+        if found is None and self._offsets is not None:
+            found = self._offsets.get(path, digest)
         if found is None:
             found = self._confinement.run(layout_of, path) if _is_deflated(path) else layout_of(path)
             fragments = sum(len(frame) for frame in found.fragments)
@@ -60,6 +73,52 @@ class Imaging:
         if self.layout(path, digest).native:
             return replace(self.stored_frame(path, number, digest=digest), transfer_syntax_uid=EXPLICIT_LITTLE, media_type=OCTETS)
         return self.frame(path, number, digest=digest)
+
+    def can_answer_in(self, path: Path, syntax: str, *, digest: str) -> bool:
+        """Whether frames can be had in the transfer syntax *syntax*."""
+        return transcoding.is_possible(self.layout(path, digest), syntax)
+
+    def frame_in(self, path: Path, number: int, syntax: str, *, digest: str) -> Frame:
+        """Return a frame in *syntax*, which `can_answer_in` allows; what had to be transcoded for it is kept."""
+        layout = self.layout(path, digest)
+        if syntax == EXPLICIT_LITTLE:
+            return self.uncompressed_frame(path, number, digest=digest)
+        if syntax == layout.transfer_syntax_uid:
+            return self.stored_frame(path, number, digest=digest)
+        layout.check(number)
+        with self._shelf.get(
+            f"{digest} {number} {syntax}", lambda out: self._transcode(out, path, number, syntax, layout)
+        ) as file:
+            return transcoding.described(file.read(), layout, syntax)
+
+    def _transcode(self, out: BinaryIO, path: Path, number: int, syntax: str, layout: Layout) -> None:
+        out.write(self._confinement.run(transcoding.transcoded, path, number, layout, syntax))
+
+    def can_rewrite_in(self, path: Path, syntax: str, *, digest: str) -> bool:
+        """Whether the whole object can be had in the transfer syntax *syntax*; without pixels, in the uncompressed one only."""
+        layout = self._layout_if_any(path, digest)
+        return syntax == EXPLICIT_LITTLE if layout is None else transcoding.is_possible_whole(layout, syntax)
+
+    def object_in(self, path: Path, syntax: str, *, digest: str) -> BinaryIO:
+        """Return the whole object in *syntax*, which `can_rewrite_in` allows, as an open Part 10 file."""
+        layout = self._layout_if_any(path, digest)
+        return self._shelf.get(f"{digest} {syntax}", lambda out: self._rewrite(out, path, syntax, layout, digest))
+
+    def _rewrite(self, out: BinaryIO, path: Path, syntax: str, layout: Layout | None, digest: str) -> None:
+        out.write(self._confinement.run(transcoding.header, path, layout, syntax))
+        if layout is not None:
+            numbers = range(1, layout.frames + 1)
+            if syntax == EXPLICIT_LITTLE:
+                frames = (self.uncompressed_frame(path, number, digest=digest).data for number in numbers)
+            else:
+                frames = (self._confinement.run(transcoding.transcoded, path, number, layout, syntax) for number in numbers)
+            transcoding.write_pixels(out, layout, syntax, frames)
+
+    def _layout_if_any(self, path: Path, digest: str) -> Layout | None:
+        try:
+            return self.layout(path, digest)
+        except NotFound:
+            return None
 
     def frame(self, path: Path, number: int, *, digest: str) -> Frame:
         """Return a frame ready to be drawn (see `frames.ready`)."""

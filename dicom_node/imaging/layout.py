@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import struct
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from dicom_node.imaging.elements import (
@@ -78,6 +80,17 @@ class Layout:
         if self.native and self.photometric == "YBR_FULL_422":
             return bits * 2 // 3
         return bits
+
+    def to_bytes(self) -> bytes:
+        """Return it in a form `from_bytes` reads."""
+        return zlib.compress(json.dumps(astuple(self), separators=(",", ":")).encode(), level=1)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Layout:
+        """Read what `to_bytes` wrote."""
+        fields = json.loads(zlib.decompress(data))
+        fields[-2:] = Span(*fields[-2]), tuple(tuple(Span(*span) for span in frame) for frame in fields[-1])
+        return cls(*fields)
 
     def check(self, number: int) -> None:
         """Refuse a frame that is not there (they count from 1), or whose pixels nobody can hold."""

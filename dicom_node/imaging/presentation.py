@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
+from dicom_node.imaging import overlays
 from dicom_node.imaging.voi import Function, Table, Window
 
 _WANTED = [
@@ -27,6 +28,11 @@ _WANTED = [
     "VOILUTFunction",
     "VOILUTSequence",
     "PresentationLUTShape",
+    "PhotometricInterpretation",
+    "PixelAspectRatio",
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "NominalScannedPixelSpacing",
     "PixelPaddingValue",
     "PixelPaddingRangeLimit",
     "PixelRepresentation",
@@ -34,12 +40,17 @@ _WANTED = [
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]
-_TAGS = [int(Tag(keyword)) for keyword in _WANTED]
+_TAGS = [*(int(Tag(keyword)) for keyword in _WANTED), *overlays.TAGS]
+#: A pixel more oblong than this is a mistake, not a shape.
+MAXIMUM_ASPECT = 16.0
 
 
 @dataclass(frozen=True)
 class Presentation:
-    """How one frame is to be looked at. *data_set* holds the palette, when there is one."""
+    """How one frame is to be looked at. *data_set* holds the palette and the overlays, when there are some.
+
+    *aspect* is a pixel's height by its width.
+    """
 
     slope: float
     intercept: float
@@ -48,6 +59,7 @@ class Presentation:
     voi: Table | None
     inverse: bool
     padding: tuple[float, float] | None
+    aspect: float
     data_set: Dataset
 
 
@@ -56,16 +68,19 @@ def presentation_of(path: Path, number: int) -> Presentation:
     data_set = dcmread(path, stop_before_pixels=True, specific_tags=[*_TAGS])
     groups = list(_groups(data_set, number))
     signed = data_set.get("PixelRepresentation", 0) == 1
-    slope = _number(_first(groups, "RescaleSlope"))
+    slope, intercept = _number(_first(groups, "RescaleSlope")), _number(_first(groups, "RescaleIntercept")) or 0.0
+    order = ">" if data_set.original_encoding[1] is False else "<"
     return Presentation(
         slope=1.0 if slope is None or slope == 0 else slope,
-        intercept=_number(_first(groups, "RescaleIntercept")) or 0.0,
-        modality=_table(data_set, "ModalityLUTSequence", signed=signed),
+        intercept=intercept,
+        modality=_table(groups, "ModalityLUTSequence", signed=signed, order=order),
         window=_window(groups),
         # A VOI LUT's input is the modality LUT's output, which is signed as soon as the intercept can make it so.
-        voi=_table(data_set, "VOILUTSequence", signed=signed or (_number(_first(groups, "RescaleIntercept")) or 0.0) < 0),
-        inverse=data_set.get("PresentationLUTShape") == "INVERSE",
+        voi=_table(groups, "VOILUTSequence", signed=signed or intercept < 0, order=order),
+        # The two say the same thing (PS3.3 C.8.11.3.1.2): together they turn the greys once, not twice.
+        inverse=data_set.get("PhotometricInterpretation") == "MONOCHROME1" or data_set.get("PresentationLUTShape") == "INVERSE",
         padding=_padding(data_set),
+        aspect=_aspect(groups),
         data_set=data_set,
     )
 
@@ -76,7 +91,7 @@ def _groups(data_set: Dataset, number: int) -> Iterator[Dataset]:
     shared = data_set.get("SharedFunctionalGroupsSequence") or []
     for group in (per_frame[number - 1 : number], shared[:1]):
         for item in group:
-            for keyword in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
+            for keyword in ("PixelValueTransformationSequence", "FrameVOILUTSequence", "PixelMeasuresSequence"):
                 yield from (item.get(keyword) or [])[:1]
     yield data_set
 
@@ -103,8 +118,8 @@ def _window(groups: list[Dataset]) -> Window | None:
     return Window(centre, width, Function(function) if function in set(Function) else Function.LINEAR)
 
 
-def _table(data_set: Dataset, keyword: str, *, signed: bool) -> Table | None:
-    items = data_set.get(keyword) or []
+def _table(groups: list[Dataset], keyword: str, *, signed: bool, order: str) -> Table | None:
+    items = _first(groups, keyword) or []
     if not len(items) or not all(items[0].get(part) is not None for part in ("LUTDescriptor", "LUTData")):
         return None  # an empty item says no more than none
     descriptor, data = items[0].LUTDescriptor, items[0]["LUTData"].value
@@ -115,7 +130,7 @@ def _table(data_set: Dataset, keyword: str, *, signed: bool) -> Table | None:
     first = first - (1 << 16) if signed and first >= 1 << 15 else first
     if isinstance(data, bytes):
         wide = len(data) >= 2 * count
-        entries = np.frombuffer(data[: 2 * count if wide else count], "<u2" if wide else "u1")
+        entries = np.frombuffer(data[: 2 * count if wide else count], f"{order}u2" if wide else "u1")
     else:
         entries = np.asarray(data, np.int64).reshape(-1)[:count] & 0xFFFF
     if entries.size == 0 or not 8 <= bits <= 16:
@@ -130,3 +145,14 @@ def _padding(data_set: Dataset) -> tuple[float, float] | None:
     limit = _number(data_set.get("PixelPaddingRangeLimit"))
     high = low if limit is None else limit
     return min(low, high), max(low, high)
+
+
+def _aspect(groups: list[Dataset]) -> float:
+    """Return a pixel's height by its width, from the ratio when it is said (PS3.3 C.7.6.3.1.7), else from the spacing."""
+    for keyword in ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
+        value = _first(groups, keyword)
+        if isinstance(value, MultiValue | list) and len(value) == 2:
+            height, width = _number(value[0]), _number(value[1])
+            if height and width and 1 / MAXIMUM_ASPECT <= height / width <= MAXIMUM_ASPECT:
+                return height / width
+    return 1.0

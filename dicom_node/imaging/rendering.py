@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 from pydicom.pixels.processing import apply_color_lut
 
-from dicom_node.imaging import voi
+from dicom_node.imaging import overlays, voi
 from dicom_node.imaging.decoding import decoded
 from dicom_node.imaging.elements import FileSource, open_data_set
 from dicom_node.imaging.frames import read_stored
@@ -24,6 +25,8 @@ from telemed.kernel.errors import Invalid
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
 #: Nobody's screen is larger, and a thumbnail request must not become an enlargement bomb.
 MAXIMUM_SIDE = 8192
+#: Pixels less oblong than this are shown as they are.
+_UNSEEN = 0.01
 
 Grey8 = npt.NDArray[np.uint8]
 
@@ -58,11 +61,12 @@ def render(
     """
     if media not in FORMATS:
         raise Invalid(f"a frame cannot be rendered as {media}; ask for {' or '.join(FORMATS)}", code="media-type")
-    image = Image.fromarray(picture(path, number, window))
+    shown, aspect = _shown(path, number, window)
+    image = Image.fromarray(shown)
     if region is not None:
         image = _cut(image, region)
-    if size is not None:
-        image = _fitted(image, size)
+    if size is not None or abs(aspect - 1) > _UNSEEN:
+        image = _fitted(image, aspect, size)
     out = io.BytesIO()
     if media == "image/jpeg":
         image.save(out, "JPEG", quality=max(1, min(100, quality)))
@@ -72,20 +76,49 @@ def render(
 
 
 def picture(path: Path, number: int, window: Window | None = None) -> Grey8:
-    """Return the frame as displayed values: (rows, columns) for grey, (rows, columns, 3) for colour."""
+    """Return the frame as displayed values, overlays drawn: (rows, columns) for grey, (rows, columns, 3) for colour."""
+    return _shown(path, number, window)[0]
+
+
+def _shown(path: Path, number: int, window: Window | None) -> tuple[Grey8, float]:
+    """Return the frame as displayed values and a pixel's height by its width."""
     with FileSource(path) as file:
         layout = read_layout(file)
         stored = read_stored(open_data_set(file)[1], number, layout)
-    pixels, photometric = decoded(stored.data, layout)
     how = presentation_of(path, number)
+    shown = _displayed(*decoded(stored.data, layout), how, window, layout)
+    graphics = overlays.mask_of(how.data_set, number, stored, layout)
+    if graphics is not None:
+        shown = shown.copy()
+        shown[graphics] = 255
+    return shown, how.aspect
+
+
+def _displayed(pixels: npt.NDArray[Any], photometric: str, how: Presentation, window: Window | None, layout: Layout) -> Grey8:
     if photometric == "PALETTE COLOR":
         return _narrowed(apply_color_lut(pixels, how.data_set))
     if layout.samples == 3:
         return _narrowed(pixels, layout.bits_stored)
-    shade = _shades(pixels, how, window, layout)
-    if (photometric == "MONOCHROME1") != how.inverse:
-        shade = 1.0 - shade
-    return np.rint(shade * 255.0).astype(np.uint8)
+
+    def grey(values: npt.NDArray[Any]) -> Grey8:
+        shade = _shades(values, how, window, layout)
+        if how.inverse:
+            shade = 1.0 - shade
+        return np.rint(shade * 255.0).astype(np.uint8)
+
+    # Where padding decides the window, the pixels themselves have to be looked at.
+    by_pixel = how.padding is not None and window is None and how.window is None and how.voi is None
+    return grey(pixels) if by_pixel else _by_value(pixels, grey)
+
+
+def _by_value(pixels: npt.NDArray[Any], grey: Callable[[npt.NDArray[Any]], Grey8]) -> Grey8:
+    """Work each value out once, where there are fewer of them than pixels: most images have a few thousand."""
+    low, high = int(pixels.min()), int(pixels.max())
+    if pixels.dtype.kind not in "iu" or high - low >= pixels.size // 2:
+        return grey(pixels)
+    shades = grey(np.arange(low, high + 1).astype(pixels.dtype))
+    shown: Grey8 = shades[np.subtract(pixels, low, dtype=np.int64)]
+    return shown
 
 
 def _shades(pixels: npt.NDArray[Any], how: Presentation, window: Window | None, layout: Layout) -> voi.Values:
@@ -118,13 +151,16 @@ def _cut(image: Image.Image, part: Part) -> Image.Image:
     return image
 
 
-def _fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    if not all(1 <= side <= MAXIMUM_SIDE for side in size):
+def _fitted(image: Image.Image, aspect: float, size: tuple[int, int] | None) -> Image.Image:
+    """Make pixels square, the shorter side's more numerous, and fit the whole into *size*."""
+    width, height = image.width * max(1.0, 1 / aspect), image.height * max(1.0, aspect)
+    bounds = size or (MAXIMUM_SIDE, MAXIMUM_SIDE)
+    if not all(1 <= side <= MAXIMUM_SIDE for side in bounds):
         raise Invalid(f"a viewport is between 1 and {MAXIMUM_SIDE} pixels wide and high", code="viewport")
-    scale = min(size[0] / image.width, size[1] / image.height)
-    fitted = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return (
-        image
-        if fitted == image.size
-        else image.resize(fitted, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
-    )
+    scale = min(bounds[0] / width, bounds[1] / height)
+    if size is None:
+        scale = min(1.0, scale)
+    fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if fitted == image.size:
+        return image
+    return image.resize(fitted, Image.Resampling.LANCZOS if fitted < image.size else Image.Resampling.BICUBIC)

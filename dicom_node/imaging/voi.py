@@ -53,7 +53,8 @@ def windowed(values: npt.NDArray[Any], window: Window) -> Values:
     if window.function is Function.SIGMOID:
         with np.errstate(over="ignore"):
             return 1.0 / (1.0 + np.exp(-4.0 * (values - window.centre) / max(window.width, 1e-9)))
-    if window.function is Function.LINEAR_EXACT:
+    if window.function is Function.LINEAR_EXACT or window.width < 1:
+        # A width below 1 cannot be LINEAR (C.11.2.1.2.1): whoever writes it has fractional values and means the exact ramp.
         return _ramp(values, window.centre, window.width)
     # C.11.2.1.2.1: LINEAR looks at pixel centres, hence the halves; a width of 1 is a threshold.
     return _ramp(values, window.centre - 0.5, window.width - 1.0)
@@ -71,10 +72,12 @@ def looked_up(values: npt.NDArray[Any], table: Table) -> Values:
 
 
 def automatic(values: npt.NDArray[Any], padding: npt.NDArray[np.bool_] | None = None) -> Window:
-    """Return the window from the least to the greatest value, padding left out, for an object that gives none."""
-    shown = values if padding is None else values[~padding]
-    shown = shown[np.isfinite(shown)]
-    if shown.size == 0:
-        return Window(0.5, 1.0, Function.LINEAR_EXACT)
-    low, high = float(shown.min()), float(shown.max())
-    return Window((low + high) / 2, max(high - low, 1e-9), Function.LINEAR_EXACT)
+    """Return the window from the least to the greatest value, for an object that gives none; one value alone is shown dark.
+
+    Padding is left out, unless nothing but one value is left without it.
+    """
+    for shown in (values if padding is None else values[~padding], values):
+        finite = shown[np.isfinite(shown)]
+        if finite.size and (low := float(finite.min())) < (high := float(finite.max())):
+            return Window((low + high) / 2, high - low, Function.LINEAR_EXACT)
+    return Window(float(finite[0]) + 0.5 if finite.size else 0.5, 1.0, Function.LINEAR_EXACT)

@@ -14,6 +14,8 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.uid import UID
 from pydicom.valuerep import format_number_as_ds
 
+from dicom_node.archive import gb18030
+
 UTF_8 = "ISO_IR 192"
 _CODECS = {UTF_8: "utf_8", "GB18030": "gb18030", "GBK": "gbk"}
 #: PS3.5 6.2: VRs whose characters depend on Specific Character Set; all others are ASCII.
@@ -66,5 +68,9 @@ def _value(vr: str, value: Any, codec: str, order: str, syntax: UID) -> bytes:  
     if vr in _NUMBERS:
         return struct.pack(f"{order}{len(several)}{_NUMBERS[vr]}", *several)
     text = "\\".join(format_number_as_ds(float(one)) if vr == "DS" else str(one) for one in several)
-    raw = text.encode(codec) if vr in _LOCAL else text.encode("ascii", "replace")
+    raw = _local(text, codec) if vr in _LOCAL else text.encode("ascii", "replace")
     return raw + (b"\0" if vr == "UI" else b" ") * (len(raw) % 2)
+
+
+def _local(text: str, codec: str) -> bytes:
+    return gb18030.encode(text) if codec == "gb18030" else text.encode(codec)

@@ -29,6 +29,7 @@ from dicom_node.services.encoding import Values, encoded
 from dicom_node.services.exchange import CANCELLED, PENDING, Exchange
 from dicom_node.services.identifier import Keys, read_keys
 from dicom_node.services.status import SUCCESS
+from telemed.kernel.audit import AuditRecord, Chronicle
 from telemed.kernel.database import Database
 from telemed.kernel.errors import Invalid
 
@@ -45,6 +46,8 @@ UNIQUE_KEYS: Mapping[str, str] = dict(
 DOES_NOT_MATCH_CLASS, PENDING_WITH_UNSUPPORTED_KEYS = 0xA900, 0xFF01
 
 AT_ONCE = 200
+#: What the audit trail keeps of a query: so many keys, so much of each.
+_MOST_KEPT, _LONGEST_KEPT = 32, 200
 
 Found = FoundPatient | Study | FoundSeries | FoundInstance
 
@@ -90,13 +93,25 @@ def level_of(keys: Keys, sop_class_uid: str) -> str:
     return keys.level
 
 
+def record_query(
+    db: Connection, chronicle: Chronicle, exchange: Exchange, *, level: str, keys: Mapping[str, str], **more: str
+) -> None:
+    """Write down who asked for what: PS3.15 A.5.3.10, Query."""
+    caller = exchange.caller
+    asked = {keyword: text[:_LONGEST_KEPT] for keyword, text in list(keys.items())[:_MOST_KEPT] if text}
+    detail = {"level": level, "keys": asked, "address": caller.address, **more}
+    record = AuditRecord(caller.aet, "Query", "Query", exchange.sop_class_uid, caller.institution, detail=detail)
+    chronicle.trail.append(db, record)
+
+
 class Finding:
     """C-FIND, PS3.4 C.4.1."""
 
     sop_classes: ClassVar[tuple[str, ...]] = (PATIENT_ROOT_FIND, STUDY_ROOT_FIND)
 
-    def __init__(self, database: Database, visible_to: VisibleTo, *, aet: str) -> None:
+    def __init__(self, database: Database, chronicle: Chronicle, visible_to: VisibleTo, *, aet: str) -> None:
         self._database = database
+        self._chronicle = chronicle
         self._visible_to = visible_to
         self._aet = aet
 
@@ -106,6 +121,8 @@ class Finding:
             keys = read_keys(exchange.received("Identifier"), exchange.transfer_syntax)
             level = level_of(keys, exchange.sop_class_uid)
             matched = {keyword: text for keyword, text in keys.texts.items() if keyword in KEYS[level]}
+            with self._database.transaction() as db:
+                record_query(db, self._chronicle, exchange, level=level, keys=matched)
             found = pages(self._database, level, self._visible_to(exchange.caller.institution), matched)
             for one in (one for page in found for one in page):
                 if exchange.is_cancelled:

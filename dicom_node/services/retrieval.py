@@ -25,6 +25,7 @@ from dicom_node.services.query_retrieve import (
     VisibleTo,
     level_of,
     pages,
+    record_query,
 )
 from dicom_node.services.status import SUCCESS
 from telemed.kernel.audit import AuditRecord, Chronicle
@@ -69,14 +70,19 @@ class Retrieving:
         self._visible_to = visible_to
         self._aet = aet
 
-    def _wanted(self, exchange: Exchange) -> list[FoundInstance]:
-        """Return what the identifier names by its unique keys (C.4.2.2.1); Invalid when it names nothing in particular."""
+    def _wanted(self, exchange: Exchange, destination: str) -> list[FoundInstance]:
+        """Return what the identifier names by its unique keys (C.4.2.2.1); Invalid when it names nothing in particular.
+
+        Who asked for what is in the audit trail, whatever is found.
+        """
         keys = read_keys(exchange.received("Identifier"), exchange.transfer_syntax)
         level = level_of(keys, exchange.sop_class_uid)
         named = {UNIQUE_KEYS[one]: keys.texts.get(UNIQUE_KEYS[one], "").strip() for one in LEVELS[: LEVELS.index(level) + 1]}
         if not named[UNIQUE_KEYS[level]] or any(mark in named["PatientID"] for mark in "*?"):
             raise Invalid(f"name the {UNIQUE_KEYS[level]} of what is wanted", code="identifier")
         asked = {keyword: text for keyword, text in named.items() if text}
+        with self._database.transaction() as db:
+            record_query(db, self._chronicle, exchange, level=level, keys=asked, destination=destination)
         mine = exchange.caller.institution
         found: dict[str, FoundInstance] = {}
         for page in pages(self._database, "IMAGE", self._visible_to(mine), asked):
@@ -149,9 +155,11 @@ class Moving(Retrieving):
         with self._database.reading() as db:
             peer = peer_of(db, title, exchange.caller.institution)
         if peer is None:
+            with self._database.transaction() as db:
+                record_query(db, self._chronicle, exchange, level="", keys={}, destination=title, refused="unknown destination")
             exchange.answer(UNKNOWN_DESTINATION, comment=f"{title} is not known here as a destination")
             return
-        wanted = _or_answer(exchange, self._wanted)
+        wanted = _or_answer(exchange, lambda asking: self._wanted(asking, peer.aet))
         if wanted is not None:
             origin = Origin(exchange.caller.aet, exchange.request.MessageID)
             self._send(exchange, wanted, lambda parcels: deliver(parcels, peer, self._aet, origin=origin), destination=peer.aet)
@@ -164,7 +172,7 @@ class Getting(Retrieving):
 
     def answer(self, exchange: Exchange) -> None:
         """Send what is wanted to whoever asks."""
-        wanted = _or_answer(exchange, self._wanted)
+        wanted = _or_answer(exchange, lambda asking: self._wanted(asking, asking.caller.aet))
 
         def send(parcels: list[Parcel]) -> Iterator[tuple[Parcel, str]]:
             for number, parcel in enumerate(parcels):

@@ -5,19 +5,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.processing.beats import Samples
+from ecg.processing.candidates import Samples
 from ecg.processing.delineation import P_EVIDENCE
 from ecg.processing.filters import moving_mean
 from ecg.recording import Millivolts
 
 BRADYCARDIA_BPM, TACHYCARDIA_BPM = 60, 100
 WIDE_MS = 120
+PACED_SHARE = 0.6  # of the beats
 SINUS_AXIS = (-45, 120)
 IRREGULAR = 0.055  # median difference of successive intervals, over the median interval
 CHAOTIC, CHAOTIC_EVIDENCE = 0.15, 1.6
 ARRHYTHMIA = (0.12, 120.0)  # spread of sinus intervals: share, and milliseconds
 DISSOCIATION = 0.35  # autocorrelation of the atria where no ventricle beats
 ESCAPE_BPM = 65
+FLUTTER_EVIDENCE = 1.0  # P waves that repeat better than this are believed before flutter waves
 
 #: (signal, whether a beat was found) -> code, where no rate can be given.
 SILENT = {("flat", False): "flat-line", ("good", False): "no-beats"}
@@ -37,12 +39,24 @@ class RhythmEvidence:
     qrs_duration_ms: float | None
     atrial_rate_bpm: float | None
     paced_share: float
+    flutter_bpm: float | None
+    in_groups: bool
     signal: str  # "good", "flat" (quiet on all leads) or "none" (nothing connected)
 
     @property
     def p_waves(self) -> bool:
-        """Whether P waves precede the beats; among irregular ones, what points from elsewhere is the end of T and no P."""
-        return self.p_evidence >= evidence_needed(self.irregularity) and not (self.irregular and self.elsewhere)
+        """Whether P waves precede the beats.
+
+        Among irregular ones, what points from elsewhere is the end of T and no P; what precedes paced ventricles leads nowhere.
+        """
+        enough = self.p_evidence >= evidence_needed(self.irregularity)
+        paced = self.paced_share >= PACED_SHARE and (self.qrs_duration_ms or 0) >= WIDE_MS
+        return enough and not (self.irregular and self.elsewhere) and not self.flutter and not paced
+
+    @property
+    def flutter(self) -> bool:
+        """Whether flutter waves were seen and no good P waves speak against them."""
+        return self.flutter_bpm is not None and (self.p_evidence < FLUTTER_EVIDENCE or self.elsewhere)
 
     @property
     def elsewhere(self) -> bool:
@@ -64,10 +78,12 @@ def code_of(e: RhythmEvidence) -> str:
     """Return the code of the rhythm; the codes and their wordings are listed in `ecg.statements.RHYTHMS`."""
     if e.heart_rate_bpm is None:
         return SILENT.get((e.signal, e.beats > 0), "not-measurable")
-    if e.paced_share >= 0.6:
+    if e.paced_share >= PACED_SHARE:
         return "paced"
     if e.atrial_rate_bpm is not None:
         return "complete-av-block"
+    if e.flutter:
+        return "atrial-flutter"
     if e.p_waves:
         return _sinus(e)
     return _without_p(e)
@@ -76,6 +92,8 @@ def code_of(e: RhythmEvidence) -> str:
 def _without_p(e: RhythmEvidence) -> str:
     assert e.heart_rate_bpm is not None
     if e.irregular:
+        if e.in_groups:
+            return "premature-beats-in-turn"
         return "atrial-fibrillation" if e.beats >= 5 else "undetermined"
     wide = e.qrs_duration_ms is not None and e.qrs_duration_ms >= WIDE_MS
     if e.heart_rate_bpm > TACHYCARDIA_BPM:
@@ -86,7 +104,7 @@ def _without_p(e: RhythmEvidence) -> str:
 def _sinus(e: RhythmEvidence) -> str:
     assert e.heart_rate_bpm is not None
     if e.elsewhere:
-        return "ectopic-atrial-rhythm"
+        return "atrial-tachycardia" if e.heart_rate_bpm > TACHYCARDIA_BPM else "ectopic-atrial-rhythm"
     if e.heart_rate_bpm < BRADYCARDIA_BPM:
         return "sinus-bradycardia"
     if e.heart_rate_bpm > TACHYCARDIA_BPM:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.processing.beats import Samples
+from ecg.processing.candidates import Samples
 from ecg.processing.filters import moving_mean
 from ecg.recording import Millivolts
 

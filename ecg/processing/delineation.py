@@ -4,12 +4,13 @@ The median beat has little noise, and a wave's distance from the R peak hardly c
 atrial wave is there at all is asked of every beat by itself. Places are samples of the working rate relative to the R peak.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.processing.beats import Samples
+from ecg.processing.boundaries import Surroundings, refine
+from ecg.processing.candidates import Samples
 from ecg.processing.filters import moving_mean
 from ecg.processing.median_beat import Shape, windows
 from ecg.recording import Millivolts
@@ -19,14 +20,15 @@ Row = NDArray[np.float64]
 QRS_REACH_S = (0.13, 0.20)  # at most this far from the R peak
 QRS_SHARE = (0.040, 0.050)  # of the greatest slope: where a QRS begins and ends
 QUIET_S = 0.010  # a slope must stay low for this long
-LEAD_SLACK_S = 0.030  # a lead's QRS lies this near to that of all leads
-P_MV, T_MV = 0.006, 0.020  # smaller waves are not marked
+P_MV, T_MV = 0.006, 0.012  # smaller waves are not marked
 P_REACH_S = 0.07  # from the peak of P to either end, at most
 P_LONGEST_S, P_SHORTEST_S = 0.18, 0.04
 P_EVIDENCE = 0.40  # of the energy before QRS that repeats over what does not
 ENOUGH_BEATS = 8
 P_ALIKE = 0.45  # correlation of one beat's P with the median P
-T_RANK = 2  # of the leads, from the latest: the end of T over all leads
+#: What a network moves comes nearer to the leads' middle; the outermost marks of people lie this much further out.
+OUTWARD_S = {"p_on": 0.002, "qrs_on": 0.002, "qrs_off": 0.008, "t_off": 0.006}
+ENOUGH_LEADS = 3
 T_LATEST = 0.48  # seconds after R by the root of the interval: no T ends later
 T_LONGEST_S = 0.15  # from the peak of T to its end
 
@@ -44,7 +46,6 @@ class Waves:
 
     leads: list[Marks]
     whole: dict[str, int]
-    p_of_beat: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
 
 def _edge(slope: Row, start: int, stop: int, limit: float, quiet: int) -> int:
@@ -59,8 +60,8 @@ def _edge(slope: Row, start: int, stop: int, limit: float, quiet: int) -> int:
     return start + step * place
 
 
-def _qrs(slope: Row, before: int, rate: float, bounds: tuple[int, int] | None = None) -> tuple[int, int]:
-    """Return QRS onset and offset on a slope curve; *bounds* keep a lead near the whole."""
+def _qrs(slope: Row, before: int, rate: float) -> tuple[int, int]:
+    """Return QRS onset and offset on the slope over all leads."""
     near = round(0.06 * rate)
     first, last = before - near, before + near
     top = float(slope[first : last + 1].max())
@@ -68,9 +69,6 @@ def _qrs(slope: Row, before: int, rate: float, bounds: tuple[int, int] | None = 
     strong = np.flatnonzero(slope[first : last + 1] > 0.3 * top) + first
     quiet = max(2, round(QUIET_S * rate))
     begin, end = before - round(QRS_REACH_S[0] * rate), before + round(QRS_REACH_S[1] * rate)
-    if bounds is not None:
-        slack = round(LEAD_SLACK_S * rate)
-        begin, end = max(begin, bounds[0] - slack), min(end, bounds[1] + slack)
     rise, fall = min(int(strong[0]), before), max(int(strong[-1]), before)
     on = _edge(slope, rise, min(begin, rise - 1), noise + QRS_SHARE[0] * (top - noise), quiet)
     off = _edge(slope, fall, max(end, fall + 1), noise + QRS_SHARE[1] * (top - noise), quiet)
@@ -108,29 +106,32 @@ def _levelled(values: Millivolts, first: int, last: int, rate: float) -> Millivo
 
 def delineate(shape: Shape, usable: NDArray[np.bool_], rate: float, before_s: float, after_s: float) -> Waves:
     """Return the waves of *shape*; *before_s* and *after_s* are the usual intervals to the beats around its beats."""
+    leads = by_rule(shape, usable, rate, before_s, after_s)
+    refine(Surroundings.of(shape, usable, rate, (before_s, after_s)), leads)
+    return Waves([Marks(marks) for marks in leads], _whole(leads, rate))
+
+
+def by_rule(shape: Shape, usable: NDArray[np.bool_], rate: float, before_s: float, after_s: float) -> list[dict[str, int]]:
+    """Return the marks of every lead as trapezia and the slope over all leads have them, before they are refined."""
     median, centre = shape.median, shape.before
-    slopes = np.abs(np.gradient(moving_mean(median, round(0.006 * rate)), axis=1)) * rate
-    whole_slope = np.sqrt((slopes[usable] ** 2).mean(axis=0))
-    on, off = _qrs(whole_slope, centre, rate)
-    marks: list[dict[str, int]] = []
-    for row in range(len(median)):
-        lead_on, lead_off = _qrs(slopes[row], centre, rate, (on, off)) if usable[row] else (on, off)
-        marks.append({"qrs_on": lead_on, "qrs_off": lead_off} if usable[row] else {})
+    slopes = np.gradient(moving_mean(median[usable], round(0.006 * rate)), axis=1) * rate
+    on, off = _qrs(np.sqrt((slopes**2).mean(axis=0)), centre, rate)
+    marks: list[dict[str, int]] = [{"qrs_on": on, "qrs_off": off} if each else {} for each in usable]
     smooth = moving_mean(median, round(0.020 * rate))
     _mark_t(smooth, marks, (off, after_s), centre, rate)
     _mark_p(smooth, marks, usable, p_search(on, before_s, centre, rate), rate)
-    return Waves(
-        [Marks({name: place - centre for name, place in each.items()}) for each in marks], _whole(marks, on, off, centre)
-    )
+    return [{name: place - centre for name, place in each.items()} for each in marks]
 
 
-def _whole(marks: list[dict[str, int]], on: int, off: int, centre: int) -> dict[str, int]:
+def _whole(leads: list[dict[str, int]], rate: float) -> dict[str, int]:
     """Return the places over all leads: the second earliest onset and the second latest offset, as cart makers do."""
-    whole = {"qrs_on": on - centre, "qrs_off": off - centre}
+    whole = {}
     for name in ("p_on", "p_off", "qrs_on", "qrs_off", "t_on", "t_off"):
-        places = sorted((each[name] for each in marks if name in each), reverse=name.endswith("off"))
+        outward = 1 if name.endswith("off") else -1
+        places = sorted((outward * marks[name] for marks in leads if name in marks), reverse=True)
         if places:
-            whole[name] = places[min(T_RANK if name == "t_off" else 1, len(places) - 1)] - centre
+            allowance = round(OUTWARD_S.get(name, 0.0) * rate) if len(places) >= ENOUGH_LEADS else 0
+            whole[name] = outward * (places[min(1, len(places) - 1)] + allowance)
     return whole
 
 

@@ -4,6 +4,7 @@ One forward transform serves every band, and no signal library has to be loaded.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ Mask = NDArray[np.bool_]
 IMPOSSIBLE_MV = 50.0
 #: Rates between these are worked on as they are; others are brought to `WORKING_HZ`.
 NATIVE_HZ = (240.0, 600.0)
+MOST_CANDIDATES = 4000  # for pacing spikes: more is noise
 WORKING_HZ = 500.0
 
 
@@ -33,29 +35,32 @@ def repaired(millivolts: Millivolts) -> tuple[Millivolts, Mask]:
     return whole, bad
 
 
-def without_spikes(millivolts: Millivolts, rate: float) -> tuple[Millivolts, NDArray[np.intp]]:
-    """Return the leads with pacing spikes bridged, and where the spikes stood (samples).
+#: A pacing spike falls back on both sides, within so many seconds, by this share of the range that the 40 ms around it span.
+SPIKES = ((0.002, 0.60), (0.004, 0.75))
+SPIKE_MV = 0.15
 
-    A spike falls back on both sides within 6 ms by most of the range that the 40 ms around it span; no QRS does.
-    """
-    reach, around = max(1, round(0.006 * rate)), round(0.020 * rate)
+
+def without_spikes(millivolts: Millivolts, rate: float) -> tuple[Millivolts, NDArray[np.intp]]:
+    """Return the leads with pacing spikes bridged, and where the spikes stood (samples); no QRS is as narrow as `SPIKES` say."""
+    widest, around = max(1, round(SPIKES[-1][0] * rate)), round(0.020 * rate)
     if rate < NATIVE_HZ[0] or millivolts.shape[1] < 4 * around:
         return millivolts, np.empty(0, np.intp)
-    middle = millivolts[:, reach:-reach]
-    before, after = middle - millivolts[:, : -2 * reach], middle - millivolts[:, 2 * reach :]
-    fall = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), 0.0)
-    candidates = np.argwhere(fall > 0.2)
-    if candidates.shape[0] > 2000:
-        return millivolts, np.empty(0, np.intp)
     whole, found = None, []
-    for row, column in candidates:
-        centre = int(column) + reach
-        first, last = max(0, centre - around), centre + around + 1
-        if fall[row, column] > 0.8 * np.ptp(millivolts[row, first:last]):
+    for reach_s, share in SPIKES:
+        reach = max(1, round(reach_s * rate))
+        steps = millivolts[:, reach:] - millivolts[:, :-reach]
+        before, after = steps[:, :-reach], -steps[:, reach:]
+        rows, columns = np.nonzero(((before > SPIKE_MV) & (after > SPIKE_MV)) | ((before < -SPIKE_MV) & (after < -SPIKE_MV)))
+        if rows.size > MOST_CANDIDATES:
+            return millivolts, np.empty(0, np.intp)
+        fall = np.minimum(np.abs(before[rows, columns]), np.abs(after[rows, columns]))
+        places = np.clip(columns[:, None] + reach + np.arange(-around, around + 1), 0, millivolts.shape[1] - 1)
+        sharp = fall > share * np.ptp(millivolts[rows[:, None], places], axis=1)
+        for row, column in zip(rows[sharp], columns[sharp] + reach, strict=True):
             whole = np.array(millivolts) if whole is None else whole
-            left, right = max(0, centre - reach), min(millivolts.shape[1] - 1, centre + reach)
+            left, right = max(0, column - widest), min(millivolts.shape[1] - 1, column + widest)
             whole[row, left : right + 1] = np.linspace(millivolts[row, left], millivolts[row, right], right - left + 1)
-            found.append(centre)
+            found.append(int(column))
     return (millivolts if whole is None else whole), np.unique(np.array(found, np.intp))
 
 
@@ -79,6 +84,11 @@ class Spectrum:
     padding: int
     length: int
     samples: int
+
+    @cached_property
+    def beating(self) -> Millivolts:
+        """The leads from 0.5 to 40 Hz without mains, as most of the work wants them."""
+        return self.filtered(self.band(0.5, 40.0) * self.without_mains())
 
     def filtered(self, gain: NDArray[np.float64]) -> Millivolts:
         """Return the leads after multiplying their transform by *gain*."""
@@ -147,10 +157,14 @@ def _interpolated(millivolts: Millivolts, rate: float, wanted: int) -> Millivolt
 def moving_mean(values: Millivolts, width: int) -> Millivolts:
     """Return the centred mean over *width* samples along the last axis; the ends are held."""
     width = max(1, width | 1)
-    half = width // 2
-    edges = [(0, 0)] * (values.ndim - 1) + [(half + 1, half)]
-    total = np.cumsum(np.pad(values, edges, mode="edge"), axis=-1)
-    mean: Millivolts = (total[..., width:] - total[..., :-width]) / width
+    half, size = width // 2, values.shape[-1]
+    total = np.empty((*values.shape[:-1], size + width))
+    total[..., 0] = 0.0
+    total[..., 1 : half + 1] = values[..., :1]
+    total[..., half + 1 : half + size + 1] = values
+    total[..., half + size + 1 :] = values[..., -1:]
+    np.cumsum(total, axis=-1, out=total)
+    mean: Millivolts = (total[..., width:] - total[..., :-width]) * (1 / width)
     return mean
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.processing.beats import Samples
+from ecg.processing.candidates import Samples
 from ecg.recording import Millivolts
 
 BEFORE_S, AFTER_S = 0.45, 0.65  # of the median beat, around the R peak
@@ -34,7 +34,7 @@ def realigned(values: Millivolts, peaks: Samples, rate: float) -> tuple[Samples,
     """Return the peaks shifted to lie alike in beats of one shape, and the shape's number of every beat."""
     half, slack = round(0.07 * rate), round(0.024 * rate)
     wide = windows(values, peaks, half + slack, half + slack)
-    wide = wide - np.median(wide, axis=2, keepdims=True)
+    wide = wide - wide.mean(axis=2, keepdims=True)
     views = np.lib.stride_tricks.sliding_window_view(wide, 2 * half, axis=2)
     norms = np.sqrt((wide[:, :, slack:-slack] ** 2).sum(axis=(1, 2))) + 1e-9
     templates: list[Millivolts] = []

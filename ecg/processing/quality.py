@@ -33,9 +33,8 @@ def assess(millivolts: Millivolts, missing: Mask, transform: Spectrum) -> list[Q
     f = transform.frequencies_hz
     samples = millivolts.shape[1]
     slow = transform.filtered(transform.band(0, 0.5))
-    beating = transform.filtered(transform.band(0.5, 40.0) * transform.without_mains())
     edge = round(0.3 * transform.rate) if samples > 2 * transform.rate else 0
-    inner = beating[:, edge : samples - edge]
+    inner = transform.beating[:, edge : samples - edge]
     fast = transform.filtered(transform.band(40.0, np.inf) * transform.without_mains())
     mains = ((f > 49) & (f < 51)) | ((f > 59) & (f < 61))
     mains_mv = np.sqrt(2 * (np.abs(transform.values[:, mains]) ** 2).sum(axis=1)) / transform.length

@@ -12,6 +12,7 @@ TABLES = (
     "telemed.kernel.events",
     "telemed.kernel.audit",
     "dicom_node.archive.tables",
+    "dicom_node.imaging.tables",
     "dicom_node.tables",
     "consult.practitioners.tables",
     "consult.requests.tables",

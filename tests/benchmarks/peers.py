@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 #: Peer -> the program that must be installed for it.
 PROGRAMS = {"storescp": Path("/usr/bin/storescp"), "orthanc": Path("/usr/sbin/Orthanc"), "ours": Path(sys.executable)}
+#: Debian's orthanc-dicomweb, for the queries.
+DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 _TICKS = os.sysconf("SC_CLK_TCK")
 CLASSES = {
     "ct": "1.2.840.10008.5.1.4.1.1.2",
@@ -47,6 +49,8 @@ class Peer:
     port: int
     called: str
     process: subprocess.Popen[bytes]
+    #: The port of its DICOMweb; dcmtk's programs have none.
+    http_port: int
 
     def cpu_s(self) -> float:
         """Return the CPU seconds of its processes, ended children included."""
@@ -86,46 +90,48 @@ def _tree(pid: int) -> list[int]:
     return found
 
 
-def _storescp(folder: Path, port: int) -> list[str]:
+def _storescp(folder: Path, port: int, _http_port: int) -> list[str]:
     return ["/usr/bin/storescp", "--fork", "+B", "-pdu", "131072", "-od", str(folder), str(port)]
 
 
-def _orthanc(folder: Path, port: int) -> list[str]:
+def _orthanc(folder: Path, port: int, http_port: int) -> list[str]:
     settings = {
-        "Name": "bench", "StorageDirectory": str(folder), "IndexDirectory": str(folder), "HttpPort": free_port(),
-        "DicomPort": port, "DicomAet": "ORTHANC", "DicomCheckCalledAet": False, "RemoteAccessAllowed": False, "Plugins": [],
+        "Name": "bench", "StorageDirectory": str(folder), "IndexDirectory": str(folder), "HttpPort": http_port,
+        "DicomPort": port, "DicomAet": "ORTHANC", "DicomCheckCalledAet": False, "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False, "DicomAlwaysAllowFind": True,
+        "Plugins": [str(DICOMWEB_PLUGIN)] if DICOMWEB_PLUGIN.exists() else [],
     }  # fmt: skip
     file = folder / "orthanc.json"
     file.write_text(json.dumps(settings), encoding="utf-8")
     return ["/usr/sbin/Orthanc", str(file)]
 
 
-def _ours(folder: Path, port: int) -> list[str]:
+def _ours(folder: Path, port: int, http_port: int) -> list[str]:
     return [
-        sys.executable, "-m", "telemed.cli", "serve", "--demo", "--data", str(folder), "--http", f"127.0.0.1:{free_port()}",
+        sys.executable, "-m", "telemed.cli", "serve", "--demo", "--data", str(folder), "--http", f"127.0.0.1:{http_port}",
         "--dicom", f"127.0.0.1:{port}",
     ]  # fmt: skip
 
 
-STARTS: dict[str, tuple[str, Callable[[Path, int], list[str]]]] = {
+STARTS: dict[str, tuple[str, Callable[[Path, int, int], list[str]]]] = {
     "storescp": ("ANY", _storescp), "orthanc": ("ORTHANC", _orthanc), "ours": ("TELEMED", _ours),
 }  # fmt: skip
 
 
 @contextmanager
-def running(name: str, folder: Path, *, nodelay: bool = True) -> Iterator[Peer]:
-    """Start *name* on an unoccupied port; TCP_NODELAY is what dcmtk's programs read."""
+def running(name: str, folder: Path, *, nodelay: bool = True, settings: Mapping[str, str] | None = None) -> Iterator[Peer]:
+    """Start *name* on unoccupied ports; TCP_NODELAY is what dcmtk's programs read, *settings* what ours does."""
     called, command = STARTS[name]
-    port = free_port()
+    port, http_port = free_port(), free_port()
     folder.mkdir(parents=True)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0, f"port {port} is served by a leftover process"
-    environment = {**os.environ, **({"TCP_NODELAY": "1"} if nodelay else {})}
+    environment = {**os.environ, **({"TCP_NODELAY": "1"} if nodelay else {}), **(settings or {})}
     with (folder.parent / f"{folder.name}.log").open("wb") as log:
         process = subprocess.Popen(
-            command(folder, port), stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=environment
+            command(folder, port, http_port), stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=environment
         )
-    peer = Peer(name, port, called, process)
+    peer = Peer(name, port, called, process, http_port)
     try:
         deadline = time.monotonic() + 60
         while not _answers(peer):

@@ -24,8 +24,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def telemed():
+def telemed(tmp_path_factory: pytest.TempPathFactory):
     """Return a function that runs one `telemed` command to its end."""
+    state = {"XDG_STATE_HOME": str(tmp_path_factory.mktemp("state"))}
 
     def run(*arguments: object, says: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -36,7 +37,7 @@ def telemed():
             text=True,
             timeout=60,
             check=False,
-            env=os.environ | {"LANG": "C.UTF-8"} | environment,
+            env=os.environ | {"LANG": "C.UTF-8"} | state | environment,
         )
 
     return run

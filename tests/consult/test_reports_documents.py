@@ -25,6 +25,7 @@ from consult.requests.model import Kind
 from dicom_node.archive.archive import Archive, Stored
 from dicom_node.archive.blobs import Blobs
 from dicom_node.imaging.imaging import Imaging
+from dicom_node.imaging.shelf import Shelf
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
@@ -70,7 +71,8 @@ class House:
 @pytest.fixture
 def house(database, chronicle, clock, confinement, tmp_path) -> House:
     archive = Archive(database, chronicle, Blobs(tmp_path / "blobs"))
-    documents = Documents(database, archive, Imaging(confinement), confinement, fonts=FONTS)
+    imaging = Imaging(confinement, shelf=Shelf(tmp_path / "cache", 1 << 30))
+    documents = Documents(database, archive, imaging, confinement, fonts=FONTS)
     return House(database, chronicle, clock, archive, documents, a_county(database, chronicle))
 
 

@@ -2,6 +2,7 @@ import socket
 import subprocess
 import time
 from ipaddress import ip_network
+from pathlib import Path
 
 import pydicom
 import pytest
@@ -12,7 +13,8 @@ from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.tables import instance_table
 from dicom_node.node import DicomNode
-from dicom_node.tls import TlsSettings
+from dicom_node.peers import Peer, echo, send
+from dicom_node.tls import TlsSettings, client_context
 from telemed.kernel.database import Database, metadata
 from telemed.kernel.errors import Invalid, Unavailable
 
@@ -125,3 +127,16 @@ def test_a_taken_tls_port_frees_the_other_one(archive, certificates):
         with pytest.raises(Unavailable, match="cannot be used"):
             node.start()
         assert not node.is_listening
+
+
+def test_we_call_a_peer_over_tls_and_only_one_its_authority_signed(node, certificates):
+    files = [Path(path_of("CT_small.dcm"))]
+    pair = certificates / "CT1.pem", certificates / "CT1.key"
+    peer = Peer("TELEMED", *node.tls_address, tls=client_context(certificates / "ca.pem", *pair))
+    echo(peer, calling_aet="CT1")
+    assert send(files, peer, calling_aet="CT1").failures == ()
+    strange = Peer("TELEMED", *node.tls_address, tls=client_context(certificates / "stranger.pem", *pair))
+    assert len(send(files, strange, calling_aet="CT1").failures) == 1
+    assert len(send(files, Peer("TELEMED", *node.tls_address), calling_aet="CT1").failures) == 1
+    with pytest.raises(Invalid, match=r"none\.pem"):
+        client_context(certificates / "none.pem")

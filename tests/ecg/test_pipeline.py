@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,11 @@ EDGES = {
     "far too large": NORMAL.millivolts * 1e9,
     "at the rails": np.clip(NORMAL.millivolts * 3, -1, 1),
     "a step": NORMAL.millivolts + np.where(T > 5, 5.0, 0.0),
+    "a constant": np.full((12, 5000), 5.0),
+    "a ramp": np.tile(np.linspace(-5, 5, 5000), (12, 1)),
+    "spikes alone": np.where(np.arange(5000) % 400 == 0, 3.0, 0.0) * np.ones((12, 1)),
+    "one lead off": np.where(np.arange(12)[:, None] == 6, 0.0, NORMAL.millivolts),
+    "rails in turn": np.where(CHANCE.random((12, 5000)) < 0.5, 5.0, -5.0),
     "one beat": np.where((T > 1) & (T < 1.8), NORMAL.millivolts, 0.0),
 }
 
@@ -46,7 +52,9 @@ def recording(samples: np.ndarray, rate: float = 500) -> Recording:
 
 @pytest.mark.parametrize("edge", EDGES)
 def test_no_signal_raises_and_every_null_has_its_reason(edge: str):
+    begun = time.process_time()
     shown = analyse(recording(EDGES[edge])).as_json()
+    assert time.process_time() - begun < 1
     json.dumps(shown, allow_nan=False)
     told = " ".join(shown["warnings"])
     for name, value in shown["measurements"].items():
@@ -65,7 +73,7 @@ def test_where_nothing_beats_nothing_is_measured(edge: str):
 def test_the_json_is_that_of_the_contract():
     shown = analyse(NORMAL).as_json()
     assert list(shown) == [
-        "format", "sampling_frequency_hz", "duration_s", "leads", "r_peaks", "delineation", "measurements", "rhythm",
+        "format", "sampling_frequency_hz", "duration_s", "leads", "r_peaks", "beats", "delineation", "measurements", "rhythm",
         "statements", "quality", "warnings", "device",
     ]  # fmt: skip
     assert (shown["sampling_frequency_hz"], shown["duration_s"]) == (500, 10.0)
@@ -78,7 +86,7 @@ def test_the_json_is_that_of_the_contract():
     ]  # fmt: skip
     assert list(shown["measurements"]["qtc_ms"]) == ["bazett", "fridericia", "framingham", "hodges"]
     assert {"code", "text"} <= set(shown["rhythm"])
-    assert all(list(each) == ["code", "text", "severity", "evidence"] for each in shown["statements"])
+    assert all(list(each) == ["code", "text", "severity", "evidence", "scp"] for each in shown["statements"])
     assert all(set(each["text"]) == {"zh", "en"} for each in shown["statements"])
 
 
@@ -131,6 +139,28 @@ def test_a_delay_moves_every_beat_by_itself():
     delayed = np.array(analyse(recording(np.pad(NORMAL.millivolts, ((0, 0), (700, 0)), mode="edge"))).r_peaks)
     assert delayed.size == peaks.size
     assert np.abs(delayed - 700 - peaks).max() <= 1
+
+
+def test_leads_in_another_order_say_the_same():
+    order = CHANCE.permutation(12)
+    mixed = Recording("t", tuple(NORMAL.leads[place] for place in order), 500, NORMAL.millivolts[order])
+    assert analyse(mixed).as_json() == {**analyse(NORMAL).as_json(), "format": "t"}
+
+
+def test_a_constant_on_every_lead_changes_nothing():
+    one, other = analyse(NORMAL), analyse(recording(NORMAL.millivolts + 1.5))
+    assert one.r_peaks == other.r_peaks
+    assert one.beats == other.beats
+    assert replace(one.measurements, rv5_sv1_mv=None, st_j_mv=None) == replace(other.measurements, rv5_sv1_mv=None, st_j_mv=None)
+
+
+def test_a_recording_behind_itself_has_its_beats_twice():
+    once, twice = analyse(NORMAL), analyse(recording(np.tile(NORMAL.millivolts, 2)))
+    expected = np.concatenate([once.r_peaks, np.array(once.r_peaks) + 5000])
+    inner = np.array([peak for peak in twice.r_peaks if abs(peak - 5000) > 250])
+    near = expected[np.abs(expected - 5000) > 250]
+    assert inner.size == near.size
+    assert np.abs(inner - near).max() <= 2
 
 
 @pytest.mark.parametrize("lift", [0.08, 0.12, 0.25])

@@ -1,4 +1,4 @@
-"""Brings the machine up to what the tests need, Debian's Chromium, dcmtk, PostgreSQL, poppler, strace: installed when allowed.
+"""Brings the machine up to what the tests need: the Debian packages named below, installed when that is allowed.
 
 Run by `make test` before pytest. Where it may not install (no apt, neither root nor sudo), it names what is missing in
 one sentence and stops: no test is left out in silence.
@@ -16,6 +16,8 @@ from pathlib import Path
 NEEDED = {
     "chromium": "/usr/bin/chromium",
     "dcmtk": "/usr/bin/storescu",
+    "orthanc": "/usr/sbin/Orthanc",
+    "orthanc-dicomweb": "/usr/share/orthanc/plugins/libOrthancDicomWeb.so",
     "e2fsprogs": "/usr/sbin/mkfs.ext4",
     "postgresql": "/usr/lib/postgresql/*/bin/initdb",
     "poppler-utils": "/usr/bin/pdftotext",

@@ -124,6 +124,7 @@ class Site:
             passwords=Passwords(CHEAPEST),
             static_folder=self.folder / "static",
             fonts_folder=ROOT / "web" / "static" / "fonts",
+            cache_folder=self.folder / "cache",
             dicom_address="TELEMED@127.0.0.1:11112",
         )
         self.app = app

@@ -59,6 +59,17 @@ def test_forwarding_is_set_up_listed_retried_cancelled_and_taken_back(telemed):
     assert telemed("forward", "add", "PACS")[0] == 2
 
 
+def test_what_a_device_writes_is_set_listed_and_removed(telemed):
+    status, said = telemed("charset", "set", "GB18030", "--ae-title", "CT1", "--institution", "莲花乡卫生院")
+    profile = said.partition(":")[0]
+    assert status == 0
+    assert telemed("charset", "list") == (0, f"{profile}\tGB18030\t莲花乡卫生院\tCT1\t*\t*\n")
+    assert telemed("charset", "illegible") == (0, "")
+    assert telemed("charset", "set", "KLINGON", "--ae-title", "CT1")[0] == 2
+    assert telemed("charset", "remove", profile) == (0, "")
+    assert telemed("charset", "remove", profile)[0] == 2
+
+
 def test_a_worklist_is_imported_and_may_be_imported_again(telemed, worklist):
     assert telemed("worklist", "import", str(worklist)) == (0, "1 examinations were taken in, 0 were already known\n")
     assert telemed("worklist", "import", str(worklist)) == (0, "0 examinations were taken in, 1 were already known\n")

@@ -27,6 +27,8 @@ class Permission(StrEnum):
     READ_FIGURES = "read-figures"
     MEET = "meet"
     MANAGE_NODE = "manage-node"
+    RECONCILE = "reconcile"
+    SET_CHARSETS = "set-charsets"
 
 
 _EVERYONE = frozenset(Role)
@@ -49,6 +51,8 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.READ_FIGURES: frozenset({Role.REGULATOR, Role.COORDINATOR, Role.ADMIN}),
     Permission.MEET: _CLINICAL,
     Permission.MANAGE_NODE: frozenset({Role.ADMIN}),
+    Permission.RECONCILE: frozenset({Role.COORDINATOR, Role.ADMIN}),
+    Permission.SET_CHARSETS: frozenset({Role.ADMIN}),
 }
 
 

@@ -48,6 +48,7 @@ class Statement(TypedDict):
     text: Text
     severity: Literal["normal", "borderline", "abnormal", "critical"]
     evidence: dict[str, object]
+    scp: str | None
 
 
 class Corrected(TypedDict):
@@ -105,6 +106,7 @@ class Analysis(TypedDict):
     duration_s: float
     leads: list[str]
     r_peaks: list[int]
+    beats: list[str]
     delineation: dict[str, dict[str, list[int]]]
     measurements: Measurements
     rhythm: Rhythm

@@ -30,8 +30,13 @@ AUDITED_EVERY = timedelta(minutes=1)
 
 
 class StudiesQuery(PageQuery):
-    """Which studies; each is matched whole, empty ones match everything."""
+    """Which studies; each is matched whole, empty ones match everything.
 
+    *q* is what somebody types into a search box: the beginning of a name (in characters, pinyin or initials) or of a patient
+    ID, or an accession number.
+    """
+
+    q: str = Field(default="", max_length=80)
     patient_id: str = Field(default="", max_length=80)
     accession_number: str = Field(default="", max_length=80)
     modality: str = Field(default="", max_length=16)
@@ -111,8 +116,11 @@ async def get_study(call: Call[None, None]) -> StudyDetail:
 
 def _listed(db: Connection, viewer: Viewer, query: StudiesQuery) -> Page[Study]:
     wanted: list[ColumnElement[bool]] = [visible(viewer)]
+    if asked := query.q.strip():
+        known = index.of_persons(index.names_begin(asked) | index.ids_begin(asked))
+        wanted.append(known | (study_table.c.accession_number == asked))
     if query.patient_id:
-        wanted.append(patient_table.c.patient_id == query.patient_id)
+        wanted.append(index.of_persons(patient_table.c.patient_id == query.patient_id))
     if query.accession_number:
         wanted.append(study_table.c.accession_number == query.accession_number)
     if query.modality:

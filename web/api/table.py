@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from web.api import conflicts, figures, forwarding, people, recordings, reports, requests, rounds, session, studies, tasks
+from web.api import (
+    charsets,
+    conflicts,
+    figures,
+    forwarding,
+    patients,
+    people,
+    recordings,
+    reports,
+    requests,
+    rounds,
+    session,
+    studies,
+    tasks,
+)
 
 OPERATIONS = (
     *session.OPERATIONS,
     *people.OPERATIONS,
+    *patients.OPERATIONS,
+    *charsets.OPERATIONS,
     *studies.OPERATIONS,
     *requests.OPERATIONS,
     *tasks.OPERATIONS,

@@ -29,6 +29,7 @@ const routes: RouteRecordRaw[] = [
   },
   { path: "/reading", component: () => import("@/worklist/ReadingPage.vue"), meta: { dark: true, title: "common.doors.reading" } },
   { path: "/figures", component: () => import("@/figures/FiguresPage.vue"), meta: { title: "common.doors.figures" } },
+  { path: "/patients", component: () => import("@/identity/PatientsPage.vue"), meta: { title: "common.doors.patients" } },
   { path: "/admin", component: () => import("@/admin/AdminPage.vue"), meta: { title: "common.doors.admin" } },
   { path: "/schedule", redirect: "/rounds" },
   { path: "/:rest(.*)*", component: () => import("@/ui/NoSuchRoom.vue"), meta: { title: "common.no_such_room" } },

@@ -55,7 +55,7 @@ def media_ranges(request: web.Request) -> list[MediaRange]:
 def parsed(header: str) -> Iterator[MediaRange]:
     """Read the media ranges of an Accept header, in its order; what cannot be read is left out."""
     for piece in _PIECE[","].findall(header):
-        media, *rest = (part.strip() for part in _PIECE[";"].findall(piece))
+        media, *rest = [part.strip() for part in _PIECE[";"].findall(piece)] or [""]
         parameters: dict[str, str] = {}
         for part in rest:
             name, _, value = part.partition("=")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -18,12 +19,12 @@ _TEXTS = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", 
 
 def element(keyword: str, *values: Any) -> tuple[str, dict[str, Any]] | None:  # noqa: ANN401 - each VR has its own type
     """Return (tag, element) for *keyword*, empty when there is no value; None for what JSON of an index cannot carry."""
-    tag = tag_for_keyword(keyword)
-    if tag is None:
+    known = _known(keyword)
+    if known is None:
         return None
-    vr = dictionary_VR(tag).partition(" or ")[0]
-    if vr not in _NUMBERS | _TEXTS | {"PN"}:
-        return None
+    tag, vr = known
+    if vr in _TEXTS and len(values) == 1 and isinstance(values[0], str):  # most are: a page of studies has thousands
+        return tag, ({"vr": vr, "Value": [values[0]]} if values[0] else {"vr": vr})
     kept = [value for value in values if value not in (None, "")]
     if vr in _NUMBERS:
         kept = [value for value in kept if isinstance(value, int | float) and not isinstance(value, bool)]
@@ -31,7 +32,15 @@ def element(keyword: str, *values: Any) -> tuple[str, dict[str, Any]] | None:  #
         kept = [value if isinstance(value, dict) else groups_of(str(value)) for value in kept]
     else:
         kept = [str(value) for value in kept]
-    return f"{tag:08X}", ({"vr": vr, "Value": kept} if kept else {"vr": vr})
+    return tag, ({"vr": vr, "Value": kept} if kept else {"vr": vr})
+
+
+@cache
+def _known(keyword: str) -> tuple[str, str] | None:
+    """Return the tag, as JSON writes it, and the VR of *keyword*; None for what JSON of an index cannot carry."""
+    tag = tag_for_keyword(keyword)
+    vr = "" if tag is None else dictionary_VR(tag).partition(" or ")[0]
+    return (f"{tag:08X}", vr) if vr in _NUMBERS | _TEXTS | {"PN"} else None
 
 
 def _made(pairs: Iterable[tuple[str, Any]], further: Mapping[str, Any], included: frozenset[str] | None) -> DicomJson:

@@ -28,6 +28,9 @@ from telemed.kernel.errors import Invalid, NotFound
 
 #: Binary values up to this many bytes stand in the answer itself; longer ones are fetched by their own address.
 INLINE_BYTES = 512
+#: Look-up tables (LUT Data, palettes) stand in the answer however long: without them no client draws the image right.
+_TABLES = frozenset({"00283006", "00281201", "00281202", "00281203", "00281221", "00281222", "00281223"})
+_TABLE_BYTES = 2 << 16
 MAXIMUM_DEPTH = 64
 
 _TEXT = frozenset({"LO", "LT", "SH", "ST", "UC", "UT"})
@@ -178,7 +181,7 @@ def _text(raw: bytes, vr: str, charsets: tuple[str, ...]) -> Element:
 def _binary(value: Any, vr: str, address: str) -> Element:  # noqa: ANN401 - whatever the file holds
     if not isinstance(value, bytes | bytearray) or not value:
         return {"vr": vr}
-    if len(value) > INLINE_BYTES:
+    if len(value) > (_TABLE_BYTES if address[-8:] in _TABLES else INLINE_BYTES):
         return {"vr": vr, "BulkDataURI": address}
     return {"vr": vr, "InlineBinary": base64.b64encode(value).decode("ascii")}
 

@@ -11,8 +11,8 @@ from enum import Enum, auto
 from telemed.kernel.errors import Invalid
 
 MAXIMUM_HEADERS = 16 << 10
-#: RFC 2046 section 5.1.1: 1 to 70 of these, not ending in a space.
-_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
+#: RFC 2046 section 5.1.1: these, not ending in a space. It allows 70, but Orthanc's are of 73.
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,199}[0-9A-Za-z'()+_,\-./:=?]")
 
 
 def new_boundary() -> str:

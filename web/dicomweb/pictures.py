@@ -1,150 +1,94 @@
-"""WADO-RS: frames, rendered pictures and thumbnails (PS3.18 sections 10.4.1.1.3 and 10.4.1.1.4, 10.4.1.1.5)."""
+"""WADO-RS: rendered pictures, documents, reports and thumbnails, at every level (PS3.18 sections 8.7.4 and 10.4.1.1.3)."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from enum import StrEnum
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 
 from aiohttp import web
 
-from dicom_node.imaging.elements import EXPLICIT_LITTLE
-from dicom_node.imaging.frames import OCTETS, Frame
-from dicom_node.imaging.imaging import Imaging
-from dicom_node.imaging.rendering import FORMATS, Part
-from dicom_node.imaging.voi import Function, Window
+from dicom_node.imaging.rendering import FORMATS
 from telemed.kernel.errors import Invalid, NotFound
 from web import keys
 from web.api.transact import off_loop
-from web.dicomweb import multipart
-from web.dicomweb.accept import MediaRange, covers, media_ranges
-from web.dicomweb.reading import Kept, kept
-from web.dicomweb.wado import send_parts
+from web.dicomweb import structured_report
+from web.dicomweb.accept import covers, media_ranges
+from web.dicomweb.looking import KEPT, Look, frame_numbers, look_of
+from web.dicomweb.reading import READER, Kept, address_of, base_of, kept
+from web.dicomweb.wado import Part, send_parts
 
-MAXIMUM_FRAMES = 1000
 THUMBNAIL_SIDE = 160
-#: An object never changes; who may see it does, and so a browser may keep it for one sitting, for one session's cookie.
-_KEPT = {"Cache-Control": "private, max-age=3600", "Vary": "Accept, Cookie, Authorization"}
+#: How many pictures one answer may hold; a larger study is asked for by series.
+MAXIMUM_PICTURES = 2000
+#: Nothing in a report's page is fetched or run.
+_INERT = "default-src 'none'; sandbox"
 
 
-class _Form(StrEnum):
-    """How a frame can be answered."""
+async def rendered(request: web.Request) -> web.StreamResponse:
+    """GET .../rendered of a study, a series, an instance or of frames.
 
-    #: Ready to be drawn: colour as interleaved RGB, packed bits as bytes.
-    READY = "ready"
-    #: Explicit VR Little Endian, photometric interpretation as in the metadata where it was not compressed.
-    UNCOMPRESSED = "uncompressed"
-    #: As stored, whatever the compression.
-    STORED = "stored"
-
-
-@dataclass(frozen=True)
-class _Answer:
-    form: _Form
-    media: str
-    parts: bool
-
-
-def _answer_to(asked: MediaRange, stored: Frame, *, several: bool) -> _Answer | None:
-    """Choose how to answer *asked*, None when it cannot be; PS3.18 section 8.7.3.3 but for READY, which is ours."""
-    if asked.media == "*/*":
-        return _Answer(_Form.UNCOMPRESSED, OCTETS, parts=True)
-    parts = asked.multipart_type is not None
-    if several and not parts:
-        return None
-    kind = asked.multipart_type or asked.media
-    syntax = asked.transfer_syntax
-    as_stored = syntax in ("*", stored.transfer_syntax_uid)
-    in_octets = covers(kind, OCTETS)
-    if in_octets and syntax in (None, EXPLICIT_LITTLE):
-        return _Answer(_Form.UNCOMPRESSED if parts or syntax else _Form.READY, OCTETS, parts)
-    if as_stored and kind == OCTETS:
-        return _Answer(_Form.STORED, OCTETS, parts)
-    if covers(kind, stored.media_type) and (as_stored or syntax is None):
-        return _Answer(_Form.STORED, stored.media_type, parts)
-    return None
-
-
-def _numbers(text: str) -> list[int]:
-    pieces = text.split(",")
-    if len(pieces) > MAXIMUM_FRAMES or not all(piece.isascii() and piece.isdigit() and len(piece) < 8 for piece in pieces):
-        raise Invalid("frames are named by their numbers from 1, separated by commas: frames/1,2,3", code="unparsable")
-    return [int(piece) for piece in pieces]
-
-
-async def frames(request: web.Request) -> web.StreamResponse:
-    """GET .../frames/{list}.
-
-    ``application/octet-stream`` without a transfer syntax and for one frame answers pixels ready to be drawn, described
-    by the headers X-Photometric-Interpretation, X-Bits-Allocated, X-Samples-Per-Pixel and X-Pixel-Representation. Every
-    other answer is that of PS3.18.
+    A picture each; an encapsulated document as it is; a Structured Report as text/html. One alone, of one object, comes
+    alone unless parts are asked for.
     """
-    numbers = _numbers(request.match_info["frames"])
-    one = (await kept(request))[0]
-    imaging, digest = request.app[keys.IMAGING], one.instance.digest
-    stored = await off_loop(request, imaging.stored_frame, one.path, numbers[0], digest=digest)
-    several = len(numbers) > 1
-    choices = (_answer_to(asked, stored, several=several) for asked in media_ranges(request))
-    answer = next((choice for choice in choices if choice is not None), None)
-    if answer is None:
-        raise web.HTTPNotAcceptable
-    tag = f'"{digest[:40]}-{request.match_info["frames"]}-{answer.form}-{"m" if answer.parts else "s"}"'
-    headers = {**_KEPT, "ETag": tag}
-    if request.headers.get("If-None-Match") == tag:
-        return web.Response(status=304, headers=headers)
-    get = _getter(imaging, answer.form)
-    if not answer.parts:
-        frame = stored if answer.form == _Form.STORED else await off_loop(request, get, one, numbers[0])
-        described = {**headers, **_description(frame), "Content-Type": _labelled(answer.media, frame)}
-        return web.Response(body=frame.data, headers=described)
-
-    async def parts() -> AsyncIterator[tuple[dict[str, str], bytes | Path]]:
-        for number in numbers:
-            frame = await off_loop(request, get, one, number)
-            yield {"Content-Type": _labelled(answer.media, frame)}, frame.data
-
-    if several:
-        last = max(numbers)
-        (await off_loop(request, imaging.layout, one.path, digest)).check(last)  # before the answer's first byte
-        return await send_parts(request, answer.media, parts(), headers)
-    boundary = multipart.new_boundary()
-    async for part_headers, data in parts():
-        assert isinstance(data, bytes)
-        body = multipart.opening(boundary, part_headers) + data + multipart.END_OF_PART + multipart.closing(boundary)
-    return web.Response(body=body, headers={**headers, "Content-Type": multipart.content_type(answer.media, boundary)})
+    found, look = await kept(request), look_of(request)
+    several = "instance" not in request.match_info or len(frame_numbers(request.match_info.get("frames", "1"))) > 1
+    for asked in media_ranges(request):
+        if asked.multipart_type is None and not several:
+            answer = await _alone(request, found[0], look, asked.media)
+            if answer is not None:
+                return answer
+        kind = asked.multipart_type or ("*/*" if asked.media == "*/*" else None)
+        if kind is not None and (several or asked.multipart_type):
+            pictures = [picture for one in found for picture in await _pictures_of(request, one)]
+            if len(pictures) > MAXIMUM_PICTURES:
+                raise Invalid(f"at most {MAXIMUM_PICTURES} pictures come at once; ask for each series", code="too-large")
+            media = next((media for media in FORMATS if covers(kind, media)), None)
+            if media is not None and pictures:
+                return await send_parts(request, media, _parts(request, pictures, look, media), KEPT)
+    raise web.HTTPNotAcceptable
 
 
-def _getter(imaging: Imaging, form: _Form) -> Callable[[Kept, int], Frame]:
-    method = {_Form.READY: imaging.frame, _Form.UNCOMPRESSED: imaging.uncompressed_frame, _Form.STORED: imaging.stored_frame}[
-        form
-    ]
-    return lambda one, number: method(one.path, number, digest=one.instance.digest)
-
-
-def _labelled(media: str, frame: Frame) -> str:
-    return f"{media}; transfer-syntax={frame.transfer_syntax_uid}"
-
-
-def _description(frame: Frame) -> dict[str, str]:
-    return {
-        "X-Photometric-Interpretation": frame.photometric,
-        "X-Bits-Allocated": str(frame.bits_allocated),
-        "X-Samples-Per-Pixel": str(frame.samples),
-        "X-Pixel-Representation": str(int(frame.signed)),
-    }
-
-
-async def rendered(request: web.Request) -> web.Response:
-    """GET .../rendered of an instance (its first frame, or its document) or of one frame."""
-    one = (await kept(request))[0]
+async def _alone(request: web.Request, one: Kept, look: Look, asked: str) -> web.Response | None:
+    """Answer one object, or one frame of it, by itself; None when it has no form that *asked* covers."""
     if one.instance.kind == "document":
         document = await off_loop(request, request.app[keys.IMAGING].document, one.path)
-        headers = {**_KEPT, "Content-Disposition": "inline" if document.media_type == "application/pdf" else "attachment"}
+        if not covers(asked, document.media_type):
+            return None
+        headers = {**KEPT, "Content-Disposition": "inline" if document.media_type == "application/pdf" else "attachment"}
         return web.Response(body=document.data, content_type=document.media_type, headers=headers)
-    number = _numbers(request.match_info.get("frames", "1"))[0]
-    return await _picture(request, one, number, _viewport(request), _part(request))
+    if one.instance.kind == "image":
+        media = next((media for media in FORMATS if covers(asked, media)), None)
+        number = frame_numbers(request.match_info.get("frames", "1"))[0]
+        return None if media is None else await _picture(request, one, number, look, media)
+    return await _report(request, one) if covers(asked, "text/html") else None
+
+
+async def _report(request: web.Request, one: Kept) -> web.Response:
+    texts = await off_loop(request, request.app[READER].metadata, [one], request.match_info["study"], base_of(request))
+    data_set = json.loads(texts[0]) if texts else {}
+    if not structured_report.is_report(data_set):
+        raise NotFound("this object is neither an image, a document nor a report; it has no rendered form", code="no-pixels")
+    text = structured_report.page(data_set)
+    return web.Response(text=text, content_type="text/html", headers={**KEPT, "Content-Security-Policy": _INERT})
+
+
+async def _pictures_of(request: web.Request, one: Kept) -> list[tuple[Kept, int]]:
+    """Return the frames of *one* to be drawn, those the path names or all."""
+    if one.instance.kind != "image":
+        return []
+    layout = await off_loop(request, request.app[keys.IMAGING].layout, one.path, one.instance.digest)
+    numbers = frame_numbers(request.match_info["frames"]) if "frames" in request.match_info else range(1, layout.frames + 1)
+    layout.check(max(numbers))
+    return [(one, number) for number in numbers]
+
+
+async def _parts(request: web.Request, pictures: Sequence[tuple[Kept, int]], look: Look, media: str) -> AsyncIterator[Part]:
+    base, study = base_of(request), request.match_info["study"]
+    for one, number in pictures:
+        location = f"{address_of(base, study, one)}/frames/{number}/rendered"
+        yield {"Content-Type": media, "Content-Location": location}, await _drawn(request, one, number, look, media)
 
 
 async def thumbnail(request: web.Request) -> web.Response:
@@ -154,82 +98,37 @@ async def thumbnail(request: web.Request) -> web.Response:
         raise NotFound("there is no image here to make a thumbnail of", code="no-pixels")
     one = shown[len(shown) // 2]
     if "frames" in request.match_info:
-        number = _numbers(request.match_info["frames"])[0]
+        number = frame_numbers(request.match_info["frames"])[0]
     else:
         layout = await off_loop(request, request.app[keys.IMAGING].layout, one.path, one.instance.digest)
         number = (layout.frames + 1) // 2
-    return await _picture(request, one, number, _viewport(request) or (THUMBNAIL_SIDE, THUMBNAIL_SIDE), None)
-
-
-async def _picture(request: web.Request, one: Kept, number: int, size: tuple[int, int] | None, part: Part | None) -> web.Response:
-    wanted = (media for asked in media_ranges(request) for media in FORMATS if asked.takes(media))
-    media = next(wanted, None)
+    look = look_of(request)
+    media = next((media for asked in media_ranges(request) for media in FORMATS if asked.takes(media)), None)
     if media is None:
         raise web.HTTPNotAcceptable
-    quality = request.query.get("quality", "90")
-    if not (quality.isascii() and quality.isdigit() and 1 <= int(quality[:4]) <= 100):
-        raise Invalid("quality is a whole number from 1 to 100", code="unparsable")
-    imaging = request.app[keys.IMAGING]
-    window = _window(request)
-    how = sha256(repr((window, size, part, media, quality)).encode()).hexdigest()
+    small = replace(look, size=look.size or (THUMBNAIL_SIDE, THUMBNAIL_SIDE), part=None)
+    return await _picture(request, one, number, small, media)
+
+
+async def _picture(request: web.Request, one: Kept, number: int, look: Look, media: str) -> web.Response:
+    how = sha256(repr((look, media)).encode()).hexdigest()
     tag = f'"{one.instance.digest[:40]}-{number}-{how[:16]}"'
-    headers = {**_KEPT, "ETag": tag}
+    headers = {**KEPT, "ETag": tag}
     if request.headers.get("If-None-Match") == tag:
         return web.Response(status=304, headers=headers)
-    body = await off_loop(
+    return web.Response(body=await _drawn(request, one, number, look, media), content_type=media, headers=headers)
+
+
+async def _drawn(request: web.Request, one: Kept, number: int, look: Look, media: str) -> bytes:
+    return await off_loop(
         request,
-        imaging.rendered,
+        request.app[keys.IMAGING].rendered,
         one.path,
         number,
-        window,
-        size,
+        look.window,
+        look.size,
         media,
         digest=one.instance.digest,
-        region=part,
-        quality=int(quality),
+        region=look.part,
+        quality=look.quality,
     )
-    return web.Response(body=body, content_type=media, headers=headers)
-
-
-def _window(request: web.Request) -> Window | None:
-    """Read ``window=centre,width[,function]`` (PS3.18 section 8.3.5.1.4)."""
-    said = request.query.get("window")
-    if said is None:
-        return None
-    pieces = said.split(",")
-    centre, width = _decimals(pieces[:2], "window")
-    function = pieces[2].strip().upper().replace("-", "_") if len(pieces) > 2 else "LINEAR"
-    if width <= 0 or function not in set(Function):
-        raise Invalid(
-            "window is centre,width,function with a width above 0 and linear, linear-exact or sigmoid", code="unparsable"
-        )
-    return Window(centre, width, Function(function))
-
-
-def _viewport(request: web.Request) -> tuple[int, int] | None:
-    """Read the first two of ``viewport=width,height[,x,y,width,height]``."""
-    said = request.query.get("viewport")
-    if said is None:
-        return None
-    width, height = _decimals(said.split(",")[:2], "viewport")
-    return int(width), int(height)
-
-
-def _part(request: web.Request) -> Part | None:
-    pieces = request.query.get("viewport", "").split(",")[2:]
-    if not pieces:
-        return None
-    if len(pieces) != 4:
-        raise Invalid("viewport is width,height or width,height,x,y,width,height", code="unparsable")
-    x, y, width, height = _decimals([piece or "0" for piece in pieces], "viewport")
-    return Part(x, y, width or 1e5, height or 1e5)
-
-
-def _decimals(pieces: list[str], name: str) -> list[float]:
-    try:
-        numbers = [float(piece) for piece in pieces]
-    except ValueError:
-        numbers = []
-    if len(numbers) != len(pieces) or len(numbers) < 2 or not all(abs(number) < 1e9 for number in numbers):
-        raise Invalid(f"{name} is a list of numbers separated by commas", code="unparsable")
-    return numbers

@@ -56,7 +56,7 @@ class Kept:
 
 
 class Reader:
-    """The retrieving side of DICOMweb. Every method blocks; call it off the loop."""
+    """The retrieving side of DICOMweb. Every method but `remembered` blocks; call it off the loop."""
 
     def __init__(self, database: Database, archive: Archive, chronicle: Chronicle, confinement: Confinement) -> None:
         self._confinement = confinement
@@ -78,19 +78,25 @@ class Reader:
         NotFound
             when nothing of that name is there, or not for *viewer*: the two look the same.
         """
-        institution = self._granted.get((viewer, names.study, _moment()))
-        known = self._instances.get((institution, names)) if institution else None
-        if institution is None or known is None:
-            with self._database.reading() as db:
-                institution = may_read_study(db, viewer, names.study)
-                found = _instances(db, institution, names)
-            self._remember(viewer, institution, names, found)
-        else:
-            found = [known]
+        with self._database.reading() as db:
+            institution = may_read_study(db, viewer, names.study)
+            found = _instances(db, institution, names)
+        self._remember(viewer, institution, names, found)
         if not found:
             raise NotFound("there is no such study, series or object here", code="study")
         self._audit(viewer, session, institution, names.study)
         return [Kept(instance, series, self._path(instance)) for instance, series in found]
+
+    def remembered(self, viewer: Viewer, session: str, names: Names) -> list[Kept] | None:
+        """Return what `kept` answered a moment ago, without blocking; None when that has to be asked."""
+        institution = self._granted.get((viewer, names.study, _moment()))
+        known = self._instances.get((institution, names)) if institution else None
+        path = self._paths.get(known[0].digest) if known else None
+        if institution is None or known is None or path is None:
+            return None
+        if not self._audited.get(self._audit_key(viewer, session, institution, names.study)):
+            return None
+        return [Kept(*known, path)]
 
     def _remember(self, viewer: Viewer, institution: str, names: Names, found: Sequence[tuple[Instance, str]]) -> None:
         """Keep the answer for the requests that follow at once: a viewer asks for every frame of the series it listed.
@@ -110,8 +116,7 @@ class Reader:
 
     def _audit(self, viewer: Viewer, session: str, holder: str, study_instance_uid: str) -> None:
         """Record that *viewer* reads the study: once a minute, not once a frame. Without the record, no reading."""
-        minute = int(self._chronicle.clock.now().timestamp()) // 60
-        key = (viewer.practitioner_id, session, holder, study_instance_uid, minute)
+        key = self._audit_key(viewer, session, holder, study_instance_uid)
         if self._audited.get(key):
             return
         with self._auditing:
@@ -128,6 +133,10 @@ class Reader:
             with self._database.transaction() as db:
                 self._chronicle.trail.append(db, record)
             self._audited.put(key, value=True, weight=1)
+
+    def _audit_key(self, viewer: Viewer, session: str, holder: str, study_instance_uid: str) -> tuple[object, ...]:
+        minute = int(self._chronicle.clock.now().timestamp()) // 60
+        return viewer.practitioner_id, session, holder, study_instance_uid, minute
 
     def metadata(self, found: Sequence[Kept], study_instance_uid: str, base: str) -> list[bytes]:
         """Return the JSON text of each instance's metadata; one that cannot be read is left out."""
@@ -200,7 +209,9 @@ async def kept(request: web.Request) -> list[Kept]:
     """Return what the request's path names, for its viewer (see `Reader.kept`)."""
     viewer = viewer_of(request)
     require(viewer, Permission.READ_STUDIES)
-    return await off_loop(request, request.app[READER].kept, viewer, request[SIGNED_IN].digest, names_of(request))
+    reader, session, names = request.app[READER], request[SIGNED_IN].digest, names_of(request)
+    found = reader.remembered(viewer, session, names)
+    return await off_loop(request, reader.kept, viewer, session, names) if found is None else found
 
 
 def base_of(request: web.Request) -> str:

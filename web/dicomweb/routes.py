@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from web import keys
-from web.dicomweb import pictures, qido, stow, wado
+from web.dicomweb import frames, pictures, qido, stow, wado
 from web.dicomweb.reading import READER, Reader
 
 ROOT = "/dicom-web"
@@ -31,13 +31,15 @@ ROUTES: tuple[web.RouteDef, ...] = (
     web.get(f"{_SERIES}/metadata", wado.metadata, allow_head=False),
     web.get(f"{_INSTANCE}/metadata", wado.metadata, allow_head=False),
     web.get(f"{_INSTANCE}/bulkdata/{{path:.+}}", wado.bulk_data, allow_head=False),
+    web.get(f"{_STUDY}/rendered", pictures.rendered, allow_head=False),
+    web.get(f"{_SERIES}/rendered", pictures.rendered, allow_head=False),
     web.get(f"{_INSTANCE}/rendered", pictures.rendered, allow_head=False),
     web.get(f"{_FRAMES}/rendered", pictures.rendered, allow_head=False),
     web.get(f"{_STUDY}/thumbnail", pictures.thumbnail, allow_head=False),
     web.get(f"{_SERIES}/thumbnail", pictures.thumbnail, allow_head=False),
     web.get(f"{_INSTANCE}/thumbnail", pictures.thumbnail, allow_head=False),
     web.get(f"{_FRAMES}/thumbnail", pictures.thumbnail, allow_head=False),
-    web.get(_FRAMES, pictures.frames, allow_head=False),
+    web.get(_FRAMES, frames.frames, allow_head=False),
 )
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
+from hashlib import sha256
+from typing import BinaryIO
 
 from aiohttp import web
 
+from dicom_node.imaging.elements import EXPLICIT_LITTLE
 from dicom_node.imaging.frames import OCTETS
+from dicom_node.imaging.imaging import Imaging
+from dicom_node.imaging.transcoding import TARGETS
 from telemed.kernel.errors import NotFound
 from web import keys
 from web.api.transact import off_loop
@@ -22,35 +28,35 @@ DICOM = "application/dicom"
 _CHUNK = 1 << 20
 #: Instances whose metadata is asked for in one go; two such calls keep two workers busy.
 _TOGETHER = 24
+_AHEAD = 4
 #: PS3.18 Annex E.1: pixel data and its offset tables are fetched as frames, other bulk data by its element.
 PIXEL_DATA = 0x7FE00010
 
-Part = tuple[Mapping[str, str], bytes | Path]
+Part = tuple[Mapping[str, str], bytes | BinaryIO]
 
 
 async def send_parts(
     request: web.Request, media: str, parts: AsyncIterator[Part], headers: Mapping[str, str]
 ) -> web.StreamResponse:
-    """Stream *parts* as multipart/related of *media*; a Path is sent from its file, a chunk at a time."""
+    """Stream *parts* as multipart/related of *media*; an open file is sent a chunk at a time, and closed."""
     boundary = multipart.new_boundary()
     response = web.StreamResponse(headers={**headers, "Content-Type": multipart.content_type(media, boundary)})
     await response.prepare(request)
     async for part_headers, payload in parts:
         await response.write(multipart.opening(boundary, part_headers))
-        if isinstance(payload, Path):
+        if isinstance(payload, bytes):
+            await response.write(payload)
+        else:
             async for chunk in chunks(request, payload):
                 await response.write(chunk)
-        else:
-            await response.write(payload)
         await response.write(multipart.END_OF_PART)
     await response.write(multipart.closing(boundary))
     await response.write_eof()
     return response
 
 
-async def chunks(request: web.Request, path: Path) -> AsyncIterator[bytes]:
-    """Yield a file's bytes, read off the loop."""
-    file = await off_loop(request, path.open, "rb")
+async def chunks(request: web.Request, file: BinaryIO) -> AsyncIterator[bytes]:
+    """Yield a file's bytes, read off the loop, and close it."""
     try:
         while chunk := await off_loop(request, file.read, _CHUNK):
             yield chunk
@@ -58,52 +64,128 @@ async def chunks(request: web.Request, path: Path) -> AsyncIterator[bytes]:
         await off_loop(request, file.close)
 
 
-def takes_stored(asked: MediaRange, transfer_syntax: str) -> bool:
-    """Whether *asked* accepts an object in the *transfer_syntax* it is stored in; nothing said accepts it as it is."""
-    return asked.transfer_syntax in (None, "*", transfer_syntax)
+def ranged(request: web.Request, data: bytes, headers: Mapping[str, str]) -> web.Response:
+    """Answer *data*, or the one range of its bytes that is asked for (RFC 9110 section 14)."""
+    headers = {**headers, "Accept-Ranges": "bytes"}
+    try:
+        asked = request.http_range
+    except ValueError:
+        asked = slice(None)  # several ranges, or none that can be read: the whole is a right answer, too
+    if asked.start is None and asked.stop is None:
+        return web.Response(body=data, headers=headers)
+    start, stop, _ = asked.indices(len(data))
+    if start >= stop:
+        raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{len(data)}"})
+    return web.Response(
+        status=206, body=data[start:stop], headers={**headers, "Content-Range": f"bytes {start}-{stop - 1}/{len(data)}"}
+    )
+
+
+def _syntax_for(imaging: Imaging, one: Kept, asked: MediaRange) -> str | None:
+    """Return the transfer syntax *one* is answered in, None when it cannot be as *asked*.
+
+    Nothing said takes it as it is stored. An object without pixels has no compressed form: it comes uncompressed instead.
+    """
+    stored, wanted = one.instance.transfer_syntax_uid, asked.transfer_syntax
+    if wanted in (None, "*", stored):
+        return stored
+    if one.instance.kind != "image" and wanted in (EXPLICIT_LITTLE, *TARGETS):
+        return EXPLICIT_LITTLE
+    return wanted if imaging.can_rewrite_in(one.path, wanted, digest=one.instance.digest) else None
+
+
+def _syntaxes_for(imaging: Imaging, found: Sequence[Kept], asked: MediaRange) -> list[str | None]:
+    return [_syntax_for(imaging, one, asked) for one in found]
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:
-    """GET .../studies/{study}[/series/{series}[/instances/{instance}]]: the Part 10 files as they were received."""
+    """GET .../studies/{study}[/series/{series}[/instances/{instance}]]: the Part 10 files as they were received.
+
+    With a transfer-syntax parameter they come rewritten in that one: Explicit VR Little Endian, JPEG-LS or HTJ2K lossless.
+    """
     found = await kept(request)
-    alone = "instance" in request.match_info
+    imaging = request.app[keys.IMAGING]
     for asked in media_ranges(request):
-        if not all(takes_stored(asked, one.instance.transfer_syntax_uid) for one in found):
+        in_parts = asked.media == "*/*" or (asked.multipart_type is not None and covers(asked.multipart_type, DICOM))
+        if not in_parts and not (len(found) == 1 and "instance" in request.match_info and asked.takes(DICOM)):
             continue
-        if asked.media == "*/*" or (asked.multipart_type is not None and covers(asked.multipart_type, DICOM)):
-            return await send_parts(request, DICOM, _files(found, base_of(request), request.match_info["study"]), {})
-        if alone and asked.takes(DICOM):
-            headers = {
-                "Content-Type": DICOM,
-                "Content-Disposition": f'attachment; filename="{found[0].instance.digest[:16]}.dcm"',
-            }
-            return web.FileResponse(found[0].path, headers=headers)
+        syntaxes = await off_loop(request, _syntaxes_for, imaging, found, asked)
+        whole = [(one, syntax) for one, syntax in zip(found, syntaxes, strict=True) if syntax is not None]
+        if len(whole) < len(found):
+            continue
+        if in_parts:
+            return await send_parts(request, DICOM, _files(request, whole), {})
+        return await _alone(request, *whole[0])
     raise web.HTTPNotAcceptable
 
 
-async def _files(found: Sequence[Kept], base: str, study: str) -> AsyncIterator[Part]:
-    for one in found:
-        syntax = one.instance.transfer_syntax_uid
+async def _alone(request: web.Request, one: Kept, syntax: str) -> web.StreamResponse:
+    headers = {
+        "Content-Type": f"{DICOM}; transfer-syntax={syntax}",
+        "Content-Disposition": f'attachment; filename="{one.instance.digest[:16]}.dcm"',
+    }
+    if syntax == one.instance.transfer_syntax_uid:
+        return web.FileResponse(one.path, headers=headers)
+    return web.Response(body=await _rewritten(request, one, syntax), headers=headers)
+
+
+async def _rewritten(request: web.Request, one: Kept, syntax: str) -> BinaryIO:
+    return await off_loop(request, request.app[keys.IMAGING].object_in, one.path, syntax, digest=one.instance.digest)
+
+
+async def _files(request: web.Request, found: Sequence[tuple[Kept, str]]) -> AsyncIterator[Part]:
+    base, study = base_of(request), request.match_info["study"]
+    for one, syntax in found:
+        as_stored = syntax == one.instance.transfer_syntax_uid
+        file = await off_loop(request, one.path.open, "rb") if as_stored else await _rewritten(request, one, syntax)
         headers = {
             "Content-Type": f"{DICOM};transfer-syntax={syntax}",
             "Content-Location": address_of(base, study, one),
-            "Content-Length": str(one.instance.size),
+            "Content-Length": str(os.fstat(file.fileno()).st_size),
         }
-        yield headers, one.path
+        yield headers, file
 
 
-async def metadata(request: web.Request) -> web.Response:
-    """GET .../metadata of a study, a series or an instance: application/dicom+json, large values by their address."""
+async def metadata(request: web.Request) -> web.StreamResponse:
+    """GET .../metadata of a study, a series or an instance: application/dicom+json, large values by their address.
+
+    It is written as it is read, and validated by an ETag that changes with the instances it lists.
+    """
     if not any(one.takes(DICOM_JSON) or one.takes("application/json") for one in media_ranges(request)):
         raise web.HTTPNotAcceptable
     found = await kept(request)
+    listed = "\n".join([base_of(request), request.match_info["study"], *(one.instance.digest for one in found)])
+    tag = f'"{sha256(listed.encode()).hexdigest()[:40]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept, Cookie"}
+    if request.headers.get("If-None-Match") == tag:
+        return web.Response(status=304, headers=headers)
+    response = web.StreamResponse(headers={**headers, "Content-Type": DICOM_JSON})
+    between = b"["
+    async for texts in _described(request, found):
+        if not response.prepared:
+            await response.prepare(request)
+        if texts:
+            await response.write(between + b",".join(texts))
+            between = b","
+    await response.write_eof(b"]" if between == b"," else b"[]")
+    return response
+
+
+async def _described(request: web.Request, found: Sequence[Kept]) -> AsyncIterator[list[bytes]]:
+    """Yield the metadata of a group of instances after another, the next ones already being read."""
     reader, study, base = request.app[READER], request.match_info["study"], base_of(request)
-    groups = [found[start : start + _TOGETHER] for start in range(0, len(found), _TOGETHER)]
-    texts = await asyncio.gather(*(off_loop(request, reader.metadata, group, study, base) for group in groups))
-    body = b"[" + b",".join(text for group in texts for text in group) + b"]"
-    return web.Response(
-        body=body, content_type=DICOM_JSON, headers={"Cache-Control": "private, no-cache", "Vary": "Accept, Cookie"}
-    )
+    groups = (found[start : start + _TOGETHER] for start in range(0, len(found), _TOGETHER))
+    ahead: deque[asyncio.Future[list[bytes]]] = deque()
+    try:
+        for group in groups:
+            ahead.append(asyncio.ensure_future(off_loop(request, reader.metadata, group, study, base)))
+            if len(ahead) == _AHEAD:
+                yield await ahead.popleft()
+        while ahead:
+            yield await ahead.popleft()
+    finally:
+        for task in ahead:
+            task.cancel()
 
 
 async def bulk_data(request: web.Request) -> web.StreamResponse:
@@ -133,7 +215,7 @@ async def bulk_data(request: web.Request) -> web.StreamResponse:
         return await send_parts(request, first.media_type, frames(), {})
     data = await off_loop(request, request.app[keys.CONFINEMENT].run, bulk_value_of, one.path, steps)
     if asked.media == OCTETS:
-        return web.Response(body=data, content_type=OCTETS)
+        return ranged(request, data, {"Content-Type": OCTETS})
 
     async def value() -> AsyncIterator[Part]:
         yield {"Content-Type": OCTETS}, data

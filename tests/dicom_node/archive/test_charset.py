@@ -2,7 +2,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicom_node.archive.charset import ILLEGIBLE_MARK, Legibility, charsets_of, decode, display_name, person_name
+from dicom_node.archive import gb18030
+from dicom_node.archive.charset import (
+    ASSUMABLE,
+    ILLEGIBLE_MARK,
+    Legibility,
+    Text,
+    charsets_of,
+    decode,
+    display_name,
+    person_name,
+)
 
 STATED, REPAIRED, ILLEGIBLE = Legibility.STATED, Legibility.REPAIRED, Legibility.ILLEGIBLE
 ESC58 = b"\x1b$)A"
@@ -37,6 +47,8 @@ RARE = "𬭎^㛃䶮"
         ("Διονυσιος".encode("iso8859_7"), ("ISO_IR 126",), "Διονυσιος", STATED),
         ("ﾔﾏﾀﾞ^ﾀﾛｳ".encode("shift_jis"), ("ISO_IR 13",), "ﾔﾏﾀﾞ^ﾀﾛｳ", STATED),
         ("สมชาย".encode("iso8859_11"), ("ISO_IR 166",), "สมชาย", STATED),
+        ("山田^太郎".encode("shift_jis"), ("ISO_IR 100",), ILLEGIBLE_MARK, ILLEGIBLE),
+        ("山田^太郎".encode("shift_jis"), ("ISO_IR 13",), "山田^太郎", STATED),
         (b"\xff\xfe\x80\x81", ("ISO_IR 192",), ILLEGIBLE_MARK, ILLEGIBLE),
         (b"\x1b$Zxx", ("ISO 2022 IR 58",), "xx", REPAIRED),
         (b"WANG^FANG ", (), "WANG^FANG", STATED),
@@ -60,6 +72,70 @@ def test_the_standards_own_examples_are_read():
     assert (read.ideographic, read.phonetic) == ("山田^太郎", "やまだ^たろう")
     utf8 = b"Wang^XiaoDong=" + "王^小東".encode() + b"="
     assert person_name(utf8, ("ISO_IR 192",)).ideographic == "王^小東"  # PS3.5 J.1
+
+
+def test_more_of_the_standards_own_examples_are_read():
+    halfwidth = b"\xd4\xcf\xc0\xde^\xc0\xdb\xb3=\x1b$B;3ED\x1b(J^\x1b$BB@O:\x1b(J=\x1b$B$d$^$@\x1b(J^\x1b$B$?$m$&\x1b(J"
+    read = person_name(halfwidth, ("ISO 2022 IR 13", "ISO 2022 IR 87"))  # PS3.5 H.3.2
+    assert (read.alphabetic, read.ideographic, read.phonetic) == ("ﾔﾏﾀﾞ^ﾀﾛｳ", "山田^太郎", "やまだ^たろう")
+    supplementary = b"\x1b$(D\x22\x6f\x1b(B"  # JIS X 0212, ISO 2022 IR 159
+    assert decode(supplementary, ("", "ISO 2022 IR 87", "ISO 2022 IR 159")).legibility is STATED
+    gb18030 = b"Wang^XiaoDong=\xcd\xf5^\xd0\xa1\xb6\xab="
+    assert person_name(gb18030, ("GB18030",)).ideographic == "王^小东"  # PS3.5 J.3
+    long_text = b"The first line includes \x1b$)A\xd6\xd0\xce\xc4.\r\nThe second line includes\x1b$)A\xd6\xd0\xce\xc4, too.\r\n"
+    assert (
+        decode(long_text, ("", "ISO 2022 IR 58")).value == "The first line includes 中文.\r\nThe second line includes中文, too."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "charset", "codec"),
+    [
+        ("Wałęsa^Žofia", "ISO_IR 101", "iso8859_2"),
+        ("Ġorġ^Ħaż", "ISO_IR 109", "iso8859_3"),
+        ("Jānis^Ķēniņš", "ISO_IR 110", "iso8859_4"),
+        ("Люксембург", "ISO_IR 144", "iso8859_5"),
+        ("قباني^لنزار", "ISO_IR 127", "iso8859_6"),
+        ("Διονυσιος", "ISO_IR 126", "iso8859_7"),
+        ("שרון^דבורה", "ISO_IR 138", "iso8859_8"),
+        ("Çavuşoğlu", "ISO_IR 148", "iso8859_9"),
+        ("Œuvre^Žak", "ISO_IR 203", "iso8859_15"),
+        ("สมชาย^ใจดี", "ISO_IR 166", "iso8859_11"),
+    ],
+)
+def test_every_single_byte_repertoire_is_read_with_and_without_code_extensions(text, charset, codec):
+    raw = text.encode(codec)
+    assert decode(raw, (charset,)) == Text(text)
+    assert decode(raw, (charset.replace("ISO_IR", "ISO 2022 IR"),)) == Text(text)
+
+
+def test_gb_18030_of_2022_is_read_and_written_in_every_edition():
+    for pair, character in (
+        (b"\xfe\x59", "龴"),
+        (b"\xfe\x51", "𠂇"),
+        (b"\xa6\xd9", "︐"),
+        (b"\xa8\xbc", "ḿ"),
+        (b"\xfe\xa0", "龻"),
+    ):
+        assert decode(b"\xcd\xf5" + pair, ("GB18030",)) == Text("王" + character)
+        assert gb18030.encode("王" + character) == b"\xcd\xf5" + pair
+    assert decode("龴".encode("gb18030"), ("GB18030",)).value == "龴"  # the four bytes of the edition of 2000
+
+
+@pytest.mark.parametrize(("assumed", "codec"), ASSUMABLE.items())
+def test_an_assumed_charset_is_read_whatever_the_label_says(assumed, codec):
+    text = {"shift_jis": "山田", "euc_kr": "홍길동", "gb18030": "王小东", "utf_8": "王小东"}.get(codec)
+    text = text or bytes((0xE1, 0xE2, 0xE4, 0xE5)).decode(codec)
+    for label in ("ISO_IR 100", "ISO_IR 192", "GB18030", "", "KLINGON"):
+        if codec != "utf_8" and label == "ISO_IR 192":
+            continue
+        assert decode(text.encode(codec), (label,), assumed).value == text
+
+
+def test_an_assumed_charset_gives_way_to_labelled_utf8_and_to_escape_sequences():
+    assert decode("王小东".encode(), ("ISO_IR 192",), "GB18030") == Text("王小东")
+    assert decode(ESC58 + "王".encode("gb2312"), ("", "ISO 2022 IR 58"), "ISO_IR 13").value == "王"
+    assert decode(b"\xff\xff", ("ISO_IR 100",), "ISO_IR 192").value == "ÿÿ"
 
 
 @pytest.mark.parametrize("text", ["胸部CT平扫", "CT头颅 平扫", "脑MR", "心电图（12导）", "肝、胆", "联通"])

@@ -10,7 +10,7 @@ from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.disk import BLOCK
-from dicom_node.archive.filing import Filing
+from dicom_node.archive.filing import Filing, set_aside
 from dicom_node.archive.journal import LARGEST_META, JournalReader, JournalWriter, new_buffer
 from dicom_node.archive.part10 import preface
 from dicom_node.archive.tables import instance_table
@@ -159,6 +159,22 @@ def test_a_torn_record_is_no_record(journal):
         file.write(bytes(BLOCK))
     assert list(journal.reader.records(segment)) == []
     buffer.close()
+
+
+def test_a_segment_that_cannot_be_read_is_kept_aside_with_the_long_objects_it_may_name(journal, caplog):
+    journal.put("1.2.3.4.1")
+    journal.put("1.2.3.4.2", bytes(6 << 20))
+    journal.writer.close()
+    [segment] = journal.reader.segments()
+    content = bytearray((journal.reader.folder / segment).read_bytes())
+    content[3] ^= 0xFF
+    (journal.reader.folder / segment).write_bytes(content)
+    assert journal.filing.replay() == 0
+    [kept] = (journal.reader.folder / "aside").glob("*.segment")
+    assert kept.read_bytes() == content
+    assert len(list(journal.reader.folder.glob("*.part10"))) == 1
+    assert "cannot be read and is kept as aside/" in caplog.text
+    assert set_aside(journal.reader) == [f"aside/{kept.name}"]
 
 
 def test_nobody_waits_for_filing_while_the_database_is_away(journal):

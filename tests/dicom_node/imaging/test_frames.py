@@ -48,6 +48,13 @@ ONE_OF_EACH = [
     "examples_ybr_color.dcm",
     "MR_small_padded.dcm",
 ]
+COSINE = {
+    "JPGExtended.dcm",
+    "SC_rgb_dcmtk_+eb+cy+n1.dcm",
+    "SC_rgb_dcmtk_+eb+cy+s4.dcm",
+    "SC_rgb_jpeg_app14_dcmd.dcm",
+    "examples_ybr_color.dcm",
+}
 
 
 def reference(path: Path) -> tuple[np.ndarray, int]:
@@ -66,7 +73,8 @@ def test_a_frame_is_what_pydicom_decodes(name):
         wanted = expected[number - 1] if count > 1 else expected
         assert ready.bits_allocated == 8 * wanted.dtype.itemsize
         got = np.frombuffer(ready.data, wanted.dtype.newbyteorder("<")).reshape(wanted.shape)
-        assert np.array_equal(got, wanted)
+        # Two decoders may round a cosine transform and the colours behind it differently; nothing else.
+        assert np.abs(got.astype(int) - wanted.astype(int)).max() <= (3 if name in COSINE else 0)
         if ready.samples == 3:
             assert ready.photometric == "RGB"
 

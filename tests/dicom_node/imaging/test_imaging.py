@@ -16,6 +16,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from dicom_node.imaging.cache import RecentlyUsed
 from dicom_node.imaging.documents import document_of
 from dicom_node.imaging.imaging import Imaging
+from dicom_node.imaging.shelf import Shelf
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.errors import Invalid, NotFound
 
@@ -40,6 +41,11 @@ def confinement() -> Iterator[Counting]:
     confinement.close()
 
 
+@pytest.fixture
+def imaging(confinement, tmp_path) -> Imaging:
+    return Imaging(confinement, shelf=Shelf(tmp_path / "shelf", 1 << 30))
+
+
 def bomb(path: Path, rows: int, columns: int, *, header_too: bool) -> Path:
     """A JPEG-LS stream of 64 x 64 pixels whose frame header claims *rows* x *columns*."""
     data_set = pydicom.dcmread(JPEG_LS)
@@ -54,9 +60,8 @@ def bomb(path: Path, rows: int, columns: int, *, header_too: bool) -> Path:
 
 
 @pytest.mark.parametrize("header_too", [True, False])
-def test_a_decompression_bomb_is_refused_before_a_decoder_sees_it(confinement, tmp_path, header_too):
+def test_a_decompression_bomb_is_refused_before_a_decoder_sees_it(imaging, tmp_path, header_too):
     path = bomb(tmp_path / "bomb.dcm", 65535, 65535, header_too=header_too)
-    imaging = Imaging(confinement)
     began = time.monotonic()
     for attempt in (imaging.frame, imaging.rendered):
         with pytest.raises(Invalid) as refusal:
@@ -65,17 +70,16 @@ def test_a_decompression_bomb_is_refused_before_a_decoder_sees_it(confinement, t
     assert time.monotonic() - began < 10
 
 
-def test_a_header_that_lies_within_the_limits_costs_no_more_than_its_frame(confinement, tmp_path):
+def test_a_header_that_lies_within_the_limits_costs_no_more_than_its_frame(imaging, tmp_path):
     """The decoder may fill what is missing; it must not take long, and what comes is of the size that was said."""
     path = bomb(tmp_path / "lie.dcm", 1500, 1500, header_too=True)
     began = time.monotonic()
     with suppress(Invalid):
-        assert len(Imaging(confinement).frame(path, 1, digest="lie").data) == 1500 * 1500 * 2
+        assert len(imaging.frame(path, 1, digest="lie").data) == 1500 * 1500 * 2
     assert time.monotonic() - began < 10
 
 
-def test_compressed_frames_are_decoded_once_and_native_ones_never(confinement):
-    imaging = Imaging(confinement)
+def test_compressed_frames_are_decoded_once_and_native_ones_never(confinement, imaging):
     before = confinement.calls
     for _ in range(3):
         compressed = imaging.frame(JPEG_LS, 1, digest="ls")
@@ -86,17 +90,15 @@ def test_compressed_frames_are_decoded_once_and_native_ones_never(confinement):
     assert confinement.calls == before + 2
 
 
-def test_a_deflated_object_is_opened_in_a_worker(confinement):
+def test_a_deflated_object_is_opened_in_a_worker(confinement, imaging):
     path = FOLDER / "image_dfl.dcm"
     expected = pydicom.dcmread(path).pixel_array
-    imaging = Imaging(confinement)
     frame = imaging.frame(path, 1, digest="deflated")
     assert np.array_equal(np.frombuffer(frame.data, np.uint8).reshape(512, 512), expected)
     assert imaging.stored_frame(path, 1, digest="deflated") == frame
 
 
-def test_uncompressed_frames_keep_the_photometric_interpretation_of_native_ones(confinement):
-    imaging = Imaging(confinement)
+def test_uncompressed_frames_keep_the_photometric_interpretation_of_native_ones(imaging):
     native = FOLDER / "SC_ybr_full_422_uncompressed.dcm"
     frame = imaging.uncompressed_frame(native, 1, digest="422")
     assert (frame.photometric, len(frame.data)) == ("YBR_FULL_422", 100 * 100 * 2)

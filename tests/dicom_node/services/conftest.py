@@ -73,7 +73,7 @@ def commitments(database, chronicle, archive):
 def services(database, chronicle, archive, commitments):
     held = (database, chronicle, archive, visible_to)
     return (
-        Finding(database, visible_to, aet="TELEMED"),
+        Finding(database, chronicle, visible_to, aet="TELEMED"),
         Moving(*held, aet="TELEMED"),
         Getting(*held, aet="TELEMED"),
         Committing(commitments, filing_s=1),

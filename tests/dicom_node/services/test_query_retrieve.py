@@ -4,8 +4,12 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 from pynetdicom.presentation import build_context
+from sqlalchemy import select
 
+from dicom_node.archive.identity import merge
+from dicom_node.archive.tables import patient_table
 from dicom_node.services.query_retrieve import AT_ONCE, STUDY_ROOT_FIND
+from telemed.kernel.audit import audit_table
 
 
 def test_a_study_is_found_by_its_chinese_name(put, asking):
@@ -119,3 +123,33 @@ def test_a_peer_that_aborts_in_the_middle_leaves_no_thread_behind(node, many_stu
     while node._server.active_associations and time.monotonic() < deadline:
         time.sleep(0.05)
     assert node._server.active_associations == []
+
+
+def test_who_asked_for_what_is_in_the_audit_trail(put, asking, database):
+    put()
+    asking.find("QueryRetrieveLevel=STUDY", "PatientName=WANG*", "StudyDate=", "StudyInstanceUID=")
+    asking.get("QueryRetrieveLevel=STUDY", "StudyInstanceUID=1.2")
+    asking.move("NOBODY", "QueryRetrieveLevel=STUDY", "StudyInstanceUID=1.2")
+    with database.reading() as db:
+        query = select(audit_table).where(audit_table.c.action == "Query").order_by(audit_table.c.sequence)
+        found, got, moved = db.execute(query).all()
+    assert (found.actor, found.institution, found.entity_id) == ("CT1", "lianhua", "1.2.840.10008.5.1.4.1.2.2.1")
+    assert found.detail == {"level": "STUDY", "keys": {"PatientName": "WANG*"}, "address": "127.0.0.1"}
+    assert (got.detail["keys"], got.detail["destination"]) == ({"StudyInstanceUID": "1.2"}, "CT1")
+    assert (moved.detail["destination"], moved.detail["refused"]) == ("NOBODY", "unknown destination")
+
+
+def test_a_merged_patient_is_found_and_fetched_by_either_id(put, asking, database, chronicle):
+    put("1.2.3", study="1.2", series="1.2.1", patient_id="OLD")
+    put("1.3.3", study="1.3", series="1.3.1", patient_id="NEW")
+    with database.transaction() as db:
+        keys = {row.patient_id: row.id for row in db.execute(select(patient_table))}
+        merge(
+            db, chronicle, survivor_key=keys["NEW"], absorbed_key=keys["OLD"], reason="same", despite_conflicts=False, actor="a"
+        )
+    for asked in ("OLD", "NEW"):
+        studies = asking.find("QueryRetrieveLevel=STUDY", f"PatientID={asked}", "StudyInstanceUID")
+        assert {(one.StudyInstanceUID, one.PatientID) for one in studies} == {("1.2", "NEW"), ("1.3", "NEW")}
+        [patient] = asking.find("QueryRetrieveLevel=PATIENT", f"PatientID={asked}", "NumberOfPatientRelatedStudies", model="-P")
+        assert patient.NumberOfPatientRelatedStudies == 2
+        assert len(asking.get("QueryRetrieveLevel=PATIENT", f"PatientID={asked}", model="-P")) == 2

@@ -7,7 +7,7 @@ from ludb import analysed, annotations, data
 
 #: Mark -> (code of the wave, which side); bias and spread in milliseconds that must not be exceeded.
 WAVES = {"p": 24, "qrs": 1, "t": 27}
-FLOORS = {"p_on": (8, 20), "p_off": (12, 20), "qrs_on": (8, 14), "qrs_off": (8, 15), "t_off": (14, 27)}
+FLOORS = {"p_on": (4, 16), "p_off": (4, 15), "qrs_on": (3, 9), "qrs_off": (3, 11), "t_off": (4, 22)}
 
 
 def test_boundaries_stay_as_near_to_the_marks_as_they_were():

@@ -24,6 +24,7 @@ from consult.practitioners.model import Role, Viewer
 from dicom_node.archive.archive import Archive, Stored
 from dicom_node.archive.blobs import Blobs
 from dicom_node.imaging.imaging import Imaging
+from dicom_node.imaging.shelf import Shelf
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
@@ -67,7 +68,10 @@ class Service:
         }
         self.app = web.Application(middlewares=[self._identified, problems])
         self.app[keys.DATABASE], self.app[keys.CHRONICLE], self.app[keys.ARCHIVE] = database, chronicle, self.archive
-        self.app[keys.CONFINEMENT], self.app[keys.IMAGING] = confinement, Imaging(confinement)
+        self.app[keys.CONFINEMENT], self.app[keys.IMAGING] = (
+            confinement,
+            Imaging(confinement, shelf=Shelf(folder / "cache", 1 << 30)),
+        )
         self.app[keys.SITE] = keys.Site()
         self.threads = ThreadPoolExecutor(4)
         self.app[keys.THREADS] = self.app[keys.SLOW_THREADS] = self.threads

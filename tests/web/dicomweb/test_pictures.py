@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
@@ -58,8 +60,37 @@ def test_other_viewers_get_parts_decoded_or_as_stored(service):
         assert [body for _, body in parts] == [stored[1], stored[0]]
         assert parts[0][0]["Content-Type"].endswith("transfer-syntax=1.2.840.10008.1.2.5")
     assert service.get(path + "2", "image/dicom-rle").body == stored[1]
-    assert service.get(path + "1", 'multipart/related; type="image/jls"').status == 406
-    assert service.get(path + "1", 'multipart/related; type="image/jls", */*;q=0.1').status == 200
+    assert service.get(path + "1", 'multipart/related; type="image/jp2"').status == 406
+    assert service.get(path + "1", 'multipart/related; type="image/jp2", */*;q=0.1').status == 200
+
+
+@pytest.mark.parametrize(
+    ("accept", "syntax"),
+    [
+        ("image/jls", "1.2.840.10008.1.2.4.80"),
+        ("image/jphc", "1.2.840.10008.1.2.4.201"),
+        ("image/jphc; transfer-syntax=1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.201"),
+        ("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.80"),
+    ],
+)
+@pytest.mark.parametrize("name", ["CT_small.dcm", "JPEG2000.dcm", "examples_rgb_color.dcm", "examples_palette.dcm"])
+def test_frames_come_transcoded_without_loss(service, accept, syntax, name):
+    (one,) = service.keep(name)
+    answer = service.get(path_of(one) + "/frames/1", accept)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == f"{accept.split(';')[0]}; transfer-syntax={syntax}"
+    assert "Content-Encoding" not in answer.headers
+    decode = imagecodecs.jpegls_decode if syntax.endswith("80") else imagecodecs.htj2k_decode
+    assert np.ascontiguousarray(decode(answer.body)).tobytes() == raw(name)
+    in_parts = f'multipart/related; type="{accept.split(";")[0]}"; transfer-syntax={syntax}'
+    (part,) = service.get(path_of(one) + "/frames/1", in_parts).parts()
+    assert part[1] == answer.body
+
+
+def test_what_cannot_be_without_loss_is_not_promised(service):
+    bits, floats = service.keep("liver_1frame.dcm", "rtdose_1frame.dcm")
+    assert service.get(path_of(bits) + "/frames/1", "image/jls").status == 406
+    assert service.get(path_of(floats) + "/frames/1", "image/jphc").status == 406
 
 
 @pytest.mark.parametrize(
@@ -120,3 +151,46 @@ def test_a_document_comes_out_as_a_document(service):
     one = service.keep_bytes(buffer.getvalue())
     answer = service.get(path_of(one) + "/rendered", "application/pdf")
     assert (answer.headers["Content-Type"], answer.body) == ("application/pdf", b"%PDF-1.7\n ")
+
+
+@pytest.mark.parametrize("media", ["image/jpeg", "image/png"])
+def test_a_study_is_rendered_picture_by_picture(service, media):
+    ct, colour = service.keep("CT_small.dcm", "SC_rgb_rle_2frame.dcm")
+    for one, count in ((ct, 1), (colour, 2)):
+        study = f"/studies/{one.study_instance_uid}"
+        for path in (study, f"{study}/series/{one.series_instance_uid}", path_of(one)):
+            answer = service.get(path + "/rendered?viewport=40,40", f'multipart/related; type="{media}"')
+            parts = answer.parts()
+            assert [headers["Content-Type"] for headers, _ in parts] == [media] * count
+            assert all(max(Image.open(io.BytesIO(body)).size) == 40 for _, body in parts)
+            assert parts[-1][0]["Content-Location"].endswith(f"{path_of(one)}/frames/{count}/rendered")
+    both = service.get(path_of(colour) + "/frames/2,1/rendered", f'multipart/related; type="{media}"').parts()
+    assert [headers["Content-Location"].split("/")[-2] for headers, _ in both] == ["2", "1"]
+    assert service.get(path_of(colour) + "/frames/7/rendered", f'multipart/related; type="{media}"').status == 404
+    assert service.get(f"/studies/{ct.study_instance_uid}/rendered", media).status == 406
+
+
+def test_a_report_is_rendered_as_text_with_every_word_escaped(service):
+    data_set = pydicom.dcmread(FILES / "reportsi.dcm")
+    data_set.PatientName = "<script>alert(1)</script>^王小东"
+    data_set.SpecificCharacterSet = "ISO_IR 192"
+    data_set.save_as(buffer := io.BytesIO())
+    one = service.keep_bytes(buffer.getvalue())
+    answer = service.get(path_of(one) + "/rendered", "text/html")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    text = answer.body.decode()
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert "王小东" in text
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    said = [item for item in data_set.ContentSequence if "ConceptNameCodeSequence" in item]
+    assert said
+    for item in said:
+        assert html.escape(item.ConceptNameCodeSequence[0].CodeMeaning) in text
+    assert service.get(path_of(one) + "/rendered", "*/*").headers["Content-Type"].startswith("text/html")
+    assert service.get(path_of(one) + "/rendered", "image/jpeg").status == 406
+
+
+def test_what_has_no_rendered_form_says_so(service):
+    (plan,) = service.keep("rtplan.dcm")
+    assert service.get(path_of(plan) + "/rendered").status == 404

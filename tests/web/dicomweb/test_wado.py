@@ -6,6 +6,7 @@ import io
 import struct
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 
@@ -37,7 +38,7 @@ def test_objects_come_as_they_were_received(service, accept):
 def test_one_object_comes_alone_when_it_is_asked_for_alone(service):
     (one,) = service.keep("CT_small.dcm")
     answer = service.get(path_of(one), "application/dicom")
-    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/dicom")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/dicom; transfer-syntax=1.2.840.10008.1.2.1")
     assert answer.body == (FILES / "CT_small.dcm").read_bytes()
     part = service.get(path_of(one), "application/dicom", headers={"Range": "bytes=128-131"})
     assert (part.status, part.body) == (206, b"DICM")
@@ -47,6 +48,21 @@ def test_a_transfer_syntax_that_is_not_kept_is_not_promised(service):
     (one,) = service.keep("MR_small_RLE.dcm")
     assert service.get(path_of(one), MULTIPART + "; transfer-syntax=1.2.840.10008.1.2.4.90").status == 406
     assert service.get(path_of(one), MULTIPART + "; transfer-syntax=1.2.840.10008.1.2.5").status == 200
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.201"])
+def test_objects_are_rewritten_in_the_transfer_syntax_that_is_asked_for(service, syntax):
+    image, other, ecg = service.keep("MR_small_RLE.dcm", "SC_rgb_rle_2frame.dcm", "waveform_ecg.dcm")
+    for one, name in ((image, "MR_small_RLE.dcm"), (other, "SC_rgb_rle_2frame.dcm")):
+        for accept in (f"application/dicom; transfer-syntax={syntax}", f"{MULTIPART}; transfer-syntax={syntax}"):
+            answer = service.get(path_of(one), accept)
+            assert answer.status == 200
+            body = answer.body if accept.startswith("application") else answer.parts()[0][1]
+            data_set = pydicom.dcmread(io.BytesIO(body))
+            assert data_set.file_meta.TransferSyntaxUID == syntax
+            assert np.array_equal(data_set.pixel_array, pydicom.dcmread(FILES / name).pixel_array)
+    (part,) = service.get(f"/studies/{ecg.study_instance_uid}", f"{MULTIPART}; transfer-syntax={syntax}").parts()
+    assert pydicom.dcmread(io.BytesIO(part[1])).file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
 
 
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small_bigendian.dcm", "waveform_ecg.dcm", "rtplan.dcm"])
@@ -111,6 +127,19 @@ def test_sequences_nested_beyond_reason_leave_the_object_out(service):
     assert (answer.status, answer.json()) == (200, [])
 
 
+def test_a_look_up_table_stands_in_the_answer_however_long(service):
+    data_set = pydicom.dcmread(FILES / "CT_small.dcm")
+    table = pydicom.Dataset()
+    table.add_new("LUTDescriptor", "US", [4096, 0, 12])
+    table.add_new("LUTData", "OW", bytes(8192))
+    data_set.VOILUTSequence = [table]
+    data_set.save_as(buffer := io.BytesIO())
+    one = service.keep_bytes(buffer.getvalue())
+    (text,) = service.get(path_of(one) + "/metadata", JSON).json()
+    (item,) = text["00283010"]["Value"]
+    assert len(item["00283006"]["InlineBinary"]) > 8192
+
+
 def test_large_values_are_where_their_address_says(service):
     (ecg,) = service.keep("waveform_ecg.dcm")
     (text,) = service.get(path_of(ecg) + "/metadata").json()
@@ -127,6 +156,17 @@ def test_large_values_are_where_their_address_says(service):
         path.replace("54000100/0/54001010", "99999999"),
     ):
         assert service.get(wrong).status == 404
+
+
+def test_a_range_of_bulk_data_comes_alone(service):
+    (one,) = service.keep("waveform_ecg.dcm")
+    path = path_of(one) + "/bulkdata/54000100/0/54001010"
+    whole = service.get(path, "application/octet-stream").body
+    part = service.get(path, "application/octet-stream", headers={"Range": "bytes=10-19"})
+    assert (part.status, part.body, part.headers["Content-Range"]) == (206, whole[10:20], f"bytes 10-19/{len(whole)}")
+    assert service.get(path, "application/octet-stream", headers={"Range": "bytes=-5"}).body == whole[-5:]
+    assert service.get(path, "application/octet-stream", headers={"Range": f"bytes={len(whole)}-"}).status == 416
+    assert service.get(path, "application/octet-stream", headers={"Range": "bytes=a-b"}).body == whole
 
 
 def test_pixel_data_is_bulk_data_too(service):
@@ -151,6 +191,22 @@ def test_metadata_of_a_series_lists_its_instances_in_order(service):
         answer = service.get(path + "/metadata", JSON).json()
         assert [found["00200013"]["Value"] for found in answer] == [[1], [2], [3]]
         assert len(service.get(path).parts()) == 3
+
+
+def test_metadata_is_asked_for_again_only_when_an_instance_has_come(service):
+    (one,) = service.keep("CT_small.dcm")
+    path = f"/studies/{one.study_instance_uid}/metadata"
+    first = service.get(path, JSON)
+    again = service.get(path, JSON, headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status, again.body, len(first.json())) == (304, b"", 1)
+    for number in range(60):
+        data_set = pydicom.dcmread(FILES / "CT_small.dcm")
+        data_set.SOPInstanceUID = data_set.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+        data_set.save_as(buffer := io.BytesIO())
+        service.keep_bytes(buffer.getvalue())
+    later = service.get(path, JSON, headers={"If-None-Match": first.headers["ETag"]})
+    assert (later.status, len(later.json())) == (200, 61)
+    assert later.headers["ETag"] != first.headers["ETag"]
 
 
 def test_a_name_in_gbk_under_a_wrong_label_is_right_in_the_metadata(service):

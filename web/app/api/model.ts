@@ -39,6 +39,14 @@ export type Rule = Required<Schemas["Rule"]>;
 export type Destination = Required<Schemas["Destination"]> & { readonly rules: Rule[] };
 export type Conflict = Schemas["Conflict"];
 export type Analysis = Schemas["Analysis"];
+export type Identity = Schemas["Identity"];
+export type KnownPerson = Schemas["KnownPerson"];
+export type Doubt = Schemas["Doubt"];
+export type ToldMerge = Schemas["ToldMerge"];
+export type Merging = Schemas["Merging"];
+export type CharsetSetting = Schemas["CharsetSetting"];
+export type CharsetProfile = Schemas["CharsetProfile"];
+export type IllegibleText = Schemas["IllegibleText"];
 
 /** What the reader writes; `kind` stays open until 会诊 or 诊断 was chosen. */
 export interface DraftContent {

@@ -2,14 +2,20 @@
 import { answered, client } from "@/api/client";
 import type {
   Analysis,
+  CharsetProfile,
+  CharsetSetting,
   Conflict,
   DeclineCode,
   Destination,
+  Doubt,
   Draft,
   DraftContent,
   Figures,
+  IllegibleText,
   Institution,
+  KnownPerson,
   Lane,
+  Merging,
   NewRequest,
   Practitioner,
   Question,
@@ -20,6 +26,7 @@ import type {
   StudyDetail,
   Task,
   TaskStatus,
+  ToldMerge,
   Turnaround,
 } from "@/api/model";
 
@@ -52,7 +59,7 @@ export const endSession = async (): Promise<void> => {
   await answered(client.DELETE("/api/v1/session"));
 };
 
-export const studies = (query: { patient_id?: string } = {}): Promise<Study[]> =>
+export const studies = (query: { patient_id?: string; q?: string } = {}): Promise<Study[]> =>
   every((cursor) => answered(client.GET("/api/v1/studies", { params: { query: { ...query, limit: PAGE, cursor } } })));
 export const study = async (study_instance_uid: string): Promise<StudyDetail> =>
   (await answered(client.GET("/api/v1/studies/{study_instance_uid}", { params: { path: { study_instance_uid } } }))) as StudyDetail;
@@ -142,4 +149,31 @@ export const cancelForwarding = async (ae_title: string): Promise<void> => {
 export const conflicts = (): Promise<Conflict[]> => every(() => answered(client.GET("/api/v1/conflicts")));
 export const resolveConflict = async (conflict_id: string, reason: string): Promise<void> => {
   await answered(client.POST("/api/v1/conflicts/{conflict_id}/resolve", { params: { path: { conflict_id } }, body: { reason } }));
+};
+
+/** Persons whose name (characters, pinyin, initials) or patient ID begins with *q*. */
+export const findPatients = (q: string): Promise<KnownPerson[]> => every(() => answered(client.GET("/api/v1/patients", { params: { query: { q } } })));
+/** Patient IDs that several persons share and nobody has looked at yet. */
+export const doubtfulPatients = (): Promise<Doubt[]> => every(() => answered(client.GET("/api/v1/patients/doubtful")));
+export const tellApart = async (institution: string, patient_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/patients/distinct", { body: { institution, patient_id } }));
+};
+export const merges = (): Promise<ToldMerge[]> => every(() => answered(client.GET("/api/v1/patients/merges")));
+/** Show two patients as one person; 409 `demographics` when sex or birth date differ and that was not said to be known. */
+export const mergePatients = async (body: Merging): Promise<void> => {
+  await answered(client.POST("/api/v1/patients/merges", { body }));
+};
+export const undoMerge = async (merge_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/patients/merges/{merge_id}/undo", { params: { path: { merge_id } } }));
+};
+
+export const charsets = (): Promise<string[]> => every(() => answered(client.GET("/api/v1/charsets")));
+export const illegibleNames = (): Promise<IllegibleText[]> => every(() => answered(client.GET("/api/v1/charsets/illegible")));
+export const charsetProfiles = (): Promise<CharsetProfile[]> => every(() => answered(client.GET("/api/v1/charsets/profiles")));
+/** What a device writes whatever its label says; what it sent before is read again. */
+export const setCharset = async (body: CharsetSetting): Promise<void> => {
+  await answered(client.POST("/api/v1/charsets/profiles", { body }));
+};
+export const removeCharset = async (profile_id: string): Promise<void> => {
+  await answered(client.DELETE("/api/v1/charsets/profiles/{profile_id}", { params: { path: { profile_id } } }));
 };

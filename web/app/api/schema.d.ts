@@ -69,6 +69,194 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/patients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find persons by name or patient ID; who asked is in the audit trail.
+         * @description For the roles admin, coordinator.
+         */
+        get: operations["find_patients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/doubtful": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the patient IDs that several persons share and nobody has looked at yet.
+         * @description For the roles admin, coordinator.
+         */
+        get: operations["list_doubtful_patients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/distinct": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record that those who share a patient ID are different people.
+         * @description For the roles admin, coordinator.
+         */
+        post: operations["tell_patients_apart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/merges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the newest merges, those taken back among them.
+         * @description For the roles admin, coordinator.
+         */
+        get: operations["list_merges"];
+        put?: never;
+        /**
+         * Show two patients as one person; 409 `demographics` when sex or birth date differ and that was not said to be known.
+         * @description For the roles admin, coordinator.
+         */
+        post: operations["merge_patients"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/merges/{merge_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a merge back: everything is shown as if it had never been made.
+         * @description For the roles admin, coordinator.
+         */
+        post: operations["undo_merge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/charsets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the character sets that can be assumed.
+         * @description For the roles admin.
+         */
+        get: operations["list_charsets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/charsets/illegible": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the names that could not be read, with what they would say in each character set.
+         * @description For the roles admin.
+         */
+        get: operations["list_illegible_names"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/charsets/profiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what is assumed for which device, the most particular first.
+         * @description For the roles admin.
+         */
+        get: operations["list_charset_profiles"];
+        put?: never;
+        /**
+         * Assume a character set for a device; what it sent before is read again.
+         * @description For the roles admin.
+         */
+        post: operations["set_charset_profile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/charsets/profiles/{profile_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Assume nothing for that device any longer; what it sent is read again as it says itself.
+         * @description For the roles admin.
+         */
+        delete: operations["remove_charset_profile"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/studies": {
         parameters: {
             query?: never;
@@ -932,6 +1120,8 @@ export interface components {
             leads: string[];
             /** R Peaks */
             r_peaks: number[];
+            /** Beats */
+            beats: string[];
             /** Delineation */
             delineation: {
                 [key: string]: {
@@ -989,6 +1179,56 @@ export interface components {
         Changed: {
             /** Instances */
             instances: number;
+        };
+        /**
+         * CharsetProfile
+         * @description One setting; *institution* null is any.
+         */
+        CharsetProfile: {
+            /** Id */
+            id: string;
+            institution: components["schemas"]["Institution"] | null;
+            /** Ae Title */
+            ae_title: string;
+            /** Manufacturer */
+            manufacturer: string;
+            /** Model */
+            model: string;
+            /** Charset */
+            charset: string;
+            /**
+             * Set At
+             * Format: date-time
+             */
+            set_at: string;
+        };
+        /**
+         * CharsetSetting
+         * @description That a device writes *charset*; an empty part stands for any, but the AE title or the manufacturer must be said.
+         */
+        CharsetSetting: {
+            /**
+             * Institution
+             * @default
+             */
+            institution: string;
+            /**
+             * Ae Title
+             * @default
+             */
+            ae_title: string;
+            /**
+             * Manufacturer
+             * @default
+             */
+            manufacturer: string;
+            /**
+             * Model
+             * @default
+             */
+            model: string;
+            /** Charset */
+            charset: string;
         };
         /**
          * Conflict
@@ -1107,6 +1347,19 @@ export interface components {
             };
             /** Statements */
             statements: string[];
+        };
+        /**
+         * Doubt
+         * @description Several persons under one patient ID of one institution; *differences* says in what they contradict each other.
+         */
+        Doubt: {
+            institution: components["schemas"]["Institution"];
+            /** Patient Id */
+            patient_id: string;
+            /** Persons */
+            persons: components["schemas"]["KnownPerson"][];
+            /** Differences */
+            differences: string[];
         };
         /**
          * Draft
@@ -1250,6 +1503,43 @@ export interface components {
             to: string;
         };
         /**
+         * Identity
+         * @description A patient as an institution's objects name them; *birth_date* is YYYYMMDD or empty.
+         */
+        Identity: {
+            /** Id */
+            id: string;
+            /** Patient Id */
+            patient_id: string;
+            /** Name */
+            name: string;
+            /** Sex */
+            sex: string;
+            /** Birth Date */
+            birth_date: string;
+            /** Issuer */
+            issuer: string;
+        };
+        /**
+         * IllegibleText
+         * @description A name that could not be read; *raw* is its bytes in hexadecimal.
+         */
+        IllegibleText: {
+            institution: components["schemas"]["Institution"];
+            /** Patient Id */
+            patient_id: string;
+            /** Ae Title */
+            ae_title: string;
+            /** Manufacturer */
+            manufacturer: string;
+            /** Model */
+            model: string;
+            /** Raw */
+            raw: string;
+            /** Readings */
+            readings: components["schemas"]["Reading"][];
+        };
+        /**
          * Instance
          * @description One object of a series; *kind* is image, ecg, document or other.
          */
@@ -1325,6 +1615,22 @@ export interface components {
          */
         Kind: "consultation" | "diagnosis";
         /**
+         * KnownPerson
+         * @description A person: who they are shown as, the other identities merged into that one, and how many studies all have.
+         *
+         *     *latest_study_date* is YYYYMMDD or empty.
+         */
+        KnownPerson: {
+            identity: components["schemas"]["Identity"];
+            institution: components["schemas"]["Institution"];
+            /** Merged */
+            merged: components["schemas"]["Identity"][];
+            /** Studies */
+            studies: number;
+            /** Latest Study Date */
+            latest_study_date: string;
+        };
+        /**
          * Lane
          * @description The way a consultation takes through the house; each has its target.
          * @enum {string}
@@ -1364,6 +1670,23 @@ export interface components {
             st_j_mv: {
                 [key: string]: number;
             } | null;
+        };
+        /**
+         * Merging
+         * @description Which patient is which other one, and why; *despite_conflicts* when sex or birth date are known to differ.
+         */
+        Merging: {
+            /** Survivor */
+            survivor: string;
+            /** Absorbed */
+            absorbed: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Despite Conflicts
+             * @default false
+             */
+            despite_conflicts: boolean;
         };
         /**
          * Missing
@@ -1416,6 +1739,19 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_CharsetProfile_: {
+            /** Items */
+            items: components["schemas"]["CharsetProfile"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_Conflict_: {
             /** Items */
             items: components["schemas"]["Conflict"][];
@@ -1442,9 +1778,48 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_Doubt_: {
+            /** Items */
+            items: components["schemas"]["Doubt"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_IllegibleText_: {
+            /** Items */
+            items: components["schemas"]["IllegibleText"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_Institution_: {
             /** Items */
             items: components["schemas"]["Institution"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_KnownPerson_: {
+            /** Items */
+            items: components["schemas"]["KnownPerson"][];
             /**
              * Next
              * @default null
@@ -1497,6 +1872,32 @@ export interface components {
         Page_Study_: {
             /** Items */
             items: components["schemas"]["Study"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_ToldMerge_: {
+            /** Items */
+            items: components["schemas"]["ToldMerge"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_str_: {
+            /** Items */
+            items: string[];
             /**
              * Next
              * @default null
@@ -1607,6 +2008,16 @@ export interface components {
              * Format: date-time
              */
             at: string;
+        };
+        /**
+         * Reading
+         * @description What bytes would say in one character set.
+         */
+        Reading: {
+            /** Charset */
+            charset: string;
+            /** Text */
+            text: string;
         };
         /**
          * Repeated
@@ -1872,6 +2283,8 @@ export interface components {
             evidence: {
                 [key: string]: unknown;
             };
+            /** Scp */
+            scp: string | null;
         };
         /**
          * Study
@@ -2039,6 +2452,40 @@ export interface components {
             zh: string;
             /** En */
             en: string;
+        };
+        /**
+         * ToldApart
+         * @description A patient ID under which there are different people.
+         */
+        ToldApart: {
+            /** Institution */
+            institution: string;
+            /** Patient Id */
+            patient_id: string;
+        };
+        /**
+         * ToldMerge
+         * @description One merge and who made it; taken back when *undone_at* is set.
+         */
+        ToldMerge: {
+            /** Id */
+            id: string;
+            institution: components["schemas"]["Institution"];
+            survivor: components["schemas"]["Identity"];
+            absorbed: components["schemas"]["Identity"];
+            /** Reason */
+            reason: string;
+            /** Merged By */
+            merged_by: string;
+            /**
+             * Merged At
+             * Format: date-time
+             */
+            merged_at: string;
+            /** Undone By */
+            undone_by: string | null;
+            /** Undone At */
+            undone_at: string | null;
         };
         /**
          * Turnaround
@@ -2282,11 +2729,339 @@ export interface operations {
             };
         };
     };
+    find_patients: {
+        parameters: {
+            query: {
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_KnownPerson_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_doubtful_patients: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Doubt_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tell_patients_apart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToldApart"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_merges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ToldMerge_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    merge_patients: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Merging"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_merge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                merge_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_charsets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_str_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_illegible_names: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_IllegibleText_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_charset_profiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CharsetProfile_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_charset_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CharsetSetting"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_charset_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                profile_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_studies: {
         parameters: {
             query?: {
                 limit?: number;
                 cursor?: string | null;
+                q?: string;
                 patient_id?: string;
                 accession_number?: string;
                 modality?: string;

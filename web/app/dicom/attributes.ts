@@ -29,7 +29,7 @@ export const TAG = {
   RedDescriptor: "00281101", GreenDescriptor: "00281102", BlueDescriptor: "00281103",
   RedData: "00281201", GreenData: "00281202", BlueData: "00281203",
   ModalityLut: "00283000", VoiLut: "00283010", LutDescriptor: "00283002", LutData: "00283006", PixelMeasures: "00289110",
-  FrameVoiLut: "00289132", PixelValueTransformation: "00289145", SharedGroups: "52009229", PerFrameGroups: "52009230",
+  FrameVoiLut: "00289132", PixelValueTransformation: "00289145", PresentationLutShape: "20500020", SharedGroups: "52009229", PerFrameGroups: "52009230",
 } as const;
 
 export function text(set: DataSet, tag: string): string | null {

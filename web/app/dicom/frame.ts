@@ -2,11 +2,19 @@
 import { greyTable, paletteTable, storedValue, modalityValue, type Look, type PixelFormat } from "./voi";
 import type { Slice } from "./series";
 
-export type Frame =
+interface Shown {
+  /** What it weighs in memory. */
+  readonly bytes: number;
+  /** One byte a pixel of the image, not 0 where an overlay lies; null when there is none. */
+  readonly graphics?: Uint8Array | null;
+}
+
+export type Frame = Shown & (
   /** One sample a pixel: raw bits as they were stored, grey or palette. */
-  | { readonly kind: "grey"; readonly pixels: Uint8Array | Uint16Array; readonly bytes: number }
+  | { readonly kind: "grey"; readonly pixels: Uint8Array | Uint16Array }
   /** Red, green, blue (and an ignored fourth when stride is 4), as rendered or decoded by the server. */
-  | { readonly kind: "color"; readonly pixels: Uint8Array | Uint8ClampedArray; readonly stride: 3 | 4; readonly columns: number; readonly rows: number; readonly bytes: number };
+  | { readonly kind: "color"; readonly pixels: Uint8Array | Uint8ClampedArray; readonly stride: 3 | 4; readonly columns: number; readonly rows: number }
+);
 
 /** The pixels arrived but are not what the metadata promised. */
 export class FrameBroken extends Error {}
@@ -40,9 +48,10 @@ export function tableFor(slice: Slice, look: Look): Uint32Array<ArrayBuffer> {
  * *table* is ignored for colour; *inverse* for grey, whose table holds it already.
  */
 export function paint(frame: Frame, columns: number, rows: number, table: Uint32Array, inverse: boolean, step: number, target: Uint32Array): void {
-  const { pixels } = frame;
+  const { pixels, graphics } = frame;
   if (frame.kind === "grey" && step === 1) {
     for (let index = 0; index < target.length; index++) target[index] = table[pixels[index]];
+    if (graphics) for (let index = 0; index < target.length; index++) if (graphics[index]) target[index] = 0xffffffff;
     return;
   }
   const flip = inverse ? 0x00ffffff : 0;
@@ -50,8 +59,9 @@ export function paint(frame: Frame, columns: number, rows: number, table: Uint32
   let at = 0;
   for (let row = 0; row < rows; row += step) {
     for (let column = 0; column < columns; column += step, at++) {
-      const from = (row * columns + column) * stride;
-      target[at] = frame.kind === "grey" ? table[pixels[from]]
+      const place = row * columns + column;
+      const from = place * stride;
+      target[at] = graphics?.[place] ? 0xffffffff : frame.kind === "grey" ? table[pixels[from]]
         : (0xff000000 | (pixels[from + 2] << 16) | (pixels[from + 1] << 8) | pixels[from]) ^ flip;
     }
   }

@@ -2,6 +2,7 @@
 import { depthOf, normalOf, type Plane } from "../math/orientation";
 import { dot, type Vector } from "../math/spaces";
 import type { Spacing } from "../math/geometry";
+import { planesOf, type Plane as OverlayPlane } from "./graphics";
 import { items, number, numbers, personName, TAG, text, texts, words, type DataSet } from "./attributes";
 import { regionsOf, type UltrasoundRegion } from "./ultrasound";
 import type { Lookup, Modality, PixelFormat, VoiFunction, Window } from "./voi";
@@ -34,6 +35,8 @@ export interface Slice {
   readonly voiFunction: VoiFunction;
   readonly voiLookup: Lookup | null;
   readonly palette: Palette | null;
+  /** The graphics the modality laid over it. */
+  readonly overlays: readonly OverlayPlane[];
   /** The pixels cannot be shown from raw values here: ask the server for a rendered picture. */
   readonly renderedOnly: boolean;
   readonly plane: Plane | null;
@@ -140,7 +143,7 @@ function formatOf(set: DataSet, rows: number, columns: number): Common {
     columns, rows, samples: number(set, TAG.SamplesPerPixel) ?? 1, bitsAllocated,
     bitsStored: Math.min(number(set, TAG.BitsStored) ?? bitsAllocated, bitsAllocated),
     signed: number(set, TAG.PixelRepresentation) === 1,
-    photometric: text(set, TAG.Photometric) ?? "MONOCHROME2",
+    photometric: photometricOf(set),
   };
   const palette = format.photometric === "PALETTE COLOR" ? paletteOf(set) : null;
   const modalityItem = items(set, TAG.ModalityLut)[0];
@@ -156,6 +159,12 @@ function formatOf(set: DataSet, rows: number, columns: number): Common {
   };
 }
 
+/** Grey values turned by their presentation say the same as MONOCHROME1; where both stand they are turned once. */
+function photometricOf(set: DataSet): string {
+  const said = text(set, TAG.Photometric) ?? "MONOCHROME2";
+  return said === "MONOCHROME2" && text(set, TAG.PresentationLutShape) === "INVERSE" ? "MONOCHROME1" : said;
+}
+
 function sliceOf(set: DataSet, groups: readonly DataSet[], common: Common, sop: string, frame: number, path: string): Slice {
   const group = (sequence: string): DataSet => groups.map((each) => items(each, sequence)[0]).find((item) => item !== undefined) ?? set;
   const transformation = group(TAG.PixelValueTransformation);
@@ -168,7 +177,7 @@ function sliceOf(set: DataSet, groups: readonly DataSet[], common: Common, sop: 
   const ratio = numbers(set, TAG.PixelAspectRatio);
   const { modalityLookup, ...shared } = common;
   return {
-    ...shared, sopInstanceUid: sop, frame, path: `${path}${frame}`,
+    ...shared, sopInstanceUid: sop, frame, path: `${path}${frame}`, overlays: planesOf(set, frame),
     instanceNumber: number(set, TAG.InstanceNumber) ?? 0,
     aspect: spacing !== null ? spacing.row / spacing.column : ratio.length === 2 && ratio[0] > 0 && ratio[1] > 0 ? ratio[0] / ratio[1] : 1,
     modality: {

@@ -1,6 +1,7 @@
 /** Fetching the frames of one series: what is looked at first, then its neighbours, four at a time, within a memory budget. */
 import { fetchOrder } from "./order";
 import { ask, demand, FrameUnavailable } from "./fetching";
+import { graphicsOf } from "./graphics";
 import { FrameBroken, frameOf, type Frame } from "./frame";
 import type { Series, Slice } from "./series";
 
@@ -164,8 +165,10 @@ export async function loadFrame(slice: Slice, signal: AbortSignal): Promise<Fram
   if (response.status === 406 || response.status === 415) return rendered(slice, signal);
   await demand(response);
   const buffer = await response.arrayBuffer();
+  const graphics = await graphicsOf(slice.overlays, slice.format.columns, slice.format.rows);
   try {
-    return frameOf(buffer, slice.format);
+    const frame = frameOf(buffer, slice.format);
+    return graphics === null ? frame : { ...frame, graphics, bytes: frame.bytes + graphics.length };
   } catch (error) {
     throw error instanceof FrameBroken ? new FrameUnavailable("broken", error.message) : error;
   }

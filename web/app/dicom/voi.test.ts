@@ -22,6 +22,7 @@ describe("voi", () => {
     expect(brightness(4095, window, "LINEAR")).toBe(1);
     expect(brightness(0, { center: 0.5, width: 1 }, "LINEAR")).toBe(0);
     expect(brightness(1, { center: 0.5, width: 1 }, "LINEAR")).toBe(1);
+    expect(brightness(0.1, { center: 0.1, width: 0.2 }, "LINEAR")).toBe(0.5);
     expect(brightness(50, { center: 50, width: 10 }, "LINEAR_EXACT")).toBe(0.5);
     expect(brightness(50, { center: 50, width: 10 }, "SIGMOID")).toBe(0.5);
   });

@@ -61,8 +61,9 @@ export function modalityValue(stored: number, modality: Modality): number {
 export function brightness(value: number, window: Window, shape: VoiFunction): number {
   const { center } = window;
   if (shape === "SIGMOID") return 1 / (1 + Math.exp((-4 * (value - center)) / window.width));
-  if (shape === "LINEAR_EXACT") return clamp((value - center) / window.width + 0.5);
-  if (window.width <= 1) return value <= center - 0.5 ? 0 : 1;
+  // A width below 1 cannot be LINEAR (PS3.3 C.11.2.1.2.1): who writes it has fractional values and means the exact ramp.
+  if (shape === "LINEAR_EXACT" || window.width < 1) return clamp((value - center) / window.width + 0.5);
+  if (window.width === 1) return value <= center - 0.5 ? 0 : 1;
   return clamp((value - (center - 0.5)) / (window.width - 1) + 0.5);
 }
 

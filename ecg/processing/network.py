@@ -1,0 +1,45 @@
+"""Small networks whose weights are data: made by the scripts in ``tests/training``, kept as JSON beside this module.
+
+Each file says what it was made from. A network here is a few matrices; no library is needed to ask it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Inputs brought to mean 0 and deviation 1, then layers of (weights, biases) with a rectifier between them."""
+
+    mean: Numbers
+    deviation: Numbers
+    layers: tuple[tuple[Numbers, Numbers], ...]
+
+    def __call__(self, described: Numbers, furthest: float = np.inf) -> Numbers:
+        """Return (rows, outputs) for (rows, inputs), of which none is taken for more than *furthest* deviations off the mean."""
+        values = np.clip((described - self.mean) / self.deviation, -furthest, furthest)
+        for place, (weights, biases) in enumerate(self.layers):
+            values = (np.maximum(values, 0) if place else values) @ weights + biases
+        return values
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> "Network":
+        """Return the network that a file keeps."""
+        layers = tuple((np.array(weights, float), np.array(biases, float)) for weights, biases in kept["layers"])
+        return cls(np.array(kept["mean"], float), np.array(kept["deviation"], float), layers)
+
+
+@cache
+def network(file: str, name: str) -> Network:
+    """Return the network *name* of ``weights/<file>.json``."""
+    text = (files("ecg.processing") / "weights" / f"{file}.json").read_text(encoding="utf-8")
+    return Network.of(json.loads(text)["networks"][name])

@@ -1,0 +1,227 @@
+"""Queries and retrieval: ours beside Orthanc at 1,000 studies, then ours at 100,000 beside ours at 1,000, on both databases."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from benchmarks import catalogue
+from benchmarks.catalogue import Entry
+from benchmarks.peers import DICOMWEB_PLUGIN, PROGRAMS, Corpus, Peer, running
+
+from telemed.kernel.database import Database
+from telemed.seeding import clinic_id
+
+pytestmark = pytest.mark.benchmark
+
+SMALL, LARGE, SLICES = 1_000, 100_000, 60
+ROUNDS = 5
+JSON = {"Accept": "application/dicom+json"}
+DICOM = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+OCTETS = {"Accept": 'multipart/related; type="application/octet-stream"; transfer-syntax=*'}
+#: A repeated C-FIND asks for all of these.
+RETURNED = (
+    "StudyInstanceUID",
+    "PatientID",
+    "PatientName",
+    "StudyDate",
+    "AccessionNumber",
+    "StudyDescription",
+    "ModalitiesInStudy",
+)
+
+
+class Client:
+    """One connection to a server's DICOMweb, kept open, and findscu for its C-FIND."""
+
+    def __init__(self, peer: Peer, token: str = "") -> None:
+        self.peer = peer
+        self._connection = http.client.HTTPConnection("127.0.0.1", peer.http_port, timeout=60)
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def close(self) -> None:
+        """Begin a new connection at the next request: a server may have closed one that was idle."""
+        self._connection.close()
+
+    def get(self, path: str, headers: dict[str, str]) -> bytes:
+        self._connection.request("GET", f"/dicom-web{path}", headers={**headers, **self._headers})
+        answer = self._connection.getresponse()
+        body = answer.read()
+        assert answer.status == 200, (self.peer.name, path, answer.status, body[:200])
+        return body
+
+    def find(self, times: int, *keys: str) -> int:
+        """Run one association of *times* C-FINDs and return how many answers came."""
+        named = {key.partition("=")[0] for key in keys}
+        asked = [*keys, *(key for key in RETURNED if key not in named)]
+        command = ["/usr/bin/findscu", "-v", "-S", "--repeat", str(times), "-aec", self.peer.called, "127.0.0.1"]
+        command += [str(self.peer.port), "-k", "QueryRetrieveLevel=STUDY", *(word for key in asked for word in ("-k", key))]
+        environment = {**os.environ, "TCP_NODELAY": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+        return len(re.findall(r"Find Response: \d+ \(Pending", done.stdout + done.stderr))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """*ask* does the work *count* times, each time for something else; its result is the same at every server."""
+
+    name: str
+    count: int
+    ask: Callable[[Client, range], object]
+
+
+def _each(path: Callable[[int], str], headers: dict[str, str]) -> Callable[[Client, range], object]:
+    return lambda client, numbers: [client.get(path(number), headers) for number in numbers]
+
+
+def _entry(number: int) -> Entry:
+    return Entry(number * 37 % SMALL)
+
+
+def _span(number: int) -> str:
+    first = _entry(number).number // catalogue.STUDIES_A_DAY * catalogue.STUDIES_A_DAY
+    return f"{Entry(first).day}-{Entry(min(first + 4 * catalogue.STUDIES_A_DAY, SMALL - 1)).day}"
+
+
+def _finds(key: Callable[[int], str]) -> Callable[[Client, range], object]:
+    return lambda client, numbers: client.find(len(numbers), key(numbers[0]))
+
+
+QUERIES = (
+    Scenario("QIDO studies limit=100", 6, _each(lambda n: f"/studies?limit=100&offset={n % 3}", JSON)),
+    Scenario("QIDO page at 500", 6, _each(lambda n: f"/studies?limit=100&offset={500 + n % 3}", JSON)),
+    Scenario("QIDO by PatientID", 40, _each(lambda n: f"/studies?PatientID={_entry(n).patient_id}", JSON)),
+    Scenario("QIDO by accession", 40, _each(lambda n: f"/studies?AccessionNumber={_entry(n).accession_number}", JSON)),
+    Scenario("QIDO by StudyUID", 40, _each(lambda n: f"/studies?StudyInstanceUID={_entry(n).study}", JSON)),
+    Scenario("QIDO by date range", 10, _each(lambda n: f"/studies?StudyDate={_span(n)}&limit=50", JSON)),
+    Scenario("QIDO by rare name*", 10, _each(lambda _: "/studies?PatientName=Ouyang*&limit=50", JSON)),
+    Scenario("QIDO by common name*", 10, _each(lambda n: f"/studies?PatientName={catalogue.FAMILIES[n % 16]}*&limit=50", JSON)),
+    Scenario("QIDO series of study", 40, _each(lambda n: f"/studies/{_entry(n).study}/series", JSON)),
+    Scenario(
+        "QIDO instances of series",
+        40,
+        _each(lambda n: f"/studies/{_entry(n).study}/series/{_entry(n).series}/instances", JSON),
+    ),
+    Scenario("C-FIND by PatientID", 20, _finds(lambda n: f"PatientID={_entry(n).patient_id}")),
+    Scenario("C-FIND by date range", 5, _finds(lambda n: f"StudyDate={_span(n)}")),
+)
+
+
+def _retrievals(series: str) -> tuple[Scenario, ...]:
+    def slice_(number: int) -> str:
+        return f"{series}/instances/{series.rpartition('/')[2]}.{1000001 + number % SLICES}"
+
+    return (
+        Scenario(f"WADO series of {SLICES} CT", 1, _each(lambda _: series, DICOM)),
+        Scenario("WADO series metadata", 1, _each(lambda _: f"{series}/metadata", JSON)),
+        Scenario("frame", SLICES, _each(lambda n: f"{slice_(n)}/frames/1", OCTETS)),
+        # Each picture is another one: a cached picture would say nothing.
+        Scenario("rendered", 10, _each(lambda n: f"{slice_(n)}/rendered", {"Accept": "image/jpeg"})),
+        Scenario("thumbnail", 10, _thumbnails(slice_)),
+    )
+
+
+def _thumbnails(slice_: Callable[[int], str]) -> Callable[[Client, range], object]:
+    def ask(client: Client, numbers: range) -> None:
+        for number in numbers:  # Orthanc's plugin has no /thumbnail, but the same picture by its viewport
+            form = "thumbnail" if client.peer.name == "ours" else "rendered?viewport=160,160"
+            client.get(f"{slice_(number)}/{form}", {"Accept": "image/jpeg"})
+
+    return ask
+
+
+@dataclass
+class Figure:
+    """Seconds of the client and of the server's CPU, for one request."""
+
+    seconds: float
+    cpu_s: float
+
+
+def measured(client: Client, scenario: Scenario, round_number: int) -> Figure:
+    numbers = range(round_number * scenario.count, (round_number + 1) * scenario.count)
+    client.close()
+    before, begun = client.peer.cpu_s(), time.perf_counter()
+    scenario.ask(client, numbers)
+    wall = time.perf_counter() - begun
+    return Figure(wall / scenario.count, (client.peer.cpu_s() - before) / scenario.count)
+
+
+def middle(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def compare(clients: dict[str, Client], scenarios: tuple[Scenario, ...], ratio: tuple[str, str]) -> None:
+    """Print each scenario's figures, the servers in turn in every round, and how much longer ratio[0] takes than ratio[1]."""
+    print(f"\n{'':28}" + "".join(f"{name + ' ms':>14}{'CPU s/1000':>12}" for name in clients) + f"   {ratio[0]} / {ratio[1]}")
+    for scenario in scenarios:
+        for client in clients.values():
+            measured(client, scenario, ROUNDS)
+        rounds = [{name: measured(client, scenario, n) for name, client in clients.items()} for n in range(ROUNDS)]
+        line = f"{scenario.name:28}"
+        for name in clients:
+            line += f"{middle([one[name].seconds for one in rounds]) * 1000:14.2f}"
+            line += f"{sum(one[name].cpu_s for one in rounds) / ROUNDS * 1000:12.2f}"
+        print(f"{line}   {middle([one[ratio[0]].seconds / one[ratio[1]].seconds for one in rounds]):.2f}", flush=True)
+
+
+def token_of(peer: Peer, folder: Path, settings: dict[str, str]) -> str:
+    command = [sys.executable, "-m", "telemed.cli", "token", "create", "clinic", "--data", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **settings}).stdout.strip()
+
+
+def storing(peer: Peer, folder: Path) -> None:
+    command = ["/usr/bin/storescu", "-ll", "error", "-R", "+sd", "-aec", peer.called, "127.0.0.1", str(peer.port), str(folder)]
+    subprocess.run(command, check=True, env={**os.environ, "TCP_NODELAY": "1"})
+    peer.until_quiet()
+
+
+def test_queries_beside_orthanc(tmp_path):
+    if not (PROGRAMS["orthanc"].exists() and DICOMWEB_PLUGIN.exists()):
+        print("\nnot measured beside Orthanc, for orthanc and orthanc-dicomweb are not installed")
+    small = catalogue.files(tmp_path / "catalogue", range(SMALL))
+    slices = Corpus(tmp_path / "corpus").batch("ct", SLICES)
+    study = "1.2.826.0.1.3680043.8.498.77.1001"
+    with ExitStack() as stack:
+        clients: dict[str, Client] = {}
+        for name in ("orthanc", "ours") if DICOMWEB_PLUGIN.exists() else ("ours",):
+            peer = stack.enter_context(running(name, tmp_path / name))
+            storing(peer, small)
+            storing(peer, slices)
+            clients[name] = Client(peer, token_of(peer, tmp_path / name, {}) if name == "ours" else "")
+        for client in clients.values():
+            stack.callback(client.close)
+        compare(clients, QUERIES + _retrievals(f"/studies/{study}/series/{study}.1"), (next(iter(clients)), "ours"))
+
+
+@pytest.mark.parametrize("engine", ["SQLite", "PostgreSQL"])
+def test_a_hundred_thousand_studies_beside_a_thousand(tmp_path, engine, request):
+    with ExitStack() as stack:
+        clients: dict[str, Client] = {}
+        for name, count in ((f"{SMALL:,}", SMALL), (f"{LARGE:,}", LARGE)):
+            folder, settings = tmp_path / name, {}
+            if engine == "PostgreSQL":
+                cluster = request.getfixturevalue("postgres")
+                settings = {"TELEMED_DATABASE": cluster.url(cluster.new_database())}
+            peer = stack.enter_context(running("ours", folder, settings=settings))
+            database = Database(settings.get("TELEMED_DATABASE", f"sqlite:///{folder / 'telemed.sqlite'}"))
+            begun = time.perf_counter()
+            with database.transaction() as db:
+                catalogue.enter(db, str(clinic_id(db)), range(count))
+            with database.transaction() as db:  # as PostgreSQL does within a minute by itself, and ours on SQLite each hour
+                db.exec_driver_sql("ANALYZE")
+            print(f"\n{engine}: {count:,} studies entered in {time.perf_counter() - begun:.0f} s")
+            database.close()
+            clients[name] = Client(peer, token_of(peer, folder, settings))
+        for client in clients.values():
+            stack.callback(client.close)
+        compare(clients, QUERIES, (f"{LARGE:,}", f"{SMALL:,}"))
