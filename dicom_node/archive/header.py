@@ -134,7 +134,7 @@ class Header:
 def read_header(
     data: memoryview, transfer_syntax_uid: str, assumed_charset: str = "", *, forget: Callable[[], object] = lambda: None
 ) -> Header:
-    """Read the data set *data*, encoded in *transfer_syntax_uid*; *assumed_charset* as in `charset.decode`, *forget* as in `scan`.
+    """Read the data set *data*, encoded in *transfer_syntax_uid*; *assumed_charset* is `charset.decode`'s, *forget* `scan`'s.
 
     Raises
     ------
