@@ -3,6 +3,7 @@
     telemed.json          which schema, which tables, how many rows
     tables/<name>.jsonl   a row a line, the columns in the table's order; times in RFC 3339, bytes in base64
     blobs/<digest>.dcm    every object a row names
+    authority/<name>.pem  the keys and certificates that reports are signed with: keep the file as secret as the server
 
 The rows are one consistent view, read before the blobs: blobs are only ever added, so every row finds its own.
 """
@@ -30,6 +31,9 @@ from telemed.kernel.database import UtcDateTime, metadata
 from telemed.kernel.errors import Invalid, Refused
 
 FORMAT = 1
+AUTHORITY = "authority/"
+#: A key and its certificate.
+LARGEST_KEY = 1 << 16
 ROWS_AT_ONCE = 500
 #: A line is one row: a report's PDF is the largest thing in one.
 LONGEST_LINE = 256 << 20
@@ -51,10 +55,13 @@ def backup(config: Config, out: Path) -> str:
     if compose.is_interrupted(config):
         raise Refused("a crash left objects that are acknowledged and not yet filed: start the server once, then back up")
     with compose.kept(config) as store, partial.open("wb") as file:
+        partial.chmod(0o600)
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
             with store.database.reading() as db:
                 rows = _write_tables(tar, db)
             objects = _write_blobs(tar, store.blobs)
+            for name, key in store.authority.files().items():
+                _add(tar, f"{AUTHORITY}{name}", io.BytesIO(key))
             contents = {"format": FORMAT, "schema": schema.newest_version(), "tables": rows}
             _add(tar, "telemed.json", io.BytesIO(json.dumps(contents).encode()))
         file.flush()
@@ -85,6 +92,9 @@ def restore(config: Config, source: Path) -> str:
                         f"{source} has schema {contents['schema']}, this program {schema.newest_version()}: use that version"
                     )
                 objects = sum(1 for _ in _read_blobs(tar, store.blobs))
+                for member in tar:
+                    if member.name.startswith(AUTHORITY) and member.isfile():
+                        store.authority.restore(member.name.removeprefix(AUTHORITY), _open(tar, member.name).read(LARGEST_KEY))
                 with store.database.transaction() as db:
                     rows = sum(_read_table(tar, db, table) for table in metadata.sorted_tables)
         except (tarfile.TarError, KeyError, ValueError, EOFError, OSError) as error:

@@ -113,6 +113,13 @@ def _doctor(options: argparse.Namespace) -> int:
     return 0 if all(finding.fine for finding in findings) else 1
 
 
+def _ca(options: argparse.Namespace) -> int:
+    from telemed import compose  # noqa: PLC0415 - see _serve
+
+    print(compose.authority_certificate(config.load(vars(options))), end="")
+    return 0
+
+
 def _conformance(options: argparse.Namespace) -> int:
     from telemed import compose  # noqa: PLC0415 - see _serve
 
@@ -272,7 +279,9 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--svg", type=Path, metavar="OUT", help="draw it on calibrated paper")
     form.add_argument("--dicom", type=Path, metavar="OUT", help="write it as a DICOM ECG")
 
-    command("verify", _verify, "re-read every stored object, compare digests and index, check the audit trail")
+    command("verify", _verify, "re-read every stored object, compare digests and index, check signed reports and the audit trail")
+    made = command("ca", _ca, "print the certificate of the authority that certifies who signs reports, for PDF readers to trust")
+    made.add_argument("verb", choices=("export",))
     made = command("backup", _backup, "write everything that is kept into one file")
     made.add_argument("out", type=Path, metavar="OUT")
     made = command("restore", _restore, "fill an empty server from a backup, on SQLite or PostgreSQL")

@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, select
 
 from consult.access import visible_to_equipment
 from consult.intake import DEMO_ROUTING, Intake
 from consult.practitioners.views import institution_of_ae
 from consult.queue.watch import QueueWatch
+from consult.reports.document.authority import Authority
+from consult.reports.verification import differences as report_differences
 from consult.requests.views import scheduled
 from dicom_node.access import Access
 from dicom_node.archive.archive import Archive
@@ -71,12 +74,13 @@ class Worker(Protocol):
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept: the database with its log and trail, and the blobs."""
+    """What is kept: the database with its log and trail, the blobs, and the keys that reports are signed with."""
 
     database: Database
     chronicle: Chronicle
     blobs: Blobs
     archive: Archive
+    authority: Authority
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def kept(config: Config) -> Iterator[Kept]:
         schema.upgrade(database)
         chronicle = Chronicle(clock, EventLog(database, clock), AuditTrail(clock))
         blobs = Blobs(config.data / "blobs")
-        yield Kept(database, chronicle, blobs, Archive(database, chronicle, blobs))
+        yield Kept(database, chronicle, blobs, Archive(database, chronicle, blobs), Authority(config.data / "authority"))
     finally:
         database.close()
 
@@ -137,6 +141,7 @@ def house(config: Config, store: Kept) -> House:
         archive=archive,
         confinement=confinement,
         passwords=passwords,
+        authority=store.authority,
         checks={"node": lambda: node.is_listening, "blobs": lambda: os.access(config.data, os.W_OK)},
         static_folder=STATIC,
         fonts_folder=STATIC / "fonts",
@@ -181,11 +186,19 @@ def migrate(config: Config) -> str:
 
 
 def differences(config: Config) -> Iterator[str]:
-    """Name every difference between what was received and what is kept, and every break in the audit trail."""
+    """Name every difference between what was received or signed and what is kept, and every break in the audit trail."""
+    damaged: set[str] = set()
     with kept(config) as store:
-        yield from archive_differences(store.database, store.blobs)
+        yield from archive_differences(store.database, store.blobs, damaged)
+        yield from report_differences(store.database, store.authority, damaged)
         with store.database.reading() as db:
             yield from broken_seals(db)
+
+
+def authority_certificate(config: Config) -> str:
+    """Return the certificate (PEM) of the authority that certifies who signs, made now if it was never needed."""
+    with kept(config) as store:
+        return store.authority.certificate(store.chronicle.clock.now()).public_bytes(Encoding.PEM).decode()
 
 
 @contextmanager

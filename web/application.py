@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import WSCloseCode, web
 
+from consult.reports.document.authority import Authority
 from consult.reports.document.documents import Documents
 from dicom_node.archive.archive import Archive
 from dicom_node.imaging.imaging import Imaging
@@ -73,6 +74,7 @@ def make_application(
     archive: Archive,
     confinement: Confinement,
     passwords: Passwords,
+    authority: Authority,
     static_folder: Path,
     fonts_folder: Path,
     cache_folder: Path,
@@ -96,7 +98,7 @@ def make_application(
     app[keys.ARCHIVE] = archive
     app[keys.IMAGING] = imaging
     app[keys.CONFINEMENT] = confinement
-    app[keys.DOCUMENTS] = Documents(database, archive, imaging, confinement, fonts=fonts_folder)
+    app[keys.DOCUMENTS] = Documents(database, archive, imaging, confinement, authority=authority, fonts=fonts_folder)
     app[keys.PASSWORDS] = passwords
     app[keys.METRICS] = Metrics()
     app[keys.HUB] = Hub(chronicle.events)

@@ -20,7 +20,7 @@ from consult.queue import actions as queue
 from consult.queue.model import HELD, TaskStatus
 from consult.queue.views import Task
 from consult.queue.views import task as task_of
-from consult.reports.model import Draft, Report, ReportEvent, ReportStatus, checked, sealed, signable, status_after
+from consult.reports.model import Draft, Report, ReportEvent, ReportStatus, checked, listing, sealed, signable, status_after
 from consult.reports.tables import document_table, draft_table, report_table
 from consult.reports.views import draft_from
 from consult.reports.views import report as report_of
@@ -44,9 +44,10 @@ DocumentMaker = Callable[[Report], bytes]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A version about to be signed: the report as it will stand, and the draft version it was made from."""
+    """A version about to be signed: the report as it will stand, its `listing` of images, the draft version it was made from."""
 
     report: Report
+    images: str
     draft_version: int = 0
 
 
@@ -134,6 +135,7 @@ def prepare(db: Connection, chronicle: Chronicle, task_id: str, by: Viewer) -> P
     assert draft.kind is not None
     _belonging(db, draft, task.institution.id, task.study_instance_uid)
     study = _study(db, task)
+    images = _images(db, task.institution.id, task.study_instance_uid)
     report = Report(
         id=new_id(),
         task_id=task.id,
@@ -155,8 +157,9 @@ def prepare(db: Connection, chronicle: Chronicle, task_id: str, by: Viewer) -> P
         study_at=study.started_at if study else None,
         lane=task.lane,
         budget_s=task.budget_s,
+        images_sha256=_sha256(images.encode()),
     )
-    return Prepared(sealed(report), draft.version)
+    return Prepared(sealed(report), images, draft.version)
 
 
 def sign(db: Connection, chronicle: Chronicle, prepared: Prepared, document: bytes, by: Viewer) -> Report:
@@ -169,7 +172,7 @@ def sign(db: Connection, chronicle: Chronicle, prepared: Prepared, document: byt
         raise Conflict("the draft was changed while it was being signed: read it again and sign", code="draft-stale")
     if _versions(db, report.task_id):
         raise Conflict("this report is signed already: amend it instead", code="report-signed")
-    signed = _keep(db, report, document)
+    signed = _keep(db, prepared, document)
     # The first stamp counts: T4 is the moment printed on the document, not that of this commit.
     stamp(db, report.task_id, Point.T4, report.signed_at)
     queue.start(db, chronicle, report.task_id, by=by)
@@ -192,6 +195,7 @@ def prepare_amendment(db: Connection, chronicle: Chronicle, report_id: str, draf
     written = signable(draft)
     assert written.kind is not None
     _belonging(db, written, replaced.institution.id, replaced.study_instance_uid)
+    images = _images(db, replaced.institution.id, replaced.study_instance_uid)
     return Prepared(
         sealed(
             replace(
@@ -208,12 +212,14 @@ def prepare_amendment(db: Connection, chronicle: Chronicle, report_id: str, draf
                 signed_by=Person(by.practitioner_id, by.name),
                 amends=replaced.id,
                 reason=reason.strip(),
+                images_sha256=_sha256(images.encode()),
                 document_sha256=None,
                 delivered_at=None,
                 read_at=None,
                 read_by=None,
             )
-        )
+        ),
+        images,
     )
 
 
@@ -227,7 +233,7 @@ def amend(db: Connection, chronicle: Chronicle, prepared: Prepared, document: by
     db.execute(select(report_table.c.id).where(report_table.c.id == report.amends).with_for_update())
     if max(_versions(db, report.task_id), default=0) != report.version - 1:
         raise _superseded()
-    signed = _keep(db, report, document)
+    signed = _keep(db, prepared, document)
     _enter(db, chronicle, "ReportAmended", signed, by)
     return signed
 
@@ -260,6 +266,14 @@ def _study(db: Connection, task: Task) -> index.Study | None:
         return None
 
 
+def _images(db: Connection, institution: str, study_instance_uid: str) -> str:
+    return listing(index.digests_of(db, institution, study_instance_uid))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def _fresh(report: Report, chronicle: Chronicle, by: Viewer) -> None:
     if report.signed_by.id != by.practitioner_id:
         raise Refused("a report is signed by the one it was prepared for", code="not-yours")
@@ -271,7 +285,8 @@ def _versions(db: Connection, task_id: str) -> list[int]:
     return list(db.scalars(select(report_table.c.version).where(report_table.c.task_id == task_id)))
 
 
-def _keep(db: Connection, report: Report, document: bytes) -> Report:
+def _keep(db: Connection, prepared: Prepared, document: bytes) -> Report:
+    report = prepared.report
     patient = {**vars(report.patient), "birth_date": report.patient.birth_date and report.patient.birth_date.isoformat()}
     row = {name: getattr(report, name) for name in _PLAIN}
     row["key_images"] = [asdict(image) for image in report.key_images]
@@ -286,8 +301,14 @@ def _keep(db: Connection, report: Report, document: bytes) -> Report:
         "study_at": report.study_at and rfc3339(report.study_at),
     }
     db.execute(insert(report_table).values(row))
-    digest = hashlib.sha256(document).hexdigest()
-    kept = {"report_id": report.id, "media_type": "application/pdf", "sha256": digest, "content": document}
+    digest = _sha256(document)
+    kept = {
+        "report_id": report.id,
+        "media_type": "application/pdf",
+        "sha256": digest,
+        "content": document,
+        "images": prepared.images,
+    }
     db.execute(insert(document_table).values(kept))
     return replace(report, document_sha256=digest)
 
@@ -309,6 +330,7 @@ _PLAIN = (
     "amends",
     "reason",
     "content_sha256",
+    "images_sha256",
 )
 
 

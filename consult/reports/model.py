@@ -90,7 +90,8 @@ class Report:
 
     Names are those of the signing; *patient* is as old as on the day of the study. *amends* is the id of the version this
     one replaces, *amended_by* the id of the one that replaces it. *delivered_at* is T5, *read_at* T6. *content_sha256*
-    covers `canonical` of it, *document_sha256* the signed PDF.
+    covers `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the `listing` of what was shown; the last is
+    empty for a report older than the signatures.
     """
 
     id: str
@@ -115,6 +116,7 @@ class Report:
     study_at: datetime | None = None
     lane: str = ""
     budget_s: int = 0
+    images_sha256: str = ""
     content_sha256: str = ""
     document_sha256: str | None = None
     amended_by: str | None = None
@@ -181,7 +183,14 @@ def canonical(report: Report) -> bytes:
         "lane": report.lane,
         "budget_s": report.budget_s,
     }
+    if report.images_sha256:
+        content["images_sha256"] = report.images_sha256
     return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def listing(digests: Mapping[str, str]) -> str:
+    """Return what the signature covers of the images: a line each with SOP Instance UID and the SHA-256 of the stored file."""
+    return "".join(f"{uid} {digest}\n" for uid, digest in sorted(digests.items()))
 
 
 def sealed(report: Report) -> Report:

@@ -56,6 +56,8 @@ report_table = Table(
     Column("amends", String(32), ForeignKey("report.id"), unique=True),
     Column("reason", Text),
     Column("content_sha256", String(64), nullable=False),
+    # Of `report_document.images`; null before there were signatures.
+    Column("images_sha256", String(64)),
     UniqueConstraint("task_id", "version"),
     Index(None, "study_instance_uid", "institution"),
     Index(None, "institution", "signed_at"),
@@ -68,6 +70,8 @@ document_table = Table(
     Column("media_type", String(64), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("content", LargeBinary, nullable=False),
+    # `model.listing` of the study as it was when the report was signed.
+    Column("images", Text),
 )
 
 #: T5 and T6 of one version. It stands here so that a report is shown with them in one query; only `consult.delivery` writes it.

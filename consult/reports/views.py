@@ -123,23 +123,33 @@ def draft_from(row: RowMapping) -> Draft:
     )
 
 
-def _reports(viewer: Viewer) -> Select[Any]:
-    """Every version the viewer may see, with its delivery and what replaced it.
+def of_record(db: Connection, report_id: str) -> Report:
+    """Return a version whoever asks: for the proof that nothing of it has changed."""
+    return _report(db.execute(_every().where(report_table.c.id == report_id)).mappings().one())
 
-    The clinic that asked, the specialists that answered, the coordinators of both; never the administrator or the regulator.
-    """
+
+def _every() -> Select[Any]:
+    """Every version, with its delivery and what replaced it."""
     delivery = [delivery_table.c[name] for name in _DELIVERY]
     joined = report_table.outerjoin(delivery_table, delivery_table.c.report_id == report_table.c.id)
     joined = joined.outerjoin(_later, _later.c.amends == report_table.c.id)
     joined = joined.outerjoin(document_table, document_table.c.report_id == report_table.c.id)
     columns = [*report_table.c, *delivery, _later.c.id.label("amended_by"), document_table.c.sha256.label("document_sha256")]
+    return select(*columns).select_from(joined)
+
+
+def _reports(viewer: Viewer) -> Select[Any]:
+    """Every version the viewer may see.
+
+    The clinic that asked, the specialists that answered, the coordinators of both; never the administrator or the regulator.
+    """
     home = viewer.institution_id
     sides: list[ColumnElement[bool]] = [false()]
     if viewer.roles & {Role.CLINIC, Role.COORDINATOR}:
         sides.append(report_table.c.institution == home)
     if viewer.roles & {Role.RADIOLOGIST, Role.CARDIOLOGIST, Role.COORDINATOR}:
         sides.append(report_table.c.performer == home)
-    return select(*columns).select_from(joined).where(or_(*sides))
+    return _every().where(or_(*sides))
 
 
 def _past(cursor: str) -> ColumnElement[bool]:
@@ -180,6 +190,7 @@ def _report(row: RowMapping) -> Report:
         lane=row["lane"],
         budget_s=row["budget_s"],
         content_sha256=row["content_sha256"],
+        images_sha256=row["images_sha256"] or "",
         document_sha256=row["document_sha256"],
         amended_by=row["amended_by"],
         delivered_at=row["delivered_at"],

@@ -250,6 +250,17 @@ def _between(column: ColumnElement[str], beginning: str) -> ColumnElement[bool]:
     return (column >= beginning) & (column < beginning + "\U0010ffff")
 
 
+def digests_of(db: Connection, institution: str, study_instance_uid: str) -> dict[str, str]:
+    """Return the SHA-256 of the stored file of each of a study's instances, by SOP Instance UID; of no study none."""
+    query = (
+        select(instance_table.c.sop_instance_uid, instance_table.c.digest)
+        .join(series_table, series_table.c.id == instance_table.c.series_id)
+        .join(study_table, study_table.c.id == series_table.c.study_id)
+        .where(study_table.c.institution == institution, study_table.c.study_instance_uid == study_instance_uid)
+    )
+    return {row.sop_instance_uid: row.digest for row in db.execute(query)}
+
+
 def series_of(db: Connection, study_id: str) -> list[Series]:
     """Return the series of the study row *study_id*, by number."""
     query = select(series_table).where(series_table.c.study_id == study_id)

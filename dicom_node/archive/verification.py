@@ -18,16 +18,20 @@ from telemed.kernel.database import Database
 from telemed.kernel.errors import NotFound
 
 
-def differences(database: Database, blobs: Blobs) -> Iterator[str]:
-    """Name every difference in one sentence; nothing when all is well. It reads all there is: slow on purpose."""
+def differences(database: Database, blobs: Blobs, damaged: set[str] | None = None) -> Iterator[str]:
+    """Name every difference in one sentence; nothing when all is well. It reads all there is: slow on purpose.
+
+    The digests of objects whose file has changed or is missing are added to *damaged*.
+    """
+    damaged = set() if damaged is None else damaged
     journal = JournalReader(blobs.folder / "journal")
     try:
-        yield from _differences(database, blobs, journal)
+        yield from _differences(database, blobs, journal, damaged)
     finally:
         journal.close()
 
 
-def _differences(database: Database, blobs: Blobs, journal: JournalReader) -> Iterator[str]:
+def _differences(database: Database, blobs: Blobs, journal: JournalReader, damaged: set[str]) -> Iterator[str]:
     with database.reading() as db:
         rows = _digests_of_rows(db)
         yield from _wrong_counts(db)
@@ -37,16 +41,17 @@ def _differences(database: Database, blobs: Blobs, journal: JournalReader) -> It
     for received, whole in promised:
         if not whole and received.header.sop_instance_uid not in filed:
             yield f"the object {received.header.sop_instance_uid}, acknowledged and not yet filed, is missing or has changed"
-    yield from _differing_files(database, blobs, journal, rows, unfiled)
+    yield from _differing_files(database, blobs, journal, rows, unfiled, damaged)
     for digest, sop_instance_uid in rows.items():
         if not blobs.exists(digest) and digest not in unfiled:
+            damaged.add(digest)
             yield f"the file {digest}.dcm of {sop_instance_uid} is missing"
     for file in set_aside(journal):
         yield f"the object {file} was acknowledged and could not be entered into the index"
 
 
-def _differing_files(
-    database: Database, blobs: Blobs, journal: JournalReader, rows: dict[str, str], unfiled: set[str]
+def _differing_files(  # noqa: PLR0917 - one walk over the files, split off for its length
+    database: Database, blobs: Blobs, journal: JournalReader, rows: dict[str, str], unfiled: set[str], damaged: set[str]
 ) -> Iterator[str]:
     """Read every file again; take from *rows*, digest to SOP Instance UID, those that have theirs."""
     for digest in blobs.digests():
@@ -59,6 +64,7 @@ def _differing_files(
         if digest in unfiled:  # whatever has become of the file, the journal has the object
             continue
         if not whole:
+            damaged.add(digest)
             yield f"the file {digest}.dcm ({sop_instance_uid or 'of no row'}) has changed since it was stored"
         elif sop_instance_uid is None and not _is_explained(database, blobs, journal, digest):
             yield f"the file {digest}.dcm belongs to no row of the index"

@@ -1,4 +1,4 @@
-"""A report's document made of real objects: stored in the archive, rendered in confinement, signed, fetched with its slip."""
+"""A report's document made of real objects: stored in the archive, rendered in confinement, signed, delivered with its slip."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from consult.practitioners.model import Viewer
 from consult.queue.actions import claim
 from consult.reports import views
 from consult.reports.actions import save_draft, sign_task
+from consult.reports.document.authority import Authority
 from consult.reports.document.documents import Documents
 from consult.reports.model import Draft, KeyImage, Report
 from consult.requests.model import Kind
@@ -72,11 +73,11 @@ class House:
 def house(database, chronicle, clock, confinement, tmp_path) -> House:
     archive = Archive(database, chronicle, Blobs(tmp_path / "blobs"))
     imaging = Imaging(confinement, shelf=Shelf(tmp_path / "cache", 1 << 30))
-    documents = Documents(database, archive, imaging, confinement, fonts=FONTS)
+    documents = Documents(database, archive, imaging, confinement, authority=Authority(tmp_path / "authority"), fonts=FONTS)
     return House(database, chronicle, clock, archive, documents, a_county(database, chronicle))
 
 
-def test_the_key_image_the_reader_chose_is_printed_and_the_slip_follows(house):
+def test_the_key_image_the_reader_chose_is_printed_and_the_slip_says_who_read_it(house):
     stored = house.store(STUDIES / "ct-head" / "025.dcm")
     report = house.sign(stored, house.county.radiologist, KeyImage(stored.sop_instance_uid))
     house.clock.pass_(minutes=1)
@@ -84,9 +85,8 @@ def test_the_key_image_the_reader_chose_is_printed_and_the_slip_follows(house):
         read = receipt(db, house.chronicle, report.id, by=house.county.nurse)
         signed = views.document(db, house.county.nurse, report.id)
     assert hashlib.sha256(signed).hexdigest() == report.document_sha256
-    handed = house.documents.fetch(read, signed, house.county.nurse)
-    assert handed.startswith(signed)
-    pages = PdfReader(io.BytesIO(handed)).pages
+    slip = house.documents.slip(read, signed, house.county.nurse)
+    pages = [*PdfReader(io.BytesIO(signed)).pages, *PdfReader(io.BytesIO(slip)).pages]
     images = [image.image for page in pages for image in page.images]
     assert len(images) == 1
     assert max(images[0].size) >= 256

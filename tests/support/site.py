@@ -15,6 +15,7 @@ from argon2 import profiles
 from support.builders import a_clinic, a_hospital, a_nurse, a_person, a_specialist, an_agreement
 
 from consult.practitioners.model import Role, Viewer
+from consult.reports.document.authority import Authority
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
 from telemed.kernel.audit import Chronicle
@@ -117,6 +118,7 @@ class Site:
 
     async def _open(self) -> None:
         app = make_application(
+            authority=Authority(self.folder / "authority"),
             database=self.database,
             chronicle=self.chronicle,
             archive=self.archive,

@@ -10,10 +10,13 @@ from sqlalchemy import func, select
 from support import dcmtk
 from support.server import Server
 
+from consult.practitioners.model import Institution, Level, Person
 from telemed import backup, compose, schema, seeding
 from telemed.config import Config
 from telemed.kernel.database import Database, metadata
 from telemed.kernel.errors import Invalid, Refused
+
+SIGNER = (Person("a1" * 16, "王敏"), Institution("i2", "青山县医院", "Qingshan County Hospital", Level.COUNTY))
 
 
 def kept_server(folder: Path) -> Config:
@@ -25,6 +28,7 @@ def kept_server(folder: Path) -> Config:
             clinic = seeding.clinic_id(db)
         content = Path(get_testdata_file("CT_small.dcm", download=False)).read_bytes()
         store.archive.store(content, institution=clinic, transfer_syntax_uid=None, source="test")
+        store.authority.credential(*SIGNER, store.chronicle.clock.now())
     return config
 
 
@@ -61,6 +65,16 @@ def test_a_restored_server_is_the_same_and_goes_on_counting(original, saved, tmp
     with compose.kept(restored) as store, store.database.transaction() as db:
         newest = store.chronicle.events.latest()
         assert store.chronicle.events.append(db, "Happened", "subject").position > newest > 0
+
+
+def test_the_keys_that_reports_are_signed_with_are_in_the_backup_and_only_its_owner_may_read_it(original, saved, tmp_path):
+    restored = Config(data=tmp_path / "restored")
+    backup.restore(restored, saved)
+    with compose.kept(original) as store, compose.kept(restored) as again:
+        assert again.authority.files() == store.authority.files() != {}
+    assert compose.authority_certificate(restored) == compose.authority_certificate(original)
+    modes = {file.stat().st_mode & 0o777 for file in (saved, *(restored.data / "authority").iterdir())}
+    assert modes == {0o600}
 
 
 def test_nothing_is_overwritten(original, saved):

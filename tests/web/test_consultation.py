@@ -60,6 +60,8 @@ def test_from_the_request_to_the_receipt(site, database, chronicle, clock):
     document = clinic.get(f"{API}/reports/{report['id']}.pdf")
     assert (document.headers["Content-Type"], document.body[:5]) == ("application/pdf", b"%PDF-")
     assert document.headers["Content-Disposition"].startswith("inline")
+    slip = clinic.get(f"{API}/reports/{report['id']}/slip.pdf")
+    assert (slip.headers["Content-Type"], slip.body[:5]) == ("application/pdf", b"%PDF-")
     assert "frame-ancestors 'self'" in document.headers["Content-Security-Policy"]
 
     ledger = clinic.get(f"{path}/turnaround").json()

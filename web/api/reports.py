@@ -108,11 +108,21 @@ async def get_report(call: Call[None, None]) -> Report:
 
 
 async def get_report_document(call: Call[None, None]) -> web.Response:
-    """Return the signed document with its delivery slip, as PDF."""
+    """Return the signed document as PDF, byte for byte as it was signed."""
+    report_id = call.part("report_id")
+    return _pdf(await call.view(reports.document, call.viewer, report_id), f"report-{report_id}")
+
+
+async def get_delivery_slip(call: Call[None, None]) -> web.Response:
+    """Return the delivery slip of a report, as PDF: when it was signed, delivered and read."""
     report_id = call.part("report_id")
     report, signed = await call.view(_signed, call.viewer, report_id)
-    content = await call.off_loop(call.request.app[keys.DOCUMENTS].fetch, report, signed, call.viewer)
-    disposition = f'inline; filename="report-{report_id}.pdf"'
+    content = await call.off_loop(call.request.app[keys.DOCUMENTS].slip, report, signed, call.viewer)
+    return _pdf(content, f"slip-{report_id}")
+
+
+def _pdf(content: bytes, name: str) -> web.Response:
+    disposition = f'inline; filename="{name}.pdf"'
     return web.Response(body=content, content_type="application/pdf", headers={"Content-Disposition": disposition})
 
 
@@ -179,6 +189,7 @@ OPERATIONS = (
     Operation("GET", "/reports", list_reports, Permission.READ_REPORTS),
     # Before the plain id, whose pattern would swallow the ending.
     Operation("GET", "/reports/{report_id}.pdf", get_report_document, Permission.READ_REPORTS, produces="application/pdf"),
+    Operation("GET", "/reports/{report_id}/slip.pdf", get_delivery_slip, Permission.READ_REPORTS, produces="application/pdf"),
     Operation("GET", "/reports/{report_id}", get_report, Permission.READ_REPORTS),
     Operation("POST", "/reports/{report_id}/amend", amend_report, Permission.WRITE_REPORTS),
     Operation("POST", "/reports/{report_id}/read-back", read_back_report, Permission.ACKNOWLEDGE_REPORTS),

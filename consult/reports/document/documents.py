@@ -10,9 +10,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from consult.practitioners.model import Viewer
+from consult.reports.document.authority import Authority
 from consult.reports.document.content import Attachments, Hints, Illustration, Ledger
 from consult.reports.document.pages import write
-from consult.reports.document.slip import with_slip
+from consult.reports.document.signature import Signatory
+from consult.reports.document.slip import write_slip
 from consult.reports.model import KeyImage, Report
 from consult.turnaround.views import turnaround
 from dicom_node.archive import index
@@ -45,16 +47,26 @@ MEASUREMENTS = (
 class Documents:
     """Makes the signed pages of a report, and what is handed out of them later. Slow: never called in a transaction."""
 
-    def __init__(self, database: Database, archive: Archive, imaging: Imaging, confinement: Confinement, *, fonts: Path) -> None:
-        """Embed the type found in the folder *fonts* (see `document.fonts.FILES`)."""
+    def __init__(
+        self,
+        database: Database,
+        archive: Archive,
+        imaging: Imaging,
+        confinement: Confinement,
+        *,
+        authority: Authority,
+        fonts: Path,
+    ) -> None:
+        """Sign as *authority* certifies; embed the type found in the folder *fonts* (see `document.fonts.FILES`)."""
         self._database = database
         self._archive = archive
         self._imaging = imaging
         self._confinement = confinement
+        self._signatory = Signatory(authority)
         self._fonts = fonts
 
     def make(self, report: Report, by: Viewer) -> bytes:
-        """Return the PDF that is to be signed, with T0 to T4. Raises Invalid naming a key image that cannot be shown."""
+        """Return the PDF with T0 to T4, signed by the report's signer. Raises Invalid naming a key image that cannot be shown."""
         institution = report.institution.id
         with self._database.reading() as db:
             ledger = _ledger(db, report, by)
@@ -64,13 +76,13 @@ class Documents:
         traced = [self._traced(kept, institution) for kept in recordings]
         hints = traced[0][1] if traced else None
         attachments = Attachments(shown, [paper for paper, _ in traced], hints)
-        return write(report, attachments, ledger, self._fonts)
+        return self._signatory.sign(write(report, attachments, ledger, self._fonts), report)
 
-    def fetch(self, report: Report, signed: bytes, by: Viewer) -> bytes:
-        """Return what a reader is handed: the *signed* bytes of `reports.views.document`, the delivery slip behind them."""
+    def slip(self, report: Report, signed: bytes, by: Viewer) -> bytes:
+        """Return the delivery slip, with T0 to T6, of the *signed* bytes of `reports.views.document`."""
         with self._database.reading() as db:
             ledger = _ledger(db, report, by)
-        return with_slip(signed, report, ledger, self._fonts)
+        return write_slip(signed, report, ledger, self._fonts)
 
     def _illustration(self, image: KeyImage, kept: Instance, institution: str) -> Illustration:
         number = "—" if kept.number is None else str(kept.number)

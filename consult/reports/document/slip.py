@@ -1,8 +1,4 @@
-"""The delivery slip: T0 to T6 on a page added behind the signed document without touching one of its bytes.
-
-A PDF may grow at its end (ISO 32000-1, 7.5.6): new objects, a cross-reference section that points back to the old one.
-The slip is made as a document of its own and its page joins the signed page tree: see `appending`.
-"""
+"""The delivery slip: T0 to T6 on a page of its own, which names the signed document by its SHA-256."""
 
 from __future__ import annotations
 
@@ -14,7 +10,6 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.platypus import HRFlowable, Paragraph, SimpleDocTemplate, Spacer
 
-from consult.reports.document.appending import append_pages
 from consult.reports.document.content import Ledger
 from consult.reports.document.fonts import typesetting
 from consult.reports.document.ledger import ledger_table, target
@@ -23,16 +18,8 @@ from consult.reports.document.wording import TITLES, plain
 from consult.reports.model import ReadBack, Report
 
 
-def with_slip(signed: bytes, report: Report, ledger: Ledger, fonts: Path) -> bytes:
-    """Return *signed*, byte for byte, and behind it the page that says when the report was delivered and read."""
-    return append_pages(signed, _slip(signed, report, ledger, fonts))
-
-
-def _repeated(said: ReadBack) -> str:
-    return f"危急值复述 Critical value read back: {plain(said.words)}　{plain(said.by.name)}"
-
-
-def _slip(signed: bytes, report: Report, ledger: Ledger, fonts: Path) -> bytes:
+def write_slip(signed: bytes, report: Report, ledger: Ledger, fonts: Path) -> bytes:
+    """Return the page that says when the report whose document is *signed* was delivered and read."""
     sheet = io.BytesIO()
     document = SimpleDocTemplate(sheet, pagesize=A4, invariant=1, leftMargin=MARGIN, rightMargin=MARGIN, topMargin=20 * mm)
     zh, en = TITLES[report.kind]
@@ -55,9 +42,8 @@ def _slip(signed: bytes, report: Report, ledger: Ledger, fonts: Path) -> bytes:
         Paragraph(target(ledger), PARAGRAPHS["note"]),
         Spacer(0, 4 * mm),
         Paragraph(
-            f"签发文件为本文件的前 {len(signed)} 字节，签发后未作任何改动；本页为其后追加的送达记录。 "
-            f"The signed document is the first {len(signed)} bytes of this file, unchanged since; "
-            "this page was added behind it.",
+            f"本页为送达记录；签发文件为单独的文件，共 {len(signed)} 字节，带电子签名。 "
+            f"This page records the delivery; the signed document is a file of its own of {len(signed)} bytes.",
             PARAGRAPHS["note"],
         ),
         Spacer(0, 1 * mm),
@@ -67,3 +53,7 @@ def _slip(signed: bytes, report: Report, ledger: Ledger, fonts: Path) -> bytes:
     with typesetting(fonts):
         document.build(story)
     return sheet.getvalue()
+
+
+def _repeated(said: ReadBack) -> str:
+    return f"危急值复述 Critical value read back: {plain(said.words)}　{plain(said.by.name)}"

@@ -121,6 +121,8 @@ export const readBack = async (report_id: string, words: string): Promise<Report
   (await answered(client.POST("/api/v1/reports/{report_id}/read-back", { params: { path: { report_id } }, body: { words } }))) as Report;
 /** Where the signed document is, for the browser's own PDF viewer. */
 export const pdfOf = (report_id: string): string => `/api/v1/reports/${encodeURIComponent(report_id)}.pdf`;
+/** Where the record of its delivery is. */
+export const slipOf = (report_id: string): string => `/api/v1/reports/${encodeURIComponent(report_id)}/slip.pdf`;
 
 export const analysis = async (sop_instance_uid: string): Promise<Analysis> =>
   answered(client.GET("/api/v1/recordings/{sop_instance_uid}/analysis", { params: { path: { sop_instance_uid } } }));

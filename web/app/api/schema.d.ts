@@ -649,10 +649,30 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Return the signed document with its delivery slip, as PDF.
+         * Return the signed document as PDF, byte for byte as it was signed.
          * @description For the roles cardiologist, clinic, coordinator, radiologist.
          */
         get: operations["get_report_document"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{report_id}/slip.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return the delivery slip of a report, as PDF: when it was signed, delivered and read.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["get_delivery_slip"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2033,7 +2053,8 @@ export interface components {
          *
          *     Names are those of the signing; *patient* is as old as on the day of the study. *amends* is the id of the version this
          *     one replaces, *amended_by* the id of the one that replaces it. *delivered_at* is T5, *read_at* T6. *content_sha256*
-         *     covers `canonical` of it, *document_sha256* the signed PDF.
+         *     covers `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the `listing` of what was shown; the last is
+         *     empty for a report older than the signatures.
          */
         Report: {
             /** Id */
@@ -2098,6 +2119,11 @@ export interface components {
              * @default 0
              */
             budget_s: number;
+            /**
+             * Images Sha256
+             * @default
+             */
+            images_sha256: string;
             /**
              * Content Sha256
              * @default
@@ -3714,6 +3740,37 @@ export interface operations {
         };
     };
     get_report_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                report_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_delivery_slip: {
         parameters: {
             query?: never;
             header?: never;
