@@ -11,7 +11,7 @@ from pydicom import dcmread
 from support import dcmtk
 from support.server import Client, Server, until
 
-PASSWORD = "telemed-demo"  # noqa: S105 - the demo's own, in the README
+PASSWORD = "telemed-demo"
 FINDINGS = "平扫示右肺上叶见一小结节影，边缘光滑。"
 IMPRESSION = "右肺上叶小结节，建议三个月后复查。"
 CORRECTED = "左肺上叶小结节，建议三个月后复查。"
