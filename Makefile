@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?=
 FRONT := $(shell find web/app -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: setup run test check bench ohif lock clean
+.PHONY: setup run test check bench faults ohif lock clean
 
 setup: $(VENV)/.ready
 
@@ -42,6 +42,11 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest -m benchmark tests/benchmarks -s
+
+# Every fault of the store path a hundred times over, and a table of what was acknowledged and what became of it; takes hours, as root.
+faults: $(VENV)/.dev
+	$(BIN)/python tests/support/machine.py
+	TELEMED_FAULT_RUNS=$${TELEMED_FAULT_RUNS:-100} $(BIN)/python -m pytest tests/faults
 
 # OHIF as its makers publish it, 50 MB from the npm registry, kept outside the repository's files.
 OHIF := 3.13.2

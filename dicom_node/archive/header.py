@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
@@ -131,8 +131,10 @@ class Header:
         return cls(**{**plain, "patient_name": name, "patient_name_raw": bytes.fromhex(plain["patient_name_raw"])})
 
 
-def read_header(data: memoryview, transfer_syntax_uid: str, assumed_charset: str = "") -> Header:
-    """Read the data set *data*, encoded in *transfer_syntax_uid*; *assumed_charset* as in `charset.decode`.
+def read_header(
+    data: memoryview, transfer_syntax_uid: str, assumed_charset: str = "", *, forget: Callable[[], object] = lambda: None
+) -> Header:
+    """Read the data set *data*, encoded in *transfer_syntax_uid*; *assumed_charset* is `charset.decode`'s, *forget* `scan`'s.
 
     Raises
     ------
@@ -140,7 +142,7 @@ def read_header(data: memoryview, transfer_syntax_uid: str, assumed_charset: str
         code "unreadable" when it cannot be walked to its end, "identifiers" when a UID is missing or malformed,
         "uncalibrated" when it is an ECG none of whose channels says what its numbers mean.
     """
-    scanned = scan(data, transfer_syntax_uid, _WANTED)
+    scanned = scan(data, transfer_syntax_uid, _WANTED, forget)
     values = _Values(scanned.values, assumed_charset, little_endian=scanned.little_endian)
     sop_class_uid = values.uid(0x00080016, "SOP Class UID")
     if sop_class_uid in _ECG and not holds(data, transfer_syntax_uid, _SENSITIVITY):

@@ -20,7 +20,6 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -186,8 +185,7 @@ class JournalWriter:
                 if os.pwritev(segment.descriptor, [record], offset) != total:
                     raise OSError(errno.EIO, "short write")  # noqa: TRY301 - it joins the disk's own errors
             written = True
-            with suppress(OSError):  # the main process is gone: the next start files it, and must find all of it
-                self._announce(Place(segment.name, offset, content_bytes, len(meta)), meta)
+            self._announce(Place(segment.name, offset, content_bytes, len(meta)), meta)
         except OSError as error:
             raise unavailable(error) from error
         finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -24,6 +24,8 @@ _UNDEFINED = 0xFFFFFFFF
 
 MAX_DEPTH = 64
 MAX_STEPS = 2_000_000
+#: Elements between two calls of *forget*: each may lie in another 64 KiB of a mapped file, which come into memory at once.
+_BEFORE_FORGETTING = 1024
 MAX_VALUE = 64 << 10
 MAX_HEADER = 64 << 20
 MAX_INFLATED = 512 << 20
@@ -47,8 +49,12 @@ class Scanned:
     little_endian: bool
 
 
-def scan(data: memoryview, transfer_syntax_uid: str, wanted: AbstractSet[int]) -> Scanned:
+def scan(
+    data: memoryview, transfer_syntax_uid: str, wanted: AbstractSet[int], forget: Callable[[], object] = lambda: None
+) -> Scanned:
     """Walk the data set *data* to its end; keep the values of the tags *wanted*.
+
+    *forget* is called now and then: of a mapped file it may let the pages go that were looked at.
 
     The transfer syntax is believed about byte order and deflation only: whether VRs are explicit is seen from the data,
     because private syntaxes do not say and some writers get it wrong.
@@ -58,7 +64,7 @@ def scan(data: memoryview, transfer_syntax_uid: str, wanted: AbstractSet[int]) -
     Invalid
         code "unreadable": not a data set, truncated, or past a limit.
     """
-    return _walk(data, transfer_syntax_uid, wanted).run()
+    return _walk(data, transfer_syntax_uid, wanted).run(forget)
 
 
 def holds(data: memoryview, transfer_syntax_uid: str, path: Sequence[int]) -> bool:
@@ -97,14 +103,18 @@ class _Walk:
         self._enclosing: list[bool] = []  # for each open sequence or item, whether VRs were explicit outside it
         self._explicit = bytes(data[4:6]) in _VRS
 
-    def run(self) -> Scanned:
+    def run(self, forget: Callable[[], object]) -> Scanned:
         position, steps = self._plainly(0)
+        due = _BEFORE_FORGETTING
         while position < self._end and not self._is_padding(position):
             position = self._step(position)
             steps += 1
             if self._explicit and not self._enclosing:
                 position, more = self._plainly(position)
                 steps += more
+            if steps >= due:
+                due = steps + _BEFORE_FORGETTING
+                forget()
             if steps > MAX_STEPS:
                 raise Invalid(f"the data set has more than {MAX_STEPS} elements", code="unreadable")
         if self._enclosing:
@@ -149,7 +159,7 @@ class _Walk:
         data, end, wanted, values, present = self._data, self._end, self._wanted, self._values, self._present
         head, long, steps = self._explicit_head.unpack_from, self._long.unpack_from, 0
         last = min(end, len(data)) - 12
-        while self._explicit and position <= last and steps < MAX_STEPS:
+        while self._explicit and position <= last and steps < _BEFORE_FORGETTING:
             group, element, vr, length = head(data, position)
             if vr in _SHORT_VRS:
                 begin = position + 8

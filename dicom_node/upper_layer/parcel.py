@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -169,7 +170,7 @@ class _Spill:
             memoryview(mapped) as whole,
             whole[len(guessed) :] as data,
         ):
-            header = read_header(data, syntax)
+            header = read_header(data, syntax, forget=partial(mapped.madvise, mmap.MADV_DONTNEED))
             right = preface(header.sop_class_uid, header.sop_instance_uid, syntax)
             file = self if right == guessed else self._again(right, data)
         return file.durably(), header

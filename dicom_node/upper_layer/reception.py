@@ -53,7 +53,7 @@ class Reception:
             self._folder,
             settings["name"],
             announce=self._durable,
-            announce_closed=lambda segment: channel.send(Kind.CLOSED, {"segment": segment}),
+            announce_closed=lambda segment: self._tell(Kind.CLOSED, {"segment": segment}),
             segment_bytes=settings["segment_bytes"],
             segments=settings["segments"],
         )
@@ -88,15 +88,20 @@ class Reception:
                 self._journal.stall(stalled=head["stalled"])
             elif kind is Kind.CROWDED:
                 self._make_room(head["address"])
-                self._channel.send(Kind.YIELDED, {"number": head["number"]})
+                self._tell(Kind.YIELDED, {"number": head["number"]})
             elif kind is Kind.STOP:
                 threading.Thread(target=self._stop, args=(head["seconds"],), name="stop", daemon=True).start()
             else:
                 self._answered(kind, head, body)
         os._exit(0)
 
+    def _tell(self, kind: Kind, head: dict[str, Any], body: bytes = b"") -> None:
+        """Tell the main process, unless it is gone: then we end, too, and its next start files all that is durable."""
+        with suppress(OSError):
+            self._channel.send(kind, head, body)
+
     def _durable(self, place: Place, meta: bytes) -> None:
-        self._channel.send(Kind.DURABLE, {"at": [place.segment, place.offset, place.content_bytes, place.meta_bytes]}, meta)
+        self._tell(Kind.DURABLE, {"at": [place.segment, place.offset, place.content_bytes, place.meta_bytes]}, meta)
 
     def _asked(self, connection: socket.socket, address: str, request: bytes) -> None:
         number = next(self._numbers)
@@ -152,7 +157,7 @@ class Reception:
                 self._receivings.pop(number, None)
                 self._changed.notify_all()
             with suppress(OSError):
-                self._channel.send(Kind.ENDED, {"number": number})
+                self._tell(Kind.ENDED, {"number": number})
 
     def _make_room(self, address: str) -> None:
         """Hang up on the association, of *address* or of any, that lags most; on none while all of them keep pace."""
@@ -169,7 +174,7 @@ class Reception:
             with suppress(OSError):
                 self._serving[number].shutdown(socket.SHUT_RDWR)
         log.warning("an association that was silent for %.0f s gave way to another", lag_s)
-        self._channel.send(Kind.ENDED, {"number": number})
+        self._tell(Kind.ENDED, {"number": number})
 
     def _await_filing(self, number: int) -> None:
         """Wait a moment until what came can be found: who has released and then asks for it is not told that it is absent.

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from conformance.raw_scu import RawAssociation
 from pydicom.uid import UID
 from pynetdicom import AE
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import build_context
 from sqlalchemy import func, select
+from support.server import until
 
 from dicom_node import peers
 from dicom_node.access import Access, KnownPeer, KnownPeers
@@ -146,6 +148,52 @@ def test_every_valid_object_of_the_corpus_is_kept_byte_for_byte(archive, blobs_o
 @pytest.fixture
 def blobs_of(archive):
     return archive._blobs.read
+
+
+def sent_raw(node, path):
+    """Store the file's data set, as it lies there, on an association of its own; return the data set and the status."""
+    content = path.read_bytes()
+    given = read_preface(memoryview(content))
+    data = content[given.length :]
+    with RawAssociation(node.address[1], syntax=given.transfer_syntax_uid, calling="CT1") as association:
+        return data, association.store(data).status
+
+
+@needs_corpus
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_valid_object_of_the_corpus_that_is_sent_to_the_node_is_kept_byte_for_byte(node, archive, database):
+    sent = set()
+    for path, row in corpus():
+        if row["class"] != "valid" or row["valid"] != "valid" or path.name == DAMAGED or row["pydicom_parse"] != "ok":
+            continue
+        if path.read_bytes()[128:132] != b"DICM" or names_no_study(path):
+            continue
+        data, status = sent_raw(node, path)
+        assert status == 0, path.name
+        sent.add(data)
+    assert len(sent) > 200
+    until(lambda: all_filed(archive, sent))
+    assert list(differences(database, archive._blobs)) == []
+
+
+def all_filed(archive, sent):
+    kept = [archive.blobs.read(digest) for digest in archive.blobs.digests()]
+    return {content[read_preface(memoryview(content)).length :] for content in kept} == sent
+
+
+@needs_corpus
+def test_no_hostile_object_of_the_corpus_harms_the_node(node):
+    seen = 0
+    for path, row in corpus():
+        if row["valid"] == "valid" or path.suffix in {".zip", ".hl7", ".json", ".xml"}:
+            continue
+        began = time.monotonic()
+        with suppress(Invalid, AssertionError):  # no file at all, or a transfer syntax that cannot be proposed
+            sent_raw(node, path)
+        assert time.monotonic() - began < 10, path.name
+        seen += 1
+    assert seen > 100
+    peers.echo(peers.Peer("TELEMED", *node.address), calling_aet="CT1")
 
 
 @needs_corpus

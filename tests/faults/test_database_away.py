@@ -14,8 +14,8 @@ from support.postgres import Cluster
 from support.server import until
 
 SIZES = (2_000, 40_000, 525_000)
-#: Eight segments of 2 MB for each of two processes: three modalities fill them while the database is away.
-JOURNAL_BYTES = 16 << 20
+#: Eight segments of 6 MB for each of two processes: enough for the moments in which the database goes.
+JOURNAL_BYTES = 48 << 20
 
 
 class Postgres:
@@ -56,12 +56,17 @@ def test_the_database_stops(kind, tmp_path, node_of, account, chance):
             with Clinic(node.port, promises, chance, sizes=SIZES).sending():
                 until(lambda before=before: len(promises.acknowledged) > before + 5)
                 away.go()
-                meanwhile = len(promises.acknowledged)
-                until(lambda meanwhile=meanwhile: len(promises.acknowledged) > meanwhile + 5)
-                time.sleep(chance.uniform(0, 2) if RUNS else 0)
-                if run % 10 == 1:  # beyond the bound: it refuses until the database is back, and then no more
-                    until(lambda: promises.refused, 60)
-                away.come()
+                try:
+                    meanwhile = len(promises.acknowledged)
+                    if run % 10 == 1:  # beyond the bound it refuses
+                        until(lambda: promises.refused, 60)
+                    else:
+                        until(lambda meanwhile=meanwhile: len(promises.acknowledged) > meanwhile + 5)
+                        time.sleep(chance.uniform(0, 0.3))
+                finally:
+                    away.come()
+                back = len(promises.acknowledged)
+                until(lambda back=back: len(promises.acknowledged) > back + 5)
             until(lambda: account.is_filed(promises, node.database_url))
             account.balance(promises, folder, node.database_url)
             account.runs = run + 1

@@ -38,7 +38,7 @@ def url(request, disk):
 
 def test_the_power_goes(disk, url, node_of, account, chance):
     folder, promises = disk.folder / "data", Promises()
-    for run in range(RUNS or 3):
+    for run in range(RUNS or 2):
         folder.mkdir(exist_ok=True)
         node = node_of(folder, url)
         start(node, account, promises)
@@ -57,7 +57,7 @@ def test_the_power_goes(disk, url, node_of, account, chance):
 def test_death_of(victim, tmp_path, node_of, account, chance):
     promises, folder = Promises(), tmp_path / "data"
     folder.mkdir()
-    for run in range(RUNS or 2):
+    for run in range(RUNS or 1):
         node = node_of(folder)
         start(node, account, promises)
         with Clinic(node.port, promises, chance, sizes=SIZES).sending():

@@ -61,7 +61,7 @@ def attacked(stack: ExitStack, port: int) -> list[socket.socket]:
     return dripping
 
 
-@pytest.mark.parametrize("address", ["127.0.0.2", "127.0.0.1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2"] if RUNS else ["127.0.0.1"])
 def test_a_clinic_echoes_and_stores_beside_six_hundred_idle_connections(tmp_path, node_of, account, address):
     folder = tmp_path / "data"
     folder.mkdir()

@@ -123,17 +123,6 @@ def test_a_start_after_a_failed_one_does_not_believe_the_files_of_it(journal, di
     assert list(differences(database, blobs)) == []
 
 
-def test_what_is_durable_when_the_main_process_is_gone_is_filed_by_the_next_start(journal, database, blobs, monkeypatch):
-    def gone(*_):
-        raise BrokenPipeError
-
-    monkeypatch.setattr(journal.filing, "announce", gone)
-    journal.write("receiver-0", "1.2.1")
-    assert journal.filing.replay() == 1
-    assert len(list(blobs.digests())) == 1
-    assert list(differences(database, blobs)) == []
-
-
 def test_what_is_only_in_the_journal_is_no_difference_and_what_is_nowhere_is_one(journal, blobs, database):
     journal.write("receiver-0", "1.2.1")
     assert list(differences(database, blobs)) == []
