@@ -217,6 +217,7 @@ def prepare_amendment(db: Connection, chronicle: Chronicle, report_id: str, draf
                 delivered_at=None,
                 read_at=None,
                 read_by=None,
+                read_back=None,
             )
         ),
         images,

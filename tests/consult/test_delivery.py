@@ -149,6 +149,21 @@ def test_a_critical_report_is_printed_at_the_clinic_only_once_it_was_read_back(d
     assert (told["words"], told["signed_by"]) == ("左侧张力性气胸", county.radiologist.practitioner_id)
 
 
+def test_an_amended_critical_report_asks_for_a_read_back_of_its_own(database, chronicle, county, signed):
+    critical = replace(DRAFT, critical=True)
+    first = amend_report(database, chronicle, signed.id, critical, "补报危急值", lambda _: b"%PDF", by=county.radiologist)
+    with database.transaction() as db:
+        read_back(db, chronicle, first.id, words="张力性气胸", by=county.nurse)
+    second = amend_report(
+        database, chronicle, first.id, replace(critical, impression="左侧"), "侧别", lambda _: b"%PDF", by=county.radiologist
+    )
+    assert (second.read_back, second.withheld) == (None, True)
+    with database.reading() as db:
+        assert views.document(db, county.nurse, first.id) == b"%PDF"
+        with pytest.raises(Conflict, match="critical value"):
+            views.document(db, county.nurse, second.id)
+
+
 def test_what_is_not_critical_needs_no_read_back(database, chronicle, county, signed):
     with pytest.raises(Conflict, match="no critical value"), database.transaction() as db:
         read_back(db, chronicle, signed.id, words="正常", by=county.nurse)

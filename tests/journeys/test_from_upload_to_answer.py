@@ -9,7 +9,7 @@ from datetime import datetime
 from playwright.sync_api import expect
 from pydicom import dcmread
 from support import dcmtk
-from support.server import until
+from support.server import TELEMED, until
 
 IMPRESSION = "右肺上叶小结节，建议三个月后复查。"
 FINDINGS = "平扫示右肺上叶见一小结节影，边缘光滑；余未见明显异常。"
@@ -153,3 +153,40 @@ def test_a_reader_asks_the_clinic_answers_and_the_clock_stood_meanwhile(server, 
     assert ledger["paused_s"] == int(stood.total_seconds())
     assert ledger["paused_since"] is None
     assert ledger["T0"] <= ledger["T3"] < asked["asked_at"] < asked["answered_at"] < ledger["T4"]
+
+
+def test_a_refused_study_tells_the_clinic_why_and_a_second_reader_answers_it(server, sign_in, ct_small):
+    study_uid = str(dcmread(ct_small).StudyInstanceUID)
+    command = [TELEMED, "user", "add", "second", "--data", server.data, "--institution", "青山县医院", "--role", "radiologist"]
+    subprocess.run(command, input="telemed-demo\n", text=True, check=True, capture_output=True)
+    clinic, reading, second = sign_in("clinic"), sign_in("radiologist"), sign_in("second")
+    sent = dcmtk.storescu(server.dicom_port, ct_small)
+    assert dcmtk.acknowledged(sent.stdout + sent.stderr) == 1, sent.stderr
+    queue_item(reading, study_uid).click()
+    reading.get_by_test_id("decline").click()
+    reading.get_by_test_id("decline-reason").fill("缺少薄层图像")
+    reading.get_by_test_id("decline-confirm").click()
+
+    # The clinic reads why, and the next reader does before claiming.
+    row = clinic.locator(f"[data-testid=study-row][data-study-uid='{study_uid}']")
+    expect(row).to_contain_text("曾被退回：缺少薄层图像；已重新分派")
+    queue_item(second, study_uid).click()
+    expect(second.get_by_label("报告", exact=True).first).to_contain_text("曾被退回：缺少薄层图像")
+    second.get_by_test_id("claim").click()
+    second.get_by_test_id("findings").fill(FINDINGS)
+    second.get_by_test_id("impression").fill(IMPRESSION)
+    second.get_by_test_id("kind-consultation").click()
+    second.get_by_test_id("sign").click()
+    second.get_by_test_id("sign-password").fill("telemed-demo")
+    second.get_by_test_id("sign-confirm").click()
+    row.get_by_test_id("report-open").click()
+    expect(clinic.get_by_text(IMPRESSION).first).to_be_visible()
+
+    client = server.client("clinic")
+    (report,) = client.get(f"/api/v1/reports?study_instance_uid={study_uid}")["items"]
+    ledger = until(lambda: _whole(client.get(f"/api/v1/tasks/{report['task_id']}/turnaround")))
+    stamps = [ledger[point] for point in POINTS]
+    assert stamps == sorted(stamps)
+    # The refusal costs the clinic time, never the clock: it runs from the upload to the answer without a pause.
+    assert ledger["paused_s"] == 0
+    assert server.client("second").get(f"/api/v1/tasks/{report['task_id']}")["owner"]["name"] == report["signed_by"]["name"]

@@ -110,6 +110,14 @@ export const sign = async (task_id: string, password: string): Promise<Report> =
 
 export const report = async (report_id: string): Promise<Report> =>
   (await answered(client.GET("/api/v1/reports/{report_id}", { params: { path: { report_id } } }))) as Report;
+/** Every version of every report on a study, newest first. */
+export const reportsOf = async (study_instance_uid: string): Promise<Report[]> =>
+  (await answered(client.GET("/api/v1/reports", { params: { query: { study_instance_uid } } }))).items as Report[];
+/** Sign a new version that replaces *report_id*; 409 `report-superseded` when somebody was quicker. */
+export const amend = async (report_id: string, content: DraftContent, reason: string, password: string): Promise<Report> => {
+  const body = { ...content, reason, password };
+  return (await answered(client.POST("/api/v1/reports/{report_id}/amend", { params: { path: { report_id } }, body }))) as Report;
+};
 /** Every version signed for one's own institution, newest first. */
 export const inbox = (): Promise<Report[]> =>
   every((cursor) => answered(client.GET("/api/v1/reports", { params: { query: { limit: PAGE, cursor } } })));

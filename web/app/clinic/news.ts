@@ -16,7 +16,13 @@ export interface News {
   unread: ComputedRef<Map<string, Report>>;
 }
 
-const NEWS = new Set(["ReportSigned", "ReportAmended", "ReportDelivered", "ReportRead"]);
+const NEWS = new Set(["ReportSigned", "ReportAmended", "ReportDelivered", "ReportRead", "CriticalReadBack"]);
+
+/** How a report is announced: the key of the toast's title, and its colour. */
+function manner({ critical, amends }: Report) {
+  if (critical) return ["critical", "error"] as const;
+  return amends ? (["amended", "warning"] as const) : (["title", "success"] as const);
+}
 
 /** Watch for reports to this person's institution; *open* is called when the toast is clicked. */
 export function useNews(open: (report: Report) => void): News {
@@ -33,12 +39,15 @@ export function useNews(open: (report: Report) => void): News {
   function announce(report: Report, aloud: boolean): void {
     announced.add(report.id);
     if (aloud) chime(report.critical);
+    const words = { patient: report.patient.name, hospital: institutionName(report.performer), reason: report.reason ?? "" };
+    const [title, type] = manner(report);
     const toast = ElNotification({
-      title: report.critical ? t("clinic.news.critical") : t("clinic.news.title"),
-      message: t("clinic.news.text", { patient: report.patient.name, hospital: institutionName(report.performer) }),
-      type: report.critical ? "error" : "success",
+      title: t(`clinic.news.${title}`),
+      message: t(report.amends ? "clinic.news.amended_text" : "clinic.news.text", words),
+      type,
       duration: 0,
-      // Below the header: the toast must not cover who is signed in.
+      // Below the header and away from the open report: the toast must cover neither who is signed in nor what is read.
+      position: "top-left",
       offset: 58,
       customClass: "report-news",
       onClick: () => {

@@ -12,7 +12,8 @@ function wake(): void {
   void context.resume().then(() => (state.value = context?.state === "running"));
 }
 
-for (const gesture of ["pointerdown", "keydown"] as const) {
+// A click, not its pointerdown: what the page then takes away must not move the button from under the finger.
+for (const gesture of ["click", "keydown"] as const) {
   document.addEventListener(gesture, wake, { capture: true, passive: true });
 }
 
