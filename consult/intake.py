@@ -247,7 +247,7 @@ def _analyse(data: bytes) -> dict[str, Any]:
 
     try:
         recording = read({"recording": data})
-        return analyse(recording).beside(recording).as_json()
+        return analyse(recording).as_json()
     except EcgError as error:
         raise Invalid(str(error), code="ecg-unreadable") from error
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from ecg.recording import Recording  # it loads numpy, which those who only read statements do without
+from typing import Any
 
 #: The waves of one lead, in the order of a beat.
 WAVES = ("p_on", "p_peak", "p_off", "qrs_on", "qrs_off", "t_on", "t_peak", "t_off")
@@ -104,10 +101,6 @@ class Analysis:
     warnings: tuple[str, ...]
     device: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     device_statements: tuple[str, ...] = ()
-
-    def beside(self, recording: Recording) -> Analysis:
-        """Return this analysis of *recording* with what the machine measured and said itself beside it."""
-        return replace(self, device=recording.device, device_statements=recording.device_statements)
 
     @property
     def severity(self) -> Severity:

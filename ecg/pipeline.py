@@ -98,6 +98,8 @@ def analyse(recording: Recording) -> Analysis:
         statements=statements(findings),
         quality=usable,
         warnings=(*recording.notes, *_warnings(measured, evidence, usable)),
+        device=recording.device,
+        device_statements=recording.device_statements,
     )
 
 

@@ -49,7 +49,7 @@ def _content(file: Path) -> bytes | None:
 def analyse(file: Path, declared: Declared | None = None) -> Analysis:
     """Read and analyse one recording."""
     recording = read(file, declared)
-    return analyse_recording(recording).beside(recording)
+    return analyse_recording(recording)
 
 
 def draw(file: Path, out: Path, declared: Declared | None = None) -> None:

@@ -164,7 +164,7 @@ def test_a_refused_study_tells_the_clinic_why_and_a_second_reader_answers_it(ser
     assert dcmtk.acknowledged(sent.stdout + sent.stderr) == 1, sent.stderr
     queue_item(reading, study_uid).click()
     reading.get_by_test_id("decline").click()
-    reading.get_by_test_id("decline-reason").fill("缺少薄层图像")
+    reading.get_by_test_id("decline-words").fill("缺少薄层图像")
     reading.get_by_test_id("decline-confirm").click()
 
     # The clinic reads why, and the next reader does before claiming.

@@ -104,7 +104,7 @@ def waveform_json(path: Path, start_s: float, seconds: float | None) -> bytes:
 def _analysis(recording: Recording) -> dict[str, Any]:
     from ecg.pipeline import analyse  # noqa: PLC0415 - only a worker pays for loading the engine
 
-    return analyse(recording).beside(recording).as_json()
+    return analyse(recording).as_json()
 
 
 def _of_kept(path: Path, work: Callable[[Recording], dict[str, Any]]) -> dict[str, Any]:
