@@ -70,7 +70,7 @@ class Filed:
             told["syntax"],
             told["source"],
             datetime.fromisoformat(told["at"]),
-            OwnFile(**told["own"]) if "own" in told else None,
+            OwnFile.of(told["own"]) if "own" in told else None,
         )
 
     def received(self, digest: str) -> Received:
@@ -120,9 +120,13 @@ def waiting(journal: JournalReader) -> Iterator[tuple[Received, bool]]:
 
 def _digest(one: Filed, journal: JournalReader) -> str:
     """Return the sha256 of the bytes in the journal; Altered when they are not those that were received."""
+    if one.own is None:
+        return hashlib.sha256(journal.intact(one.place)).hexdigest()
     digest = hashlib.sha256()
-    for piece in [journal.intact(one.place)] if one.own is None else journal.pieces(one.own):
+    for piece in journal.pieces(one.own):
         digest.update(piece)
+    if one.own.digest not in ("", digest.hexdigest()):
+        raise Altered(f"the file {one.own.name} of the journal has changed")
     return digest.hexdigest()
 
 
@@ -327,7 +331,7 @@ class Filing:
 
         Known under another digest says that the same data set came with another preface, and that file is kept.
         """
-        received = one.received(_digest(one, self._journal))
+        received = one.received(self._digest_of(one, anew=anew))
         [kept] = self._archive.known([received])
         if kept is None or (kept == received.digest and anew):
             self._place(one, anew=anew)
@@ -337,7 +341,7 @@ class Filing:
         """Give the bytes their name in the archive."""
         blobs = self._archive.blobs
         if one.own is not None:
-            digest = _digest(one, self._journal)
+            digest = self._digest_of(one, anew=anew)
             blobs.adopt(self._file_of(one.own), digest)
             return one.received(digest)
         content = self._journal.intact(one.place)
@@ -345,6 +349,10 @@ class Filing:
         if not (anew and blobs.is_on_disk(digest)):
             blobs.place(digest, content, anew=anew)
         return one.received(digest)
+
+    def _digest_of(self, one: Filed, *, anew: bool) -> str:
+        """Return the digest that a long object's record says, unless its file is in doubt; else that of the bytes."""
+        return one.own.digest if one.own is not None and one.own.digest and not anew else _digest(one, self._journal)
 
     def _file_of(self, own: OwnFile) -> Path:
         return self._journal.folder / own.name

@@ -6,7 +6,8 @@ purpose can be taken for one of ours. A record is a head of one block, the Part 
 it begins at a multiple of BLOCK. Writes are direct and synchronous where the file system can (O_DIRECT, O_DSYNC).
 
 The head carries a CRC-32C of the content: enough to know a torn record from a whole one, at a tenth of the time of the
-SHA-256 that names the object in the archive, which is computed when it is filed.
+SHA-256 that names the object in the archive, which is computed when it is filed. A long object has a file of its own, and its
+record says the SHA-256, computed while it arrived.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -67,11 +68,19 @@ class Record:
 
 @dataclass(frozen=True)
 class OwnFile:
-    """The file in the journal's folder that holds a long object: its name, its bytes, and their checksum."""
+    """The file in the journal's folder that holds a long object: its name, its bytes, and their SHA-256.
+
+    *digest* is empty in the journal of a version that kept a checksum there.
+    """
 
     name: str
     size: int
-    check: int
+    digest: str
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> OwnFile:
+        """Read again what `meta_of` wrote."""
+        return cls(plain["name"], plain["size"], plain.get("digest", ""))
 
 
 class Altered(Exception):
@@ -89,11 +98,12 @@ def new_buffer(capacity: int) -> mmap.mmap:
     return buffer
 
 
-def checksum(content: memoryview, before: int = 0) -> int:
-    """Return the CRC-32C of *content*, behind bytes whose checksum is *before*."""
+def checksum(content: memoryview) -> int:
+    """Return the CRC-32C of *content*."""
+    check = 0
     for begin in range(0, len(content), _SUMMED_AT_ONCE):
-        before = google_crc32c.extend(before, bytes(content[begin : begin + _SUMMED_AT_ONCE]))
-    return before
+        check = google_crc32c.extend(check, bytes(content[begin : begin + _SUMMED_AT_ONCE]))
+    return check
 
 
 def meta_of(header: Header, *, institution: str, syntax: str, source: str, at: datetime, own: OwnFile | None = None) -> bytes:
@@ -297,19 +307,16 @@ class JournalReader:
         return content
 
     def pieces(self, own: OwnFile) -> Iterator[memoryview]:
-        """Yield the bytes of a long object, each piece valid until the next one is asked for; Altered as with `intact`."""
-        descriptor, check = open_direct(self.folder / own.name, os.O_RDONLY), 0
+        """Yield the bytes of a long object, each piece valid until the next one is asked for."""
+        descriptor = open_direct(self.folder / own.name, os.O_RDONLY)
         try:
             view, begin, some = memoryview(self._buffer)[:_READ_AT_ONCE], 0, _READ_AT_ONCE
             while some == _READ_AT_ONCE:
                 some = os.preadv(descriptor, [view], begin)
-                check = checksum(view[:some], check)
                 yield view[:some]
                 begin += some
         finally:
             os.close(descriptor)
-        if (begin, check) != (own.size, own.check):
-            raise Altered(f"the file {own.name} of the journal has changed")
 
     def segments(self) -> list[str]:
         """Name the segments that are there."""

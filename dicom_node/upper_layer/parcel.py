@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
+import queue
+import threading
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -11,12 +14,13 @@ from uuid import uuid4
 
 from dicom_node.archive.disk import BLOCK, open_direct, padded, sync_folder, unavailable
 from dicom_node.archive.header import Header, read_header
-from dicom_node.archive.journal import LARGEST_META, JournalWriter, OwnFile, checksum, meta_of, new_buffer
+from dicom_node.archive.journal import LARGEST_META, JournalWriter, OwnFile, meta_of, new_buffer
 from dicom_node.archive.part10 import preface
 from dicom_node.upper_layer.messages import Command
 from telemed.kernel.clock import Clock
 
-_STAGE = 1 << 20
+#: A long object passes through so many pieces of memory of this size, which together take what the journal takes at the most.
+_STAGE, _STAGES = 1 << 20, 4
 
 
 class Parcel:
@@ -30,12 +34,12 @@ class Parcel:
         self._folder = folder
         self._journal = journal
         self._clock = clock
-        self._buffer = new_buffer(BLOCK + max(journal.largest_content, _STAGE) + LARGEST_META + BLOCK)
+        self._buffer = new_buffer(BLOCK + _STAGE * _STAGES + LARGEST_META + BLOCK)
         self._view = memoryview(self._buffer)
         self._preface = b""
         #: Bytes of the data set so far.
         self.size = 0
-        #: Bytes of preface and data set that lie in the buffer, behind its first block.
+        #: Bytes of preface and data set: they lie in the buffer, behind its first block, or have passed there on to _spill.
         self._filled = 0
         self._spill: _Spill | None = None
 
@@ -50,17 +54,27 @@ class Parcel:
         """Return memory for some of the next *wanted* bytes; nothing is lost that `advance` was told of."""
         if self._spill is None and self._filled + wanted > self._journal.largest_content:
             self._spill = _Spill(self._folder)
-            self._flush()
-        elif self._spill is not None and self._filled >= _STAGE:
-            self._flush()
-        limit = self._journal.largest_content if self._spill is None else _STAGE
-        begin = BLOCK + self._filled
-        return self._view[begin : begin + min(wanted, limit - self._filled)]
+            for whole in range(self._filled // _STAGE):
+                self._spill.take_stage()
+                self._spill.hand_over(self._stage_before((whole + 1) * _STAGE))
+            self._spill.take_stage()
+        if self._spill is None:
+            begin, limit = BLOCK + self._filled, self._journal.largest_content - self._filled
+        else:
+            begin, limit = BLOCK + self._filled % (_STAGE * _STAGES), _STAGE - self._filled % _STAGE
+        return self._view[begin : begin + min(wanted, limit)]
 
     def advance(self, count: int) -> None:
         """Count *count* bytes more that now stand where `room` said."""
         self.size += count
         self._filled += count
+        if self._spill is not None and self._filled % _STAGE == 0:
+            self._spill.hand_over(self._stage_before(self._filled))
+            self._spill.take_stage()
+
+    def _stage_before(self, end: int) -> memoryview:
+        begin = BLOCK + (end - _STAGE) % (_STAGE * _STAGES)
+        return self._view[begin : begin + _STAGE]
 
     def discard(self) -> None:
         """Forget the object, if one is half there."""
@@ -86,8 +100,10 @@ class Parcel:
         """
         at = self._clock.now()
         if self._spill is not None:
-            with self._view[BLOCK : BLOCK + padded(self._filled)] as rest:
-                self._spill.end(rest, self._filled)
+            count = self._filled % _STAGE
+            begin = BLOCK + (self._filled - count) % (_STAGE * _STAGES)
+            with self._view[begin : begin + padded(count)] as rest:
+                self._spill.end(rest, count)
             own, header = self._spill.finish(self._preface, syntax)
             meta = meta_of(header, institution=institution, syntax=syntax, source=source, at=at, own=own)
             self._journal.write(self._buffer, 0, meta)
@@ -108,46 +124,60 @@ class Parcel:
             self._preface, self._filled = right, len(right) + self.size
         return header
 
-    def _flush(self) -> None:
-        """Write the whole blocks, and keep what is left for the next time."""
-        assert self._spill is not None
-        whole = self._filled // BLOCK * BLOCK
-        with self._view[BLOCK : BLOCK + whole] as staged:
-            self._spill.write(staged)
-        self._filled -= whole
-        self._buffer.move(BLOCK, BLOCK + whole, self._filled)
-
 
 class _Spill:
-    """The file of a long object. A disk that fails is told of at the end: until then the sender keeps on sending."""
+    """The file of a long object, hashed and written by a thread of its own while the next bytes arrive.
+
+    A disk that fails is told of at the end: until then the sender keeps on sending.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / f"{uuid4().hex}.part10"
-        self._check = self._size = 0
+        self._digest, self._size = hashlib.sha256(), 0
         self._failed: OSError | None = None
         self._descriptor = -1
         try:
             self._descriptor = open_direct(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         except OSError as error:
             self._failed = error
+        self._free = threading.Semaphore(_STAGES)
+        self._handed_over: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write, name="spilling", daemon=True)
+        self._writer.start()
 
-    def write(self, content: memoryview) -> None:
-        """Append whole blocks."""
-        self._append(content, len(content))
+    def take_stage(self) -> None:
+        """Wait until another stage may be filled."""
+        self._free.acquire()
+
+    def hand_over(self, stage: memoryview) -> None:
+        """Let a full stage be written; it may be taken again once it is."""
+        self._handed_over.put(stage)
+
+    def _write(self) -> None:
+        while (stage := self._handed_over.get()) is not None:
+            with stage:
+                self.append(stage, len(stage))
+            self._free.release()
+
+    def _await_writer(self) -> None:
+        self._handed_over.put(None)
+        self._writer.join()
 
     def end(self, blocks: memoryview, count: int) -> None:
-        """Append the last *count* bytes, which stand at the beginning of *blocks*."""
-        self._append(blocks, count)
+        """Append the last *count* bytes, which stand at the beginning of *blocks*, once all that was handed over is written."""
+        self._await_writer()
+        self.append(blocks, count)
         if self._failed is None:
             try:
                 os.ftruncate(self._descriptor, self._size)
             except OSError as error:
                 self._fail(error)
 
-    def _append(self, blocks: memoryview, count: int) -> None:
+    def append(self, blocks: memoryview, count: int) -> None:
+        """Append *count* bytes, which stand at the beginning of *blocks*: only the last ones may be no whole blocks."""
         if self._failed is not None:
             return
-        self._check = checksum(blocks[:count], self._check)
+        self._digest.update(blocks[:count])
         position = self._size
         self._size += count
         try:
@@ -186,7 +216,7 @@ class _Spill:
                 view[filled : filled + some] = data[begin : begin + some]
                 begin, filled = begin + some, filled + some
                 if filled == _STAGE:
-                    other.write(view[:_STAGE])
+                    other.append(view[:_STAGE], _STAGE)
                     filled = 0
             other.end(view[: padded(filled)], filled)
         self.remove()
@@ -204,10 +234,12 @@ class _Spill:
             raise unavailable(error) from error
         os.close(self._descriptor)
         self._descriptor = -1
-        return OwnFile(self._path.name, self._size, self._check)
+        return OwnFile(self._path.name, self._size, self._digest.hexdigest())
 
     def remove(self) -> None:
         """Close and delete it."""
+        if threading.current_thread() is not self._writer:
+            self._await_writer()
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
