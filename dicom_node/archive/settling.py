@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from dicom_node.archive import events
 from dicom_node.archive.completeness import Kept, Proof, judge
@@ -28,6 +28,22 @@ _AT_ONCE, _VARIABLES = 50, 500
 LOOK_AFTER = timedelta(seconds=1)
 #: How long it must be quiet when something seems to be missing.
 HELD_FOR = timedelta(seconds=15)
+
+_study = study_table.c
+#: Asked again and again: made once. A clock set back would leave a study waiting for its own future: far ahead of now counts
+#: as quiet, too.
+_DUE = (
+    select(study_table)
+    .where(
+        _study.settled_at.is_(None)
+        & (
+            (_study.look_at.is_(None) & (_study.last_received_at <= bindparam("a_while_ago")))
+            | (_study.look_at <= bindparam("now"))
+            | (_study.last_received_at > bindparam("far_ahead"))
+        )
+    )
+    .limit(_AT_ONCE)
+)
 
 #: Returns the SOP Instance UIDs that a modality announced for (institution, StudyInstanceUID); None when it did not.
 Announced = Callable[[Connection, str, str], frozenset[str] | None]
@@ -71,12 +87,9 @@ class Settling(Watch):
     def settle(self) -> int:
         """Settle every study that is complete or has been quiet for long enough; return how many those were."""
         now = self._chronicle.clock.now()
-        last, look_at = study_table.c.last_received_at, study_table.c.look_at
-        unseen = look_at.is_(None) & (last <= now - min(LOOK_AFTER, self._quiet))
-        # A clock set back would leave a study waiting for its own future: far ahead of now counts as quiet, too.
-        due = study_table.c.settled_at.is_(None) & (unseen | (look_at <= now) | (last > now + self._quiet))
+        moments = {"now": now, "a_while_ago": now - min(LOOK_AFTER, self._quiet), "far_ahead": now + self._quiet}
         with self._database.reading() as db:
-            found = db.execute(select(study_table).where(due).limit(_AT_ONCE)).all()
+            found = db.execute(_DUE, moments).all()
         return sum(self._settle(study, now) for study in found)
 
     def _settle(self, study: Row[Any], now: datetime) -> bool:

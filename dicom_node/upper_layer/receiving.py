@@ -10,7 +10,6 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from dicom_node.upper_layer.messages import (
@@ -239,12 +238,14 @@ class Receiving:
         while True:
             if time.monotonic() > self._deadline:
                 raise Malformed("a PDU that did not arrive in time")
-            with suppress(BlockingIOError):
+            try:
                 done = self._connection.recvmsg_into(into)[0]
-                self._deadline = min(self._deadline + done / BYTES_PER_SECOND, self._latest)
-                # Asked for again each time: Linux forgets it, and a sender with Nagle on stalls 40 ms without.
-                self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-                return done
+            except BlockingIOError:
+                continue
+            self._deadline = min(self._deadline + done / BYTES_PER_SECOND, self._latest)
+            # Asked for again each time: Linux forgets it, and a sender with Nagle on stalls 40 ms without.
+            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            return done
 
     def _send(self, pdu: bytes) -> None:
         self._connection.sendall(pdu)

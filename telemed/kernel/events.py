@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, Index, String, Table, func, insert, select, update
+from sqlalchemy import JSON, Column, Connection, Index, String, Table, bindparam, func, insert, select, update
 
 from telemed.kernel.clock import Clock
 from telemed.kernel.database import Counter, Database, UtcDateTime, metadata, on_commit, serialise
@@ -124,12 +124,21 @@ class EventLog:
             db.execute(insert(cursor_table).values(follower=follower, position=position))
 
 
+#: Asked by every follower again and again: made once.
+_AFTER = (
+    select(event_table)
+    .where(event_table.c.position > bindparam("position"))
+    .order_by(event_table.c.position)
+    .limit(bindparam("limit"))
+)
+_AFTER_OF_TYPES = _AFTER.where(event_table.c.type.in_(bindparam("types", expanding=True)))
+
+
 def events_after(db: Connection, position: int, *, limit: int = 500, types: Sequence[str] | None = None) -> list[Event]:
     """Return up to *limit* events past *position*, oldest first, as *db* sees them."""
-    query = select(event_table).where(event_table.c.position > position).order_by(event_table.c.position).limit(limit)
-    if types is not None:
-        query = query.where(event_table.c.type.in_(types))
-    return [Event(*row) for row in db.execute(query)]
+    asked = {"position": position, "limit": limit}
+    found = db.execute(_AFTER, asked) if types is None else db.execute(_AFTER_OF_TYPES, {**asked, "types": types})
+    return [Event(*row) for row in found]
 
 
 def events_of(db: Connection, subject: str) -> list[Event]:
