@@ -1,11 +1,21 @@
-"""A DICOM node alone, in processes of its own: python lone_node.py FOLDER DATABASE JOURNAL_BYTES; it prints its port."""
+"""DICOM nodes alone: python lone_node.py FOLDER DATABASE JOURNAL_BYTES is one that prints its port.
+
+Without arguments its standard input is a socket, and each message on it, those three as JSON with two descriptors for
+standard output and log, begins another: a fork, which has loaded everything already. What comes back is its number.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import socket
 import sys
 import threading
 from ipaddress import ip_network
 from pathlib import Path
+
+import psycopg  # noqa: F401 - SQLAlchemy loads it with the first PostgreSQL: before the fork it is loaded once
 
 from dicom_node.access import Access, KnownPeer, KnownPeers
 from dicom_node.archive.archive import Archive
@@ -17,7 +27,7 @@ from telemed.kernel.database import Database, metadata
 from telemed.kernel.events import EventLog
 
 
-def main(folder: Path, database_url: str, journal_bytes: int) -> None:
+def serve(folder: Path, database_url: str, journal_bytes: int) -> None:
     clock, database = SystemClock(), Database(database_url)
     metadata.create_all(database.engine)
     chronicle = Chronicle(clock, EventLog(database, clock), AuditTrail(clock))
@@ -30,5 +40,29 @@ def main(folder: Path, database_url: str, journal_bytes: int) -> None:
     threading.Event().wait()
 
 
+def fork_for_each(requests: socket.socket) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how they ended
+    while message := socket.recv_fds(requests, 4096, 2)[:2]:
+        arguments, descriptors = message
+        if not arguments:
+            return
+        child = os.fork()
+        if child == 0:
+            requests.close()
+            os.setsid()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for descriptor, standard in zip(descriptors, (1, 2), strict=True):
+                os.dup2(descriptor, standard)
+                os.close(descriptor)
+            folder, database_url, journal_bytes = json.loads(arguments)
+            serve(Path(folder), database_url, journal_bytes)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        requests.send(str(child).encode())
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    if sys.argv[1:]:
+        serve(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    else:
+        fork_for_each(socket.socket(fileno=os.dup(0)))

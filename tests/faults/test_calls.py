@@ -7,7 +7,6 @@ import shutil
 import time
 
 import pytest
-from faults.account import Promises
 from faults.clinic import Clinic
 from faults.conftest import RUNS
 from support.server import until
@@ -27,52 +26,62 @@ def injecting(call: str, fault: str) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def folder(tmp_path, empty_sqlite):
-    """A data folder whose database has its tables: their making is not what is cut short here."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    shutil.copy(empty_sqlite, folder / "telemed.sqlite")
-    return folder
+def keep(account, tmp_path, empty_sqlite):
+    """Return a function that begins an archive whose database has its tables: their making is not what is cut short here."""
+
+    def begin():
+        kept = account.keep(tmp_path / "data")
+        shutil.copy(empty_sqlite, kept.folder / "telemed.sqlite")
+        return kept
+
+    return begin
 
 
-def test_a_process_dies_before_a_call(folder, node_of, account, chance):
+def put_away(kept, node):
+    """Start *node*, which nothing is done to; all is well then."""
+    assert node.start()
+    kept.balance()
+    node.kill()
+    shutil.rmtree(kept.folder)
+
+
+def test_a_process_dies_before_a_call(keep, node_of, account, chance):
     """Every process dies before its Nth call: thus between any two durable steps."""
     every = list(itertools.islice(((call, number) for number in itertools.count(1) for call in CALLS), RUNS))
-    promises = Promises()
-    for call, number in every or (("pwritev2", 4), ("rename", 3), ("unlink", 1)):
-        node = node_of(folder, journal_bytes=JOURNAL_BYTES, under=injecting(call, f"signal=KILL:when={number}"))
-        if node.start():
-            account.balance(promises, folder, node.database_url)
-            with Clinic(node.port, promises, chance, sizes=SIZES).sending():
-                until(lambda node=node: len(node.processes()) < 3, 1.5, fails=False)
-        node.kill()
-        account.runs += 1
-    node = node_of(folder)
-    assert node.start()
-    account.balance(promises, folder, node.database_url)
+    every = every or [("pwritev2", 4), ("rename", 3), ("unlink", 1)]
+    for turn in account.turns(len(every)):
+        kept = keep()
+        for call, number in every[turn.start : turn.stop]:
+            node = node_of(kept, journal_bytes=JOURNAL_BYTES, under=injecting(call, f"signal=KILL:when={number}"))
+            if node.start():
+                with Clinic(node.port, kept.promises, chance, sizes=SIZES).sending():
+                    until(lambda node=node: len(node.processes()) < 3, 1.5, fails=False)
+            node.kill()
+            kept.verify()
+            account.ran()
+        put_away(kept, node_of(kept))
 
 
 FAILING = [(call, number) for call in CALLS[:-2] for number in ("EIO", "ENOSPC") if RUNS or (call, number) in FEW]
 
 
 @pytest.mark.parametrize("failing", FAILING, ids=" with ".join)
-def test_a_call_fails(folder, node_of, account, chance, failing):
+def test_a_call_fails(keep, node_of, account, chance, failing):
     """For a while each thread's calls fail; nothing is lost, and without anybody's help all is well again."""
     call, number = failing
-    promises = Promises()
-    for run in range(max(RUNS // 14, 1)):
-        first = 6 + chance.randrange(20)
-        fault = f"error={number}:when={first}..{first + 8}"
-        node = node_of(folder, journal_bytes=JOURNAL_BYTES, under=injecting(call, fault))
-        if node.start():
-            with Clinic(node.port, promises, chance, sizes=SIZES).sending():
-                time.sleep(1.5)
-            before, after = len(promises.acknowledged), Clinic(node.port, promises, chance, sizes=SIZES, modalities=1)
-            with after.sending():
-                until(lambda before=before: len(promises.acknowledged) > before + 3, 20)
-        node.kill()
-        account.runs = run + 1
-        account.verify(folder, node.database_url)
-    node = node_of(folder)
-    assert node.start()
-    account.balance(promises, folder, node.database_url)
+    for turn in account.turns(max(RUNS // 14, 1)):
+        kept = keep()
+        for _ in turn:
+            first = 6 + chance.randrange(20)
+            fault = f"error={number}:when={first}..{first + 8}"
+            node = node_of(kept, journal_bytes=JOURNAL_BYTES, under=injecting(call, fault))
+            if node.start():
+                with Clinic(node.port, kept.promises, chance, sizes=SIZES).sending():
+                    time.sleep(1)
+                before, after = len(kept.promises.acknowledged), Clinic(node.port, kept.promises, chance, sizes=SIZES, modalities=1)
+                with after.sending():
+                    until(lambda before=before, kept=kept: len(kept.promises.acknowledged) > before + 3, 20)
+            node.kill()
+            kept.verify()
+            account.ran()
+        put_away(kept, node_of(kept))
