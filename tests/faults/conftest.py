@@ -95,8 +95,8 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     disk.remove()
 
 
-#: Begins a node with its arguments, its standard output and its log, and returns its number.
-Fork = Callable[[tuple[str, ...], int, int], int]
+#: Begins a node with its arguments, its standard output and its log, and returns its process number.
+Fork = Callable[[tuple[str | int | bool, ...], int, int], int]
 
 
 @pytest.fixture(scope="session")
@@ -104,9 +104,10 @@ def fork() -> Iterator[Fork]:
     """A process that has loaded a node's modules and is nobody's node: each of ours is a fork of it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        process = subprocess.Popen([sys.executable, str(LONE_NODE)], stdin=theirs, env=_environment())
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        process = subprocess.Popen([sys.executable, str(LONE_NODE)], stdin=theirs, env=environment)
 
-    def begin(arguments: tuple[str, ...], output: int, log: int) -> int:
+    def begin(arguments: tuple[str | int | bool, ...], output: int, log: int) -> int:
         socket.send_fds(ours, [json.dumps(arguments).encode()], [output, log])
         return int(ours.recv(32))
 
@@ -115,13 +116,9 @@ def fork() -> Iterator[Fork]:
     process.wait(10)
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-
-
 @dataclass
 class Node:
-    """A lone node, in a process group of its own; *under* is put before its command line."""
+    """A lone node, in a process group of its own; *under* is the command line of a tracer, but for the process it traces."""
 
     folder: Path
     database_url: str
@@ -132,26 +129,29 @@ class Node:
     port: int = 0
     ready_s: float = 0.0
     group: int = 0
-    process: subprocess.Popen[bytes] | None = None
+    tracer: subprocess.Popen[bytes] | None = None
     output: IO[str] | None = None
 
     def start(self) -> bool:
         """Start it and wait until it accepts; tell whether it came so far."""
-        arguments = str(self.folder), self.database_url, str(self.journal_bytes)
         begun = time.monotonic()
         read, write = os.pipe()
         self.output = os.fdopen(read, encoding="ascii")
+        arguments = str(self.folder), self.database_url, self.journal_bytes, bool(self.under)
         with self.log.open("ab") as log, os.fdopen(write, "wb") as output:
+            self.group = self.fork(arguments, output.fileno(), log.fileno())
             if self.under:
-                command = [*self.under, sys.executable, str(LONE_NODE), *arguments]
-                self.process = subprocess.Popen(command, stdout=output, stderr=log, start_new_session=True, env=_environment())
-                self.group = self.process.pid
-            else:
-                self.group = self.fork((*arguments[:2], self.journal_bytes), output.fileno(), log.fileno())
+                self._trace(log)
         said = self.output.readline()
         self.port = int(said) if said.strip() else 0
         self.ready_s = time.monotonic() - begun
         return bool(self.port)
+
+    def _trace(self, log: IO[bytes]) -> None:
+        self.tracer = subprocess.Popen([*self.under, "-p", str(self.group)], stdout=log, stderr=log)
+        status = Path(f"/proc/{self.group}/status")
+        until(lambda: "TracerPid:\t0" not in status.read_text(encoding="ascii"), every=0.01)
+        os.kill(self.group, signal.SIGCONT)
 
     def said(self) -> str:
         """Return what it has logged."""
@@ -160,7 +160,7 @@ class Node:
     def processes(self) -> list[int]:
         """Return the process that has the archive, and then the receiving ones."""
         lines = {pid: _command_of(pid) for pid in _members(self.group)}
-        ours = [pid for pid, line in lines.items() if b"lone_node" in line and b"strace" not in line]
+        ours = [pid for pid, line in lines.items() if b"lone_node" in line]
         return ours + [pid for pid, line in lines.items() if b"reception" in line]
 
     def peak_bytes(self) -> int:
@@ -175,15 +175,21 @@ class Node:
             return
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
-        if self.process is not None:
-            self.process.wait(10)
+        if self.tracer is not None:
+            self.tracer.wait(10)
         until(lambda: not _members(group), 10, every=0.02)
         self.output.close()
 
 
 def _members(group: int) -> list[int]:
-    found = subprocess.run(["/usr/bin/pgrep", "-g", str(group)], capture_output=True, text=True, check=False)
-    return sorted(map(int, found.stdout.split()))
+    """Return the living processes of *group*; those that only wait for their parent to notice their end are not among them."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            state, _, its_group, *_ = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            if state != "Z" and int(its_group) == group:
+                found.append(int(folder.name))
+    return sorted(found)
 
 
 def _command_of(pid: int) -> bytes:

@@ -1,7 +1,8 @@
-"""DICOM nodes alone: python lone_node.py FOLDER DATABASE JOURNAL_BYTES is one that prints its port.
+"""DICOM nodes alone, each a fork of this process, which has loaded everything already.
 
-Without arguments its standard input is a socket, and each message on it, those three as JSON with two descriptors for
-standard output and log, begins another: a fork, which has loaded everything already. What comes back is its number.
+Standard input is a socket. Each message on it begins one: [FOLDER, DATABASE, JOURNAL_BYTES, STOPPED] as JSON, with two
+descriptors, its standard output, where it prints its port, and its log. What comes back is its process number. STOPPED: it
+waits for SIGCONT before it does anything.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import json
 import os
 import signal
 import socket
-import sys
 import threading
 from ipaddress import ip_network
 from pathlib import Path
@@ -42,9 +42,9 @@ def serve(folder: Path, database_url: str, journal_bytes: int) -> None:
 
 def fork_for_each(requests: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how they ended
-    while message := socket.recv_fds(requests, 4096, 2)[:2]:
-        arguments, descriptors = message
-        if not arguments:
+    while True:
+        message, descriptors, *_ = socket.recv_fds(requests, 4096, 2)
+        if not message:
             return
         child = os.fork()
         if child == 0:
@@ -54,7 +54,9 @@ def fork_for_each(requests: socket.socket) -> None:
             for descriptor, standard in zip(descriptors, (1, 2), strict=True):
                 os.dup2(descriptor, standard)
                 os.close(descriptor)
-            folder, database_url, journal_bytes = json.loads(arguments)
+            folder, database_url, journal_bytes, stopped = json.loads(message)
+            if stopped:
+                os.kill(os.getpid(), signal.SIGSTOP)
             serve(Path(folder), database_url, journal_bytes)
         for descriptor in descriptors:
             os.close(descriptor)
@@ -62,7 +64,4 @@ def fork_for_each(requests: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        serve(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
-    else:
-        fork_for_each(socket.socket(fileno=os.dup(0)))
+    fork_for_each(socket.socket(fileno=os.dup(0)))
