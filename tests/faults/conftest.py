@@ -31,7 +31,7 @@ RUNS = int(os.environ.get("TELEMED_FAULT_RUNS", "0"))
 ROWS = Path(os.environ.get("TELEMED_FAULT_ROWS", "faults.jsonl")).absolute()
 _EVERY_S = 20
 _ACCOUNTS = pytest.StashKey[list[Account]]()
-_FAILED = pytest.StashKey[bool]()
+_PASSED = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
-    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    item.stash[_PASSED] = report.when == "call" and report.passed
     return report
 
 
@@ -63,14 +63,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture
 def account(request: pytest.FixtureRequest) -> Iterator[Account]:
     """Where this test writes down what it saw; the table at the end shows it."""
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+    terminal, capturing = map(request.config.pluginmanager.get_plugin, ("terminalreporter", "capturemanager"))
     told = time.monotonic()
 
     def tell(account: Account) -> None:
         nonlocal told
         if RUNS and time.monotonic() > told + _EVERY_S:
             told = time.monotonic()
-            terminal.write_line(f"  {account.row()}")
+            with capturing.global_and_fixture_disabled():
+                terminal.write_line(f"  {account.row()}")
+                terminal.flush()
 
     account = Account(request.node.name.removeprefix("test_"), tell)
     request.config.stash[_ACCOUNTS].append(account)
@@ -78,7 +80,7 @@ def account(request: pytest.FixtureRequest) -> Iterator[Account]:
     account.seconds = time.monotonic() - account.begun
     if RUNS:
         with ROWS.open("a", encoding="utf-8") as rows:
-            rows.write(account.row(passed=not request.node.stash.get(_FAILED, False)) + "\n")
+            rows.write(account.row(passed=request.node.stash.get(_PASSED, False)) + "\n")
 
 
 @pytest.fixture
@@ -141,17 +143,11 @@ class Node:
         with self.log.open("ab") as log, os.fdopen(write, "wb") as output:
             self.group = self.fork(arguments, output.fileno(), log.fileno())
             if self.under:
-                self._trace(log)
+                self.tracer = subprocess.Popen([*self.under, "-p", str(self.group)], stdout=log, stderr=log)
         said = self.output.readline()
         self.port = int(said) if said.strip() else 0
         self.ready_s = time.monotonic() - begun
         return bool(self.port)
-
-    def _trace(self, log: IO[bytes]) -> None:
-        self.tracer = subprocess.Popen([*self.under, "-p", str(self.group)], stdout=log, stderr=log)
-        status = Path(f"/proc/{self.group}/status")
-        until(lambda: "TracerPid:\t0" not in status.read_text(encoding="ascii"), every=0.01)
-        os.kill(self.group, signal.SIGCONT)
 
     def said(self) -> str:
         """Return what it has logged."""

@@ -1,8 +1,8 @@
 """DICOM nodes alone, each a fork of this process, which has loaded everything already.
 
-Standard input is a socket. Each message on it begins one: [FOLDER, DATABASE, JOURNAL_BYTES, STOPPED] as JSON, with two
-descriptors, its standard output, where it prints its port, and its log. What comes back is its process number. STOPPED: it
-waits for SIGCONT before it does anything.
+Standard input is a socket. Each message on it begins one: [FOLDER, DATABASE, JOURNAL_BYTES, TRACED] as JSON, with two
+descriptors, its standard output, where it prints its port, and its log. What comes back is its process number. TRACED: it
+waits for its tracer before it does anything.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -54,9 +55,9 @@ def fork_for_each(requests: socket.socket) -> None:
             for descriptor, standard in zip(descriptors, (1, 2), strict=True):
                 os.dup2(descriptor, standard)
                 os.close(descriptor)
-            folder, database_url, journal_bytes, stopped = json.loads(message)
-            if stopped:
-                os.kill(os.getpid(), signal.SIGSTOP)
+            folder, database_url, journal_bytes, traced = json.loads(message)
+            while traced and "TracerPid:\t0" in Path("/proc/self/status").read_text(encoding="ascii"):
+                time.sleep(0.01)
             serve(Path(folder), database_url, journal_bytes)
         for descriptor in descriptors:
             os.close(descriptor)

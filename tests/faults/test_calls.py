@@ -37,7 +37,13 @@ JOURNAL_BYTES = 8 << 20
 
 
 def injecting(call: str, fault: str, calls: Path) -> tuple[str, ...]:
-    quietly = ("/usr/bin/strace", "-f", "-qqq", "-o", str(calls))  # not --seccomp-bpf: with it no signal comes but before the first
+    quietly = (
+        "/usr/bin/strace",
+        "-f",
+        "-qqq",
+        "-o",
+        str(calls),
+    )  # not --seccomp-bpf: with it no signal comes but before the first
     return *quietly, "-e", f"trace={call}", "-e", f"inject={call}:{fault}"
 
 
@@ -58,6 +64,16 @@ def keep(account, tmp_path, empty_sqlite):
     return begin
 
 
+@pytest.fixture
+def node_under(node_of, tmp_path):
+    """Return a function that makes a Node whose calls meet a fault; the file `calls` says which."""
+
+    def make(kept, call, fault):
+        return node_of(kept, journal_bytes=JOURNAL_BYTES, under=injecting(call, fault, tmp_path / "calls"))
+
+    return make
+
+
 def put_away(kept, node):
     """Start *node*, which nothing is done to; all is well then."""
     assert node.start()
@@ -66,7 +82,7 @@ def put_away(kept, node):
     shutil.rmtree(kept.folder)
 
 
-def test_a_process_dies_before_a_call(keep, node_of, account, chance, tmp_path):
+def test_a_process_dies_before_a_call(keep, node_of, node_under, account, chance):
     """Every process dies before its Nth call: thus between any two durable steps. Where nobody died was no run."""
     runs = RUNS or len(FEW_DEATHS)
     each = ((call, some_number_of(call, chance)) for call in itertools.cycle(CALLS)) if RUNS else itertools.cycle(FEW_DEATHS)
@@ -75,8 +91,7 @@ def test_a_process_dies_before_a_call(keep, node_of, account, chance, tmp_path):
         kept = keep()
         while account.runs < turn.stop:
             call, number = next(trials)
-            under = injecting(call, f"signal=KILL:when={number}", tmp_path / "calls")
-            node = node_of(kept, journal_bytes=JOURNAL_BYTES, under=under)
+            node = node_under(kept, call, f"signal=KILL:when={number}")
             died = not node.start()
             if not died:
                 with Clinic(node.port, kept.promises, chance, sizes=SIZES).sending():
@@ -88,27 +103,36 @@ def test_a_process_dies_before_a_call(keep, node_of, account, chance, tmp_path):
         put_away(kept, node_of(kept))
 
 
-@pytest.mark.parametrize("failing", FAILING, ids=" with ".join)
-def test_a_call_fails(keep, node_of, account, chance, failing, tmp_path):
+@pytest.fixture(params=FAILING, ids=" with ".join)
+def failing(request):
+    """Return a call and the error it returns for a while."""
+    return request.param
+
+
+def test_a_call_fails(keep, node_of, node_under, account, chance, failing, tmp_path):  # noqa: PLR0917 - each a fixture
     """For a while each thread's calls fail; nothing is lost, and without anybody's help all is well again."""
     call, error = failing
-    runs, calls = max(RUNS // 14, 1), tmp_path / "calls"
+    runs = max(RUNS // 14, 1)
     trials = iter(range(3 * runs + 5))
     for turn in account.turns(runs):
         kept = keep()
         while account.runs < turn.stop:
             next(trials)
             first = some_number_of(call, chance)
-            under = injecting(call, f"error={error}:when={first}..{first + 8}", calls)
-            node = node_of(kept, journal_bytes=JOURNAL_BYTES, under=under)
+            node = node_under(kept, call, f"error={error}:when={first}..{first + 8}")
             if node.start():
                 with Clinic(node.port, kept.promises, chance, sizes=SIZES).sending():
                     time.sleep(1)
-                before, after = len(kept.promises.acknowledged), Clinic(node.port, kept.promises, chance, sizes=SIZES, modalities=1)
-                with after.sending():
-                    until(lambda before=before, kept=kept: len(kept.promises.acknowledged) > before + 3, 20)
+                until_it_stores_again(node, kept, chance)
             node.kill()
             kept.verify()
-            if "INJECTED" in calls.read_text(encoding="utf-8", errors="replace"):
+            if "INJECTED" in (tmp_path / "calls").read_text(encoding="utf-8", errors="replace"):
                 account.ran()
         put_away(kept, node_of(kept))
+
+
+def until_it_stores_again(node, kept, chance):
+    promises = kept.promises
+    before = len(promises.acknowledged)
+    with Clinic(node.port, promises, chance, sizes=SIZES, modalities=1).sending():
+        until(lambda: len(promises.acknowledged) > before + 3, 20)

@@ -29,7 +29,7 @@ class Postgres:
         return self._cluster.url(self._cluster.new_database())
 
     @contextmanager
-    def away(self, kept):
+    def away(self, _kept):
         self._cluster.pause()
         try:
             yield

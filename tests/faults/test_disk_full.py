@@ -15,22 +15,28 @@ SIZES = (40_000, 525_000, 2 << 20)
 def test_the_disk_is_full(disk: Disk, node_of, account, chance):
     for turn in account.turns(RUNS or 2):
         kept = account.keep(disk.folder / "data")
-        promises = kept.promises
         node = node_of(kept, journal_bytes=8 << 20)
         assert node.start()
         for _ in turn:
-            before = len(promises.acknowledged)
-            with Clinic(node.port, promises, chance, sizes=SIZES).sending():
-                until(lambda before=before: len(promises.acknowledged) > before)
-                disk.fill()
-                refused = len(promises.refused)
-                until(lambda refused=refused: len(promises.refused) > refused + 3)
-                disk.make_room()
-                taken = len(promises.acknowledged)
-                until(lambda taken=taken: len(promises.acknowledged) > taken + 3, 5)
+            fill_once(disk, node, kept, chance)
             account.ran()
         until(kept.is_filed)
         kept.balance()
         node.kill()
         kept.verify()
         shutil.rmtree(kept.folder)
+
+
+def fill_once(disk, node, kept, chance):
+    promises = kept.promises
+
+    def more(answers, than):
+        before = len(answers)
+        return lambda: len(answers) > before + than
+
+    with Clinic(node.port, promises, chance, sizes=SIZES).sending():
+        until(more(promises.acknowledged, 0))
+        disk.fill()
+        until(more(promises.refused, 3))
+        disk.make_room()
+        until(more(promises.acknowledged, 3), 5)
