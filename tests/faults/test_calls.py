@@ -28,7 +28,7 @@ CALLS = {
     "write": 120,
 }
 #: Which of them kill, and fail, in a short run.
-FEW_DEATHS = (("pwritev2", 4), ("rename", 3), ("unlink", 1))
+FEW_DEATHS = (("pwritev2", 20), ("rename", 40), ("unlink", 4))
 FEW_FAILURES = (("pwritev2", "EIO"), ("syncfs", "EIO"))
 FAILING = [(call, error) for call in tuple(CALLS)[:-2] for error in ("EIO", "ENOSPC")] if RUNS else FEW_FAILURES
 SIZES = (2_000,) * 8 + (40_000,) * 6 + (525_000, 2 << 20)
