@@ -20,6 +20,7 @@ APART_S = 0.15  # two windows may see one beat at their border
 
 #: The rhythm of a beat is judged by so many intervals around it; the share with a P wave before it must stay under the half.
 AROUND, P_SHARE = 25, 0.5
+CONDUCTED_SHARE = 0.7  # of the beats: among more ectopic ones intervals without order prove nothing
 #: Fibrillation is called so from 30 s on (ESC 2020); a shorter regular piece within does not end it.
 SHORTEST_S, BRIDGED_S = 30.0, 10.0
 SAME_RHYTHM = 0.9  # of the recording: a strip shorter than 30 s that fibrillates throughout
@@ -36,6 +37,7 @@ class BeatTable:
     rate: float
     at: Samples
     kind: NDArray[np.str_]
+    with_p: Mask
     gap_ms: Row
     fibrillating: Mask
     fluttering: Mask
@@ -66,14 +68,14 @@ def beat_table(windows: Sequence[Window], rate: float, lost: Mask) -> BeatTable:
     spikes = np.concatenate([window.spikes for window in windows])
     facts = BeatFacts(at_ms=at * (1000 / rate), paced=_paced(at, spikes, rate), **joined)
     gap_ms = _gaps(at, lost, rate)
-    conducted = ~ventricular(facts) & ~facts.paced
+    conducted = facts.usual & ~ventricular(facts) & ~facts.paced
     fibrillating = fibrillation(facts.at_ms, gap_ms, conducted, facts.with_p & ~flutter)
     kind = np.array(classes(facts, fibrillating=fibrillating | flutter), dtype="<U1")
     for first, last in supraventricular_runs(gap_ms, kind, fibrillating | flutter):
         kind[first : last + 1] = SUPRAVENTRICULAR
     usual_ms = facts.qrs_ms[facts.usual]
     normal_ms = float(np.median(usual_ms)) if usual_ms.size else float("nan")
-    return BeatTable(rate, at, kind, gap_ms, fibrillating & ~flutter, flutter, normal_ms)
+    return BeatTable(rate, at, kind, facts.with_p, gap_ms, fibrillating & ~flutter, flutter, normal_ms)
 
 
 def _paced(at: Samples, spikes: Samples, rate: float) -> Mask:
@@ -112,9 +114,10 @@ def fibrillation(at_ms: Row, gap_ms: Row, conducted: Mask, with_p: Mask) -> Mask
     found = (irregular > IRREGULAR) & (_around(preceded, width).mean(axis=1) < P_SHARE)
     nearest = np.clip(np.searchsorted(pairs, np.arange(at_ms.size)), 0, gaps.size - 1)
     for first, last in _bridged(found[nearest], at_ms, BRIDGED_S):
-        inside = (pairs >= first) & (pairs <= last)
+        inside = pairs[(pairs >= first) & (pairs <= last)]
         lasts_ms = at_ms[last] - at_ms[first]
-        if (lasts_ms >= 1000 * SHORTEST_S or lasts_ms >= SAME_RHYTHM * (at_ms[-1] - at_ms[0])) and not in_groups(gap_ms[pairs[inside]]):
+        long_enough = lasts_ms >= min(1000 * SHORTEST_S, SAME_RHYTHM * (at_ms[-1] - at_ms[0]))
+        if long_enough and conducted[first : last + 1].mean() >= CONDUCTED_SHARE and not in_groups(gap_ms[inside]):
             result[first : last + 1] = True
     return result
 
