@@ -71,7 +71,8 @@ def analyse(file: Path, declared: Declared | None = None) -> dict[str, Any]:
 def _bar(done: float) -> None:
     if sys.stderr.isatty():
         width = round(40 * done)
-        print(f"\r[{'#' * width}{'.' * (40 - width)}] {done:4.0%}", end="\n" if done >= 1 else "", file=sys.stderr, flush=True)
+        sys.stderr.write(f"\r[{'#' * width}{'.' * (40 - width)}] {done:4.0%}" + ("\n" if done >= 1 else ""))
+        sys.stderr.flush()
 
 
 def draw(file: Path, out: Path, declared: Declared | None = None) -> None:

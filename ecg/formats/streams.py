@@ -20,7 +20,7 @@ from ecg.formats import DAMAGE, Declared, edf, read, wfdb
 from ecg.formats.wfdb.header import Header, parse_header
 from ecg.formats.wfdb.signals import FORMATS
 from ecg.leads import Lead
-from ecg.recording import MAX_LEADS, Millivolts, PatientTags, Recording
+from ecg.recording import MAX_LEADS, Millivolts, PatientTags, Recording, unique_names
 
 LARGE_BYTES = 1 << 20  # a DICOM value beyond this stays in the file
 READ_WHOLE_BYTES = 512 << 20  # of a file that cannot be read piece by piece
@@ -61,7 +61,9 @@ def opened(path: Path, *, declared: Declared | None = None) -> Source:
             return _piecewise(path, stated) or of_recording(read(_whole(path), declared=stated))
     except EcgError:
         raise
-    except (*(kind for kind in DAMAGE if kind is not OSError), struct.error) as error:
+    except OSError:
+        raise
+    except (*DAMAGE, struct.error) as error:
         raise EcgError(f"{path.name} is damaged: it is not readable; export it again.") from error
 
 
@@ -142,7 +144,7 @@ def _wfdb(path: Path, declared: Declared) -> Source | None:
         return whole[:, skip : skip + count]
 
     return Source(
-        "wfdb", wfdb.unique_names(known.leads), rate * known.per_frame, frames * known.per_frame, millivolts,
+        "wfdb", unique_names(known.leads), rate * known.per_frame, frames * known.per_frame, millivolts,
         header.started_at, header.patient, known.notes,
     )  # fmt: skip
 
@@ -212,15 +214,19 @@ def _dicom(path: Path, declared: Declared) -> Source | None:
         if meta.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
             return None
         file.seek(0)
-        dataset = pydicom.dcmread(_Sparse(file, size))  # type: ignore[arg-type]  # it reads, seeks and tells
+        dataset = pydicom.dcmread(_Sparse(file, size))
         groups = list(dataset.get("WaveformSequence") or [])
         little = reading.little_endian(dataset)
-        large = [group for group in groups if len(group.get("WaveformData") or b"") == 8]  # noqa: PLR2004 - a place, see above
+        large = [group for group in groups if len(group.get("WaveformData") or b"") == 8]
         if len(groups) != 1 or not large:
             return None
     group = groups[0]
     (data_at,) = struct.unpack("<Q", group.WaveformData)
-    channels, samples, rate = int(group.NumberOfWaveformChannels), int(group.NumberOfWaveformSamples), float(group.SamplingFrequency)
+    channels, samples, rate = (
+        int(group.NumberOfWaveformChannels),
+        int(group.NumberOfWaveformSamples),
+        float(group.SamplingFrequency),
+    )
     if not 1 <= channels <= MAX_LEADS or samples < 1:
         raise EcgError(f"{path.name} announces {channels} channels of {samples} samples; up to {MAX_LEADS} are read.")
     cell_bytes = int(group.get("WaveformBitsAllocated") or 16) // 8
@@ -239,7 +245,7 @@ def _dicom(path: Path, declared: Declared) -> Source | None:
     if not known or any(round((channel.delay_s - known[0].delay_s) * rate) for channel in known):
         return None
     return Source(
-        "dicom", wfdb.unique_names([channel.lead for channel in known]), rate, samples,
+        "dicom", unique_names([channel.lead for channel in known]), rate, samples,
         lambda first, count: np.stack([channel.row for channel in channels_of(first, count, [])]),
         reading.moment(dataset), reading.patient(dataset), tuple(notes),
     )  # fmt: skip

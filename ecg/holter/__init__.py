@@ -1,4 +1,4 @@
-"""Long recordings (Holter, monitoring): hours to days, read once from front to back with memory that does not grow with the signal.
+"""Long recordings (Holter, monitoring): read once from front to back; memory does not grow with the signal.
 
 The samples pass through windows of a minute whose borders are absolute sample numbers, so that the result does not depend on the
 sizes of the chunks they came in; it is the same detection as for a strip. What is kept of each window is its beats and a few

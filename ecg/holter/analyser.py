@@ -25,7 +25,7 @@ SILENT_S = 6.0  # without a beat on readable leads, and then without one at all,
 class Analyser:
     """Takes a recording's samples as they come and keeps what a window of a minute and its margins need.
 
-    The windows are those of `ecg.processing.preparation.parts`: a last piece of less than half a minute belongs to the one before.
+    The windows are those of `ecg.processing.preparation.parts`: a last piece of under half a minute joins the one before.
     """
 
     def __init__(self, leads: Sequence[str], sampling_frequency_hz: float) -> None:
@@ -162,8 +162,11 @@ def _hours(table: BeatTable, episodes: Sequence[Episode], lost: Mask, samples: i
 
 def _fibrillation_s(episodes: Sequence[Episode], first: int, after: int, rate: float) -> float:
     """Return the seconds of fibrillation and flutter from *first* to before *after*."""
-    return sum(
-        max(0, min(episode.last, after) - max(episode.first, first))
-        for episode in episodes
-        if episode.kind in {"atrial-fibrillation", "atrial-flutter"}
-    ) / rate
+    return (
+        sum(
+            max(0, min(episode.last, after) - max(episode.first, first))
+            for episode in episodes
+            if episode.kind in {"atrial-fibrillation", "atrial-flutter"}
+        )
+        / rate
+    )

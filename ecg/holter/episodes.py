@@ -21,7 +21,9 @@ MOST = 500  # of one kind are listed; all are counted
 KINDS: dict[str, Text] = {
     "atrial-fibrillation": Text("心房颤动", "Atrial fibrillation"),
     "atrial-flutter": Text("心房扑动", "Atrial flutter"),
-    "ventricular-run": Text("室性心动过速（≥3个室性搏动，≥100次/分）", "Ventricular tachycardia (3 beats or more, 100/min or faster)"),
+    "ventricular-run": Text(
+        "室性心动过速（≥3个室性搏动，≥100次/分）", "Ventricular tachycardia (3 beats or more, 100/min or faster)"
+    ),
     "idioventricular-run": Text("室性自主心律（<100次/分）", "Idioventricular rhythm (slower than 100/min)"),
     "supraventricular-run": Text("室上性心动过速（≥3个搏动）", "Supraventricular run (3 beats or more)"),
     "couplet": Text("成对室性早搏", "Ventricular couplet"),
@@ -77,7 +79,7 @@ def found_in(table: BeatTable, trend: StTrend, samples: int) -> list[Episode]:
 
 
 def _of_rhythm(table: BeatTable) -> Iterator[tuple[str, Span]]:
-    at_ms = table.at * (1000 / table.rate)
+    at_ms = table.at.astype(np.float64) * (1000 / table.rate)
     yield from (("atrial-fibrillation", span) for span in spans(table.fibrillating))
     yield from (("atrial-flutter", span) for span in spans(table.fluttering))
     for first, last in _unbroken(table, table.kind == "V"):

@@ -25,7 +25,7 @@ CONDUCTED_SHARE = 0.7  # of the beats: among more ectopic ones intervals without
 SHORTEST_S, BRIDGED_S = 30.0, 10.0
 SAME_RHYTHM = 0.9  # of the recording: a strip shorter than 30 s that fibrillates throughout
 
-#: A run of supraventricular beats begins with so much of the interval usual before and keeps under the second; 3 beats, 100 a minute.
+#: A supraventricular run begins with so much of the interval usual before and keeps under the second; 3 beats, 100 a minute.
 ONSET, KEPT, USUAL_OF = 0.80, 0.86, 8
 RUN_LEAST, RUN_BPM = 3, 100.0
 
@@ -47,7 +47,8 @@ class BeatTable:
     def normal_gaps(self) -> Mask:
         """Whether the interval before a beat joins two normal beats (an NN interval) over readable signal."""
         normal = self.kind == "N"
-        return np.isfinite(self.gap_ms) & normal & np.insert(normal[:-1], 0, values=False) if normal.size else normal
+        after_normal = np.concatenate([[False], normal[:-1]])[: normal.size]
+        return np.asarray(np.isfinite(self.gap_ms) & normal & after_normal)
 
 
 def spans(mask: Mask) -> list[Span]:
@@ -103,9 +104,10 @@ def _around(values: Row, width: int) -> NDArray[np.float64]:
 
 def fibrillation(at_ms: Row, gap_ms: Row, conducted: Mask, with_p: Mask) -> Mask:
     """Return the beats in fibrillation: intervals between conducted beats without order, and no P wave before most of them."""
-    pairs = np.flatnonzero(np.isfinite(gap_ms) & conducted & np.insert(conducted[:-1], 0, values=False)) if at_ms.size else []
+    after_conducted = np.concatenate([[False], conducted[:-1]])[: conducted.size]
+    pairs = np.flatnonzero(np.isfinite(gap_ms) & conducted & after_conducted)
     result = np.zeros(at_ms.size, np.bool_)
-    if len(pairs) < 2 * AROUND // 3:
+    if pairs.size < 2 * AROUND // 3:
         return result
     gaps, preceded = gap_ms[pairs], with_p[pairs].astype(np.float64)
     width = min(AROUND, gaps.size - 1 - gaps.size % 2)
@@ -139,7 +141,7 @@ def lasting(mask: Mask, at_ms: Row, shortest_s: float, bridged_s: float) -> list
 
 
 def supraventricular_runs(gap_ms: Row, kind: NDArray[np.str_], elsewhere: Mask) -> list[Span]:
-    """Return runs of narrow beats that begin at once and stay fast; not where the rhythm is *elsewhere* (fibrillation, flutter)."""
+    """Return runs of narrow beats that begin at once and stay fast, but not those *elsewhere* (in fibrillation, flutter)."""
     narrow = np.isfinite(gap_ms) & (kind != VENTRICULAR) & (kind != "P") & ~elsewhere
     found: list[Span] = []
     beat, beats = USUAL_OF, gap_ms.size

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ecg.holter.episodes import KINDS, MOST, STRIP_S, Episode, counted
 from ecg.holter.rhythm import BeatTable
 
@@ -154,7 +157,7 @@ class Summary:
         }
 
     def _st(self) -> dict[str, Any]:
-        def rows(levels: Any) -> dict[str, list[float | None]]:
+        def rows(levels: NDArray[np.float64]) -> dict[str, list[float | None]]:
             return {
                 lead: [None if math.isnan(level) else round(level, 3) + 0.0 for level in levels[:, row].tolist()]
                 for row, lead in enumerate(self.leads)

@@ -3,7 +3,9 @@
 Task Force of ESC and NASPE 1996: only intervals between two normal beats (NN) count; what was left out is named.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -61,19 +63,12 @@ def variability(table: BeatTable) -> Variability | None:
         return None
     import neurokit2  # noqa: PLC0415 - two seconds of loading, for long recordings only
 
-    def asked(of: Any, names: dict[str, str], intervals: NDArray[np.float64], at: NDArray[np.float64], **how: Any) -> dict[str, Any]:
-        found = of({"RRI": intervals, "RRI_Time": at / 1000}, **how)
-        values = {name: float(found[column].iloc[0]) for name, column in names.items()}
-        return {name: value if np.isfinite(value) else None for name, value in values.items()}
+    def intervals(part: slice) -> dict[str, NDArray[np.float64]]:
+        return {"RRI": nn[part], "RRI_Time": at_ms[part] / 1000}
 
+    how = {"sampling_rate": 1000, "interpolation_rate": SPECTRUM_HZ, "normalize": False, "psd_method": "welch"}
     segments = _segments(nn, at_ms)
-    spectra = [
-        asked(
-            neurokit2.hrv_frequency, _FREQUENCY, nn[part], at_ms[part],
-            sampling_rate=1000, normalize=False, interpolation_rate=SPECTRUM_HZ, psd_method="welch",
-        )
-        for part in segments
-    ]  # fmt: skip
+    spectra = [_named(neurokit2.hrv_frequency(intervals(part), **how), _FREQUENCY) for part in segments]
     powers = {name: _mean([spectrum[name] for spectrum in spectra]) for name in _FREQUENCY}
     lf, hf = powers["lf_ms2"], powers["hf_ms2"]
     means = [float(nn[part].mean()) for part in segments]
@@ -81,7 +76,7 @@ def variability(table: BeatTable) -> Variability | None:
         nn_intervals=int(nn.size),
         excluded_share=1 - nn.size / max(1, table.at.size - 1),
         mean_nn_ms=float(nn.mean()),
-        **asked(neurokit2.hrv_time, _TIME, nn, at_ms, sampling_rate=1000),
+        **_named(neurokit2.hrv_time(intervals(slice(None)), sampling_rate=1000), _TIME),
         sdann_ms=float(np.std(means, ddof=1)) if len(means) > 1 else None,
         sdnn_index_ms=_mean([float(np.std(nn[part], ddof=1)) for part in segments]),
         **powers,
@@ -90,13 +85,19 @@ def variability(table: BeatTable) -> Variability | None:
     )
 
 
+def _named(found: Any, names: dict[str, str]) -> dict[str, float | None]:  # noqa: ANN401 - a table of an untyped library
+    """Return the columns of the one row by our *names*, None for what could not be reckoned."""
+    values = {name: float(found[column].iloc[0]) for name, column in names.items()}
+    return {name: value if np.isfinite(value) else None for name, value in values.items()}
+
+
 def _segments(nn: NDArray[np.float64], at_ms: NDArray[np.float64]) -> list[slice]:
     """Return the five-minute segments, from the recording's beginning, that are mostly NN."""
     edges = np.searchsorted(at_ms, np.arange(0, at_ms[-1] + SEGMENT_MS, SEGMENT_MS))
-    parts = [slice(int(first), int(last)) for first, last in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [slice(int(first), int(last)) for first, last in pairwise(edges)]
     return [part for part in parts if float(nn[part].sum()) >= SEGMENT_SHARE * SEGMENT_MS]
 
 
-def _mean(values: list[float | None]) -> float | None:
+def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None

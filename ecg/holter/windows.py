@@ -15,7 +15,11 @@ from ecg.processing.candidates import Samples
 from ecg.processing.preparation import Prepared, made_ready
 from ecg.recording import Millivolts
 
-STILL_SHARE, LOST_SHARE, JUMP_MV = 0.98, 0.5, 10.0  # of a second's samples; from lowest to highest within one
+STILL_SHARE, LOST_SHARE, JUMP_MV = (
+    0.98,
+    0.5,
+    10.0,
+)  # of a second's samples, or a minute's seconds; from lowest to highest within one
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +46,11 @@ def window_of(millivolts: Millivolts, rate: float, first: int, keep: tuple[int, 
     """Return the window that answers for the samples *keep*; *millivolts* begin at sample *first*, margins included."""
     part = made_ready(np.ascontiguousarray(millivolts), rate, first, keep)
     lost = _lost(millivolts[:, keep[0] - first : keep[1] - first], rate)
-    usable, working, transform = part.usable, part.rate, part.transform
+    usable, working, transform = _usable(part, lost), part.rate, part.transform
     tops = beats.detect(transform, usable) if usable.any() else np.empty(0, np.intp)
     peaks = beats.aligned(transform.beating, tops, usable, working) if tops.size else tops
     if not peaks.size:
-        return _without_beats(part, lost)
+        return _without_beats(part, lost | ~usable.any())
     signal = transform.beating
     peaks, shape_of = median_beat.realigned(signal[usable], peaks, working)
     peaks = np.clip(peaks, 0, part.work.shape[1] - 1)
@@ -55,17 +59,14 @@ def window_of(millivolts: Millivolts, rate: float, first: int, keep: tuple[int, 
     doubtful = found.p_evidence < FLUTTER_EVIDENCE or _fast(peaks, working)
     return Window(
         keep, part.own(peaks)[inside], shape_of[inside] == 0, found.qrs_ms[inside], found.with_p[inside],
-        part.spikes[(part.spikes >= keep[0]) & (part.spikes < keep[1])], lost | ~usable.any(), tuple(part.qualities),
-        flutter_rate(transform, peaks, usable) if doubtful else None, _st(part, peaks[shape_of == 0], found.main),
+        part.spikes[(part.spikes >= keep[0]) & (part.spikes < keep[1])], lost, tuple(part.qualities),
+        flutter_rate(transform, peaks, usable) if doubtful else None, _st(part, usable, peaks[shape_of == 0], found.main),
     )  # fmt: skip
 
 
 def _without_beats(part: Prepared, lost: NDArray[np.bool_]) -> Window:
     none = np.empty(0, np.intp)
-    unreadable = lost | ~part.usable.any()
-    return Window(
-        part.keep, none, np.empty(0, np.bool_), np.empty(0), np.empty(0, np.bool_), none, unreadable, tuple(part.qualities)
-    )
+    return Window(part.keep, none, np.empty(0, np.bool_), np.empty(0), np.empty(0, np.bool_), none, lost, tuple(part.qualities))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,14 @@ def _delineated(
     return _Delineated(qrs_ms, with_p, *main)
 
 
-def _st(part: Prepared, peaks: Samples, main: dict[str, int]) -> StLevels | None:
+def _usable(part: Prepared, lost: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the leads that are read: a minute of which a piece is missing is still read around it."""
+    if lost.mean() > LOST_SHARE:
+        return part.usable
+    return np.array([each.usable or set(each.reasons) == {"missing"} for each in part.qualities])
+
+
+def _st(part: Prepared, usable: NDArray[np.bool_], peaks: Samples, main: dict[str, int]) -> StLevels | None:
     """Return the ST levels of the most frequent shape, NaN for a lead that is not usable; None when it is no heart's beat."""
     if intervals(main, part.rate).qrs_duration_ms is None:
         return None
@@ -109,7 +117,7 @@ def _st(part: Prepared, peaks: Samples, main: dict[str, int]) -> StLevels | None
     found = st_levels(level, peaks, main["qrs_on"], main["qrs_off"], part.rate)
     if found is None:
         return None
-    return StLevels(*(np.where(part.usable, each, np.nan) for each in (found.j, found.j60, found.j80)))
+    return StLevels(*(np.where(usable, each, np.nan) for each in (found.j, found.j60, found.j80)))
 
 
 def _fast(peaks: Samples, rate: float) -> bool:
