@@ -7,3 +7,6 @@ numbers. Classes, rhythm and episodes are decided at the end, when all beats are
 The doors: `ecg.holter.analyser.Analyser` (chunks in), `ecg.holter.analyser.analyse` (a `ecg.formats.streams.Source` in),
 `ecg.holter.variability.variability`, `ecg.holter.drawing.svg`. Nothing here decides what is done about what it finds.
 """
+
+#: A file this large may be longer than fits into memory; it is opened to be read in pieces.
+LONG_BYTES = 8 << 20

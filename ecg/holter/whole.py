@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ecg.analysis import WAVES, Analysis, Corrected, Measurements, Quality
+from ecg.formats import read
 from ecg.formats.streams import Source, of_recording, opened
+from ecg.holter import LONG_BYTES
 from ecg.holter.analyser import analyse
 from ecg.holter.statements import rhythm_of, statements
 from ecg.holter.summary import Summary
@@ -14,8 +16,6 @@ from ecg.recording import Recording
 
 LONG_S = 300.0  # from here on there is a summary
 ONE_PIECE_S = 3600.0  # beyond, waves are not listed beat by beat
-#: A file this large may be longer than fits into memory, and is opened to be read in pieces.
-LONG_BYTES = 8 << 20
 
 Progress = Callable[[float], None]
 
@@ -40,6 +40,12 @@ def analysis_of_source(source: Source, *, progress: Progress = _quiet) -> dict[s
         return analysis_of(source.recording(0, source.samples), progress=progress)
     summary = analyse(source, progress=progress)
     return {**as_analysis(summary).as_json(), "long": _without_beats(summary)}
+
+
+def analysis_of_file(path: Path) -> dict[str, Any]:
+    """Return the analysis of the recording kept at *path*, a file of its own, as JSON; `EcgError` when it cannot be read."""
+    source = long_source(path)
+    return analysis_of(read({path.name: path.read_bytes()})) if source is None else analysis_of_source(source)
 
 
 def long_source(path: Path) -> Source | None:
