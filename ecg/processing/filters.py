@@ -50,7 +50,7 @@ def without_spikes(millivolts: Millivolts, rate: float) -> tuple[Millivolts, NDA
         reach = max(1, round(reach_s * rate))
         steps = millivolts[:, reach:] - millivolts[:, :-reach]
         before, after = steps[:, :-reach], -steps[:, reach:]
-        rows, columns = np.nonzero(((before > SPIKE_MV) & (after > SPIKE_MV)) | ((before < -SPIKE_MV) & (after < -SPIKE_MV)))
+        rows, columns = np.nonzero((np.minimum(before, after) > SPIKE_MV) | (np.maximum(before, after) < -SPIKE_MV))
         if rows.size > MOST_CANDIDATES:
             return millivolts, np.empty(0, np.intp)
         fall = np.minimum(np.abs(before[rows, columns]), np.abs(after[rows, columns]))
@@ -65,13 +65,8 @@ def without_spikes(millivolts: Millivolts, rate: float) -> tuple[Millivolts, NDA
 
 
 def _fast_length(least: int) -> int:
-    """Return the next length made of the factors 2, 3 and 5."""
-    best = 1 << (least - 1).bit_length()
-    for three in (1, 3, 9, 27):
-        for five in (1, 5, 25):
-            base = three * five
-            best = min(best, base << max(0, (-(-least // base) - 1).bit_length()))
-    return best
+    """Return the next length made of the factors 2, 3 and 5, a multiple of 8 so that `Spectrum.thinned` can fold it."""
+    return min(base << max(3, (-(-least // base) - 1).bit_length()) for three in (1, 3, 9, 27) for base in (three, 5 * three, 25 * three))
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +83,30 @@ class Spectrum:
     @cached_property
     def beating(self) -> Millivolts:
         """The leads from 0.5 to 40 Hz without mains, as most of the work wants them."""
-        return self.filtered(self.band(0.5, 40.0) * self.without_mains())
+        return self.filtered(self.band(0.5, 40.0) * self.without_mains)
 
     def filtered(self, gain: NDArray[np.float64]) -> Millivolts:
         """Return the leads after multiplying their transform by *gain*."""
         whole = np.fft.irfft(self.values * gain, self.length, axis=1)
         return whole[:, self.padding : self.padding + self.samples]
+
+    def thinned(self, gain: NDArray[np.float64] | NDArray[np.complex128], halvings: int) -> Millivolts:
+        """Return what `filtered` gives with every other sample left out, once or twice (2); what is above the half rate is folded."""
+        values, length = self.values * gain, self.length
+        for _ in range(halvings):
+            half, quarter = length // 2, length // 4
+            values, length = 0.5 * (values[:, : quarter + 1] + values[:, half : quarter - 1 : -1].conj()), half
+        whole = np.fft.irfft(values, length, axis=1)
+        return whole[:, self.padding >> halvings : -(-(self.padding + self.samples) >> halvings)]
+
+    def slow(self, high_hz: float) -> Millivolts:
+        """Return the leads below *high_hz*, a few samples for each of its periods."""
+        gain = self.band(0, high_hz)
+        bins = min(gain.size, 2 + int(16 * high_hz * self.length / self.rate))
+        values = self.values[:, :bins] * gain[:bins]
+        whole = np.fft.irfft(values, 2 * (bins - 1), axis=1) * (2 * (bins - 1) / self.length)
+        first, last = (round(at * whole.shape[1] / self.length) for at in (self.padding, self.padding + self.samples))
+        return whole[:, first : max(last, first + 1)]
 
     def band(self, low_hz: float, high_hz: float, order: int = 2) -> NDArray[np.float64]:
         """Return the squared Butterworth magnitude between two corners; 0 or infinity leaves a side open."""
@@ -106,6 +119,7 @@ class Spectrum:
             gain /= 1 + (f / high_hz) ** (2 * order)
         return gain
 
+    @cached_property
     def without_mains(self) -> NDArray[np.float64]:
         """Return a notch of 1.5 Hz at 50 and 60 Hz."""
         f = self.frequencies_hz
@@ -115,7 +129,7 @@ class Spectrum:
 def spectrum(millivolts: Millivolts, rate: float) -> Spectrum:
     """Transform the leads, padded by a mirrored second at each end."""
     samples = millivolts.shape[1]
-    padding = min(round(rate), samples - 1)
+    padding = min(round(rate), samples - 1) & ~1  # even, so that a thinned lead begins with its first sample
     head = 2 * millivolts[:, :1] - millivolts[:, padding:0:-1]
     tail = 2 * millivolts[:, -1:] - millivolts[:, -2 : -padding - 2 : -1]
     whole = np.concatenate([head, millivolts, tail], axis=1)

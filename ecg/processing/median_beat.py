@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.processing.candidates import Samples
+from ecg.processing.order import median
 from ecg.recording import Millivolts
 
 BEFORE_S, AFTER_S = 0.45, 0.65  # of the median beat, around the R peak
@@ -72,5 +73,5 @@ def shapes(values: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], rate:
         whole = members[(peaks[members] >= before) & (peaks[members] + after <= values.shape[1])]
         taken = whole if whole.size >= min(3, members.size) else members
         taken = taken[:: max(1, taken.size // MEDIAN_OF)]
-        result.append(Shape(members, np.median(windows(values, peaks[taken], before, after), axis=0), before))
+        result.append(Shape(members, median(windows(values, peaks[taken], before, after), axis=0), before))
     return result
