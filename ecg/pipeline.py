@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,18 +31,24 @@ from ecg.statements import Findings, rhythm_statement, statements
 
 __all__ = ["Analysis", "analyse"]
 
+ABSENT, NOWHERE = -1, -(1 << 40)
+_OF_P = np.array([wave.startswith("p_") for wave in WAVES])
+_SPANS = slice(0, 3), slice(3, 5), slice(5, 8)  # of `WAVES`: P, QRS, T
 PACED_S = 0.20  # a spike stands this near before its beat
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What one part of the recording gave; samples are of the recording's own rate, from its beginning."""
+    """What one part of the recording gave; samples are of the recording's own rate, from its beginning.
+
+    ``waves`` is (leads, marks in the order of `WAVES`, beats), `ABSENT` where a beat has none.
+    """
 
     peaks: Samples
     shape_of: NDArray[np.intp]
     qrs_ms: NDArray[np.float64]
     with_p: NDArray[np.bool_]
-    waves: dict[int, dict[str, list[int]]]
+    waves: Samples
     quality: list[Quality]
     intervals: Intervals
     axes: tuple[int | None, int | None, int | None]
@@ -125,10 +130,7 @@ def _part(recording: Recording, part: Prepared) -> Part:
     if found.p_evidence < delineation.P_EVIDENCE and peaks.size >= 3:
         off = found.of_main.get("t_off", round(0.4 * working)) / working
         atrial = dissociated_atrial_rate(signal, peaks, usable, working, (-0.10, min(off + 0.03, 0.6 * span)))
-    waves = {
-        row: {name: own(at[inside[at_beat]]).tolist() for name, (at_beat, at) in by_wave.items()}
-        for row, by_wave in found.places.items()
-    }
+    waves = np.where(found.places == ABSENT, ABSENT, own(found.places))[:, :, inside]
     doubtful = found.p_evidence < FLUTTER_EVIDENCE or _fast(peaks, working)
     flutter = flutter_rate(transform, peaks, usable) if doubtful else None
     return Part(
@@ -141,7 +143,7 @@ def _part(recording: Recording, part: Prepared) -> Part:
 def _empty(qualities: list[Quality]) -> Part:
     none = np.empty(0, np.intp)
     return Part(
-        none, none, np.empty(0), np.empty(0, np.bool_), {}, qualities, Intervals(), (None, None, None),
+        none, none, np.empty(0), np.empty(0, np.bool_), np.empty((len(qualities), len(WAVES), 0), np.intp), qualities, Intervals(), (None, None, None),
         None, None, 0.0, None, None, {}, none,
     )  # fmt: skip
 
@@ -183,9 +185,9 @@ def _paced(parts: Sequence[Part], peaks: Samples, rate: float) -> NDArray[np.boo
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The waves of a part: per row and mark the beats and the places, and the most frequent shape with its global marks."""
+    """The waves of a part as in `Part`, at the working rate, and the most frequent shape with its global marks."""
 
-    places: dict[int, dict[str, tuple[Samples, Samples]]]
+    places: Samples
     qrs_ms: NDArray[np.float64]
     with_p: NDArray[np.bool_]
     main: median_beat.Shape
@@ -200,7 +202,7 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
     usual = float(np.median(gaps)) if gaps.size else 1.0
     needed = evidence_needed(irregularity(gaps))
     to_next, from_last = np.append(gaps, usual), np.insert(gaps, 0, usual)
-    places: dict[int, dict[str, list[Samples]]] = {row: {} for row in np.flatnonzero(usable).tolist()}
+    places = np.full((usable.size, len(WAVES), peaks.size), ABSENT, np.intp)
     qrs_ms, p_of_beat = np.zeros(peaks.size), np.zeros(peaks.size, np.bool_)
     main: tuple[median_beat.Shape, dict[str, int], list[dict[str, int]], float] | None = None
     for shape in shapes:
@@ -215,25 +217,15 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
             main = (shape, of_main, [marks.at for marks in waves.leads], evidence)
         qrs_ms[shape.members] = (waves.whole["qrs_off"] - waves.whole["qrs_on"]) * 1000 / rate
         p_of_beat[shape.members] = with_p
-        for row, wave in product(places, ("p", "qrs", "t")):
-            marks = {name: at for name, at in waves.leads[row].at.items() if name.startswith(wave)}
-            if marks:
-                members = shape.members[with_p] if wave == "p" else shape.members
-                first, last = peaks[members] + min(marks.values()), peaks[members] + max(marks.values())
-                members = members[(first >= 0) & (last < signal.shape[1])]  # a wave that is cut is none
-                for name, at in marks.items():
-                    places[row].setdefault(name, []).append(np.stack([members, peaks[members] + at]))
+        marks = np.array([[each.at.get(name, NOWHERE) for name in WAVES] for each in waves.leads])
+        at = marks[:, :, None] + peaks[shape.members]
+        there = (marks != NOWHERE)[:, :, None] & np.where(_OF_P[:, None], with_p, True)
+        cut = (marks != NOWHERE)[:, :, None] & ((at < 0) | (at >= signal.shape[1]))
+        for wave in _SPANS:  # a wave that is cut is none
+            there[:, wave] &= ~cut[:, wave].any(axis=1, keepdims=True)
+        places[:, :, shape.members] = np.where(there, at, ABSENT)
     assert main is not None
-    return Found({row: {name: _joined(of) for name, of in by.items()} for row, by in places.items()}, qrs_ms, p_of_beat, *main)
-
-
-def _joined(pieces: list[Samples]) -> tuple[Samples, Samples]:
-    """Return beats and places of all shapes in the order of time."""
-    if len(pieces) == 1:
-        return pieces[0][0], pieces[0][1]
-    beats_at, at = np.concatenate(pieces, axis=1)
-    order = np.argsort(at, kind="stable")
-    return beats_at[order], at[order]
+    return Found(places, qrs_ms, p_of_beat, *main)
 
 
 def _axes(recording: Recording, found: Found, rate: float) -> tuple[int | None, int | None, int | None]:
@@ -345,14 +337,13 @@ def _delineation(recording: Recording, parts: Sequence[Part], *, with_p: bool) -
 
     Without *with_p* no P wave is marked: what looked like one in a part was judged to be none over the whole.
     """
-    result = {}
-    for row, name in enumerate(recording.names):
-        waves = {}
-        for wave in WAVES:
-            at = sorted({place for part in parts for place in part.waves.get(row, {}).get(wave, ())})
-            waves[wave] = tuple(at) if with_p or not wave.startswith("p_") else ()
-        result[name] = waves
-    return result
+    places = np.concatenate([part.waves for part in parts], axis=2)
+    if not with_p:
+        places[:, _OF_P] = ABSENT
+    return {
+        name: {wave: tuple(sorted(set(at) - {ABSENT})) for wave, at in zip(WAVES, of_lead, strict=True)}
+        for name, of_lead in zip(recording.names, places.tolist(), strict=True)
+    }
 
 
 #: What is not measured -> why.
