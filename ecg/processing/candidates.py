@@ -170,12 +170,13 @@ def _alike(slopes: NDArray[np.float64], tops: Samples, rate: float) -> NDArray[n
     thin = slopes[:, ::step]
     columns = np.clip(tops[:, None] // step + np.arange(-half - slack, half + slack + 1)[None, :], 0, thin.shape[1] - 1)
     wide = np.moveaxis(thin[:, columns], 0, 1)
-    # (tops, numbers, shifts): every top's leads one behind the other, once for each shift
-    moved = np.lib.stride_tricks.sliding_window_view(wide, 2 * half + 1, axis=2).swapaxes(2, 3).reshape(tops.size, -1, 2 * slack + 1)
-    moved = moved / (np.sqrt((moved**2).sum(axis=1, keepdims=True)) + 1e-9)
-    core = np.concatenate([moved[:, :, slack], np.zeros((NEIGHBOURS, moved.shape[1]))])
-    following = np.lib.stride_tricks.sliding_window_view(core, NEIGHBOURS, axis=0)[1 : tops.size + 1].swapaxes(1, 2)
-    scores = (following @ moved).max(axis=2)
+    # (tops, shifts, numbers): every top's leads one behind the other, once for each shift
+    shifted = np.lib.stride_tricks.sliding_window_view(wide, 2 * half + 1, axis=2).swapaxes(1, 2).reshape(tops.size, 2 * slack + 1, -1)
+    norms = np.sqrt(np.einsum("nsd,nsd->ns", shifted, shifted)) + 1e-9
+    core = np.zeros((tops.size + NEIGHBOURS, shifted.shape[2]))
+    core[: tops.size] = shifted[:, slack] / norms[:, slack, None]
+    following = np.lib.stride_tricks.sliding_window_view(core, NEIGHBOURS, axis=0)[1:]
+    scores = ((shifted @ following) / norms[:, :, None]).max(axis=1)
     result = np.full((tops.size, 2 * NEIGHBOURS), -1.0)
     for away in range(1, min(NEIGHBOURS, tops.size - 1) + 1):
         result[away:, away - 1] = result[:-away, NEIGHBOURS + away - 1] = scores[:-away, away - 1]

@@ -49,11 +49,14 @@ def without_spikes(millivolts: Millivolts, rate: float) -> tuple[Millivolts, NDA
     for reach_s, share in SPIKES:
         reach = max(1, round(reach_s * rate))
         steps = millivolts[:, reach:] - millivolts[:, :-reach]
-        before, after = steps[:, :-reach], -steps[:, reach:]
-        rows, columns = np.nonzero((np.minimum(before, after) > SPIKE_MV) | (np.maximum(before, after) < -SPIKE_MV))
+        rows, columns = np.divmod(np.flatnonzero(np.abs(steps) > SPIKE_MV), steps.shape[1])
+        back = np.minimum(columns + reach, steps.shape[1] - 1)
+        before, after = steps[rows, columns], -steps[rows, back]
+        fall = np.minimum(np.abs(before), np.abs(after))
+        falls_back = (fall > SPIKE_MV) & (before * after > 0) & (back == columns + reach)
+        rows, columns, fall = rows[falls_back], columns[falls_back], fall[falls_back]
         if rows.size > MOST_CANDIDATES:
             return millivolts, np.empty(0, np.intp)
-        fall = np.minimum(np.abs(before[rows, columns]), np.abs(after[rows, columns]))
         places = np.clip(columns[:, None] + reach + np.arange(-around, around + 1), 0, millivolts.shape[1] - 1)
         sharp = fall > share * np.ptp(millivolts[rows[:, None], places], axis=1)
         for row, column in zip(rows[sharp], columns[sharp] + reach, strict=True):
