@@ -25,6 +25,7 @@ from ecg.measures.rhythm import (
 from ecg.measures.st_segment import StLevels, st_levels
 from ecg.processing import beats, delineation, median_beat, preparation, quality
 from ecg.processing.candidates import Samples
+from ecg.processing.order import median, percentiles
 from ecg.processing.preparation import Prepared
 from ecg.recording import Millivolts, Recording, with_limb_leads
 from ecg.statements import Findings, rhythm_statement, statements
@@ -125,7 +126,7 @@ def _part(recording: Recording, part: Prepared) -> Part:
     found = _waves(signal, peaks, shape_of, usable, working)
     level = transform.filtered(transform.band(0, 60.0) * transform.without_mains)
     st = st_levels(level, peaks[found.main.members], found.of_main["qrs_on"], found.of_main["qrs_off"], working)
-    span = float(np.median(np.diff(peaks))) / working if peaks.size > 1 else 1.0
+    span = float(median(np.diff(peaks))) / working if peaks.size > 1 else 1.0
     atrial = None
     if found.p_evidence < delineation.P_EVIDENCE and peaks.size >= 3:
         off = found.of_main.get("t_off", round(0.4 * working)) / working
@@ -150,7 +151,7 @@ def _empty(qualities: list[Quality]) -> Part:
 
 def _fast(peaks: Samples, rate: float) -> bool:
     """Tell whether the ventricles beat so fast that the atria may flutter behind each QRS."""
-    return peaks.size > 1 and 60 * rate / float(np.median(np.diff(peaks))) > TACHYCARDIA_BPM
+    return peaks.size > 1 and 60 * rate / float(median(np.diff(peaks))) > TACHYCARDIA_BPM
 
 
 def _amplitudes(recording: Recording, found: "Found", usable: NDArray[np.bool_], rate: float) -> dict[str, Amplitudes]:
@@ -199,14 +200,14 @@ class Found:
 def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usable: NDArray[np.bool_], rate: float) -> Found:
     shapes = median_beat.shapes(signal, peaks, shape_of, rate)
     gaps = np.diff(peaks) / rate
-    usual = float(np.median(gaps)) if gaps.size else 1.0
+    usual = float(median(gaps)) if gaps.size else 1.0
     needed = evidence_needed(irregularity(gaps))
     to_next, from_last = np.append(gaps, usual), np.insert(gaps, 0, usual)
     places = np.full((usable.size, len(WAVES), peaks.size), ABSENT, np.intp)
     qrs_ms, p_of_beat = np.zeros(peaks.size), np.zeros(peaks.size, np.bool_)
     main: tuple[median_beat.Shape, dict[str, int], list[dict[str, int]], float] | None = None
     for shape in shapes:
-        before_s, after_s = float(np.median(from_last[shape.members])), float(np.median(to_next[shape.members]))
+        before_s, after_s = float(median(from_last[shape.members])), float(median(to_next[shape.members]))
         waves = delineation.delineate(shape, usable, rate, before_s, after_s)
         search = delineation.p_search(waves.whole["qrs_on"] + shape.before, before_s, shape.before, rate)
         evidence, with_p = delineation.atrial_evidence(signal, peaks, shape, search, usable, rate=rate)
@@ -267,7 +268,7 @@ def _rhythm(parts: Sequence[Part], beats_of: BeatFacts, qualities: Sequence[Qual
     off = all("lead-off" in quality.reasons or "missing" in quality.reasons for quality in qualities)
     short = any("too-short" in quality.reasons for quality in qualities)
     flat = all({"flat", "lead-off"} & set(quality.reasons) for quality in qualities)
-    low, high = np.percentile(usual, [5, 95]) if usual.size else (0.0, 0.0)
+    low, high = percentiles(usual, 5, 95) if usual.size else (0.0, 0.0)
     return RhythmEvidence(
         beats=int(beats_of.at_ms.size),
         heart_rate_bpm=float(60000 / gaps.mean()) if gaps.size else None,

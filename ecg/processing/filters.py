@@ -133,15 +133,16 @@ def spectrum(millivolts: Millivolts, rate: float) -> Spectrum:
     """Transform the leads, padded by a mirrored second at each end."""
     samples = millivolts.shape[1]
     padding = min(round(rate), samples - 1) & ~1  # even, so that a thinned lead begins with its first sample
-    head = 2 * millivolts[:, :1] - millivolts[:, padding:0:-1]
-    tail = 2 * millivolts[:, -1:] - millivolts[:, -2 : -padding - 2 : -1]
-    whole = np.concatenate([head, millivolts, tail], axis=1)
-    length = _fast_length(whole.shape[1])
+    end = samples + 2 * padding
+    length = _fast_length(end)
+    whole = np.empty((len(millivolts), length))
+    np.subtract(2 * millivolts[:, :1], millivolts[:, padding:0:-1], out=whole[:, :padding])
+    whole[:, padding : padding + samples] = millivolts
+    np.subtract(2 * millivolts[:, -1:], millivolts[:, -2 : -padding - 2 : -1], out=whole[:, padding + samples : end])
     # The ring is closed by a straight line from the end back to the beginning: a jump would ring through every filter.
-    gap = length - whole.shape[1]
-    ramp = np.linspace(0, 1, gap + 2)[1:-1]
-    bridge = whole[:, -1:] + (whole[:, :1] - whole[:, -1:]) * ramp
-    values = np.fft.rfft(np.concatenate([whole, bridge], axis=1), axis=1)
+    ramp = np.arange(1, length - end + 1) / (length - end + 1)
+    whole[:, end:] = whole[:, end - 1 : end] + (whole[:, :1] - whole[:, end - 1 : end]) * ramp
+    values = np.fft.rfft(whole, axis=1)
     frequencies = np.arange(length // 2 + 1, dtype=np.float64) * (rate / length)
     return Spectrum(values, frequencies, rate, padding, length, samples)
 

@@ -11,7 +11,7 @@ Numbers = NDArray[np.float64]
 
 def median(values: Numbers, axis: int = -1) -> Numbers:
     """Return what ``np.median`` does."""
-    ordered = np.moveaxis(np.sort(values, axis=axis), axis, -1)
+    ordered = _ordered(values, axis)
     size = ordered.shape[-1]
     middle: Numbers = (ordered[..., (size - 1) // 2] + ordered[..., size // 2]) * 0.5
     return middle
@@ -19,7 +19,7 @@ def median(values: Numbers, axis: int = -1) -> Numbers:
 
 def percentiles(values: Numbers, *percents: float, axis: int = -1) -> tuple[Numbers, ...]:
     """Return what ``np.percentile`` does, interpolating between neighbours."""
-    ordered = np.moveaxis(np.sort(values, axis=axis), axis, -1)
+    ordered = _ordered(values, axis)
     last = ordered.shape[-1] - 1
     result = []
     for percent in percents:
@@ -27,3 +27,8 @@ def percentiles(values: Numbers, *percents: float, axis: int = -1) -> tuple[Numb
         low, high = ordered[..., int(place)], ordered[..., min(int(place) + 1, last)]
         result.append(low + (high - low) * (place - int(place)))
     return tuple(result)
+
+
+def _ordered(values: Numbers, axis: int) -> Numbers:
+    ordered = np.sort(values, axis=axis)
+    return ordered if axis == -1 else np.moveaxis(ordered, axis, -1)
