@@ -13,6 +13,7 @@ from ecg.measures.axis import axis, foot_lead
 from ecg.measures.ectopy import BeatFacts, classes, in_groups, ventricular
 from ecg.measures.flutter import flutter_rate
 from ecg.measures.intervals import Intervals, corrected, intervals, middle
+from ecg.measures.placement import Segments, placement, segments
 from ecg.measures.rhythm import (
     FLUTTER_EVIDENCE,
     TACHYCARDIA_BPM,
@@ -59,6 +60,7 @@ class Part:
     atrial_rate_bpm: float | None
     flutter_bpm: float | None
     amplitudes: Mapping[str, Amplitudes]
+    segments: Segments | None
     spikes: Samples
 
 
@@ -69,7 +71,7 @@ def analyse(recording: Recording) -> Analysis:
     themselves; a long recording is taken in parts of a minute that overlap.
     """
     recording = with_limb_leads(recording)
-    parts = [_part(recording, part) for part in preparation.parts(recording)]
+    parts = [found_in(recording, part) for part in preparation.parts(recording)]
     peaks = np.concatenate([part.peaks for part in parts])
     qualities = quality.combined([part.quality for part in parts])
     usable = dict(zip(recording.names, qualities, strict=True))
@@ -79,13 +81,15 @@ def analyse(recording: Recording) -> Analysis:
     code = code_of(evidence)
     gaps_ms = np.diff(peaks) * 1000 / recording.sampling_frequency_hz
     beat_classes = classes(facts, fibrillating=code in FIBRILLATING)
+    fullest = max(parts, key=lambda part: part.peaks.size)
     findings = Findings(
         measurements=measured,
         rhythm=code,
         evidence=evidence,
         quality=usable,
         st_j60_mv=_st(recording, parts, "j60"),
-        amplitudes=max(parts, key=lambda part: part.peaks.size).amplitudes,
+        amplitudes=fullest.amplitudes,
+        placement=placement(fullest.segments),
         beats=beat_classes,
         gaps_ms=tuple(gaps_ms.tolist()),
         sex=recording.patient.sex if recording.patient else "",
@@ -109,8 +113,8 @@ def analyse(recording: Recording) -> Analysis:
     )
 
 
-def _part(recording: Recording, part: Prepared) -> Part:
-    """Return what is found in *part*."""
+def found_in(recording: Recording, part: Prepared) -> Part:
+    """Return what is found in *part* of *recording*, whose limb leads have been completed."""
     work, working, transform, usable, own = part.work, part.rate, part.transform, part.usable, part.own
     qualities, keep = part.qualities, part.keep
     if not usable.any():
@@ -137,15 +141,17 @@ def _part(recording: Recording, part: Prepared) -> Part:
     return Part(
         own(peaks)[inside], shape_of[inside], found.qrs_ms[inside], found.with_p[inside], waves, qualities,
         intervals(found.of_main, working), _axes(recording, found, working), _voltages(recording, found, usable), st,
-        found.p_evidence, atrial, flutter, _amplitudes(recording, found, usable, working), part.spikes,
+        found.p_evidence, atrial, flutter, _amplitudes(recording, found, usable, working),
+        _segments(recording, found, usable, working), part.spikes,
     )  # fmt: skip
 
 
 def _empty(qualities: list[Quality]) -> Part:
     none = np.empty(0, np.intp)
     return Part(
-        none, none, np.empty(0), np.empty(0, np.bool_), np.empty((len(qualities), len(WAVES), 0), np.intp), qualities, Intervals(), (None, None, None),
-        None, None, 0.0, None, None, {}, none,
+        none, none, np.empty(0), np.empty(0, np.bool_), np.empty((len(qualities), len(WAVES), 0), np.intp), qualities,
+        Intervals(), (None, None, None),
+        None, None, 0.0, None, None, {}, None, none,
     )  # fmt: skip
 
 
@@ -162,6 +168,12 @@ def _amplitudes(recording: Recording, found: "Found", usable: NDArray[np.bool_],
         for row, name in enumerate(recording.names)
         if usable[row] and (measured := amplitudes(shape.median[row], found.of_leads[row], shape.before, rate)) is not None
     }
+
+
+def _segments(recording: Recording, found: "Found", usable: NDArray[np.bool_], rate: float) -> Segments | None:
+    """Return the most frequent shape as the placement of electrodes is judged by."""
+    rows = {name: row for name, row in recording.rows.items() if usable[row]}
+    return segments(found.main.median, rows, found.of_main, found.main.before, rate)
 
 
 def _facts(parts: Sequence[Part], peaks: Samples, rate: float) -> BeatFacts:
@@ -220,8 +232,9 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
         p_of_beat[shape.members] = with_p
         marks = np.array([[each.at.get(name, NOWHERE) for name in WAVES] for each in waves.leads])
         at = marks[:, :, None] + peaks[shape.members]
-        there = (marks != NOWHERE)[:, :, None] & np.where(_OF_P[:, None], with_p, True)
-        cut = (marks != NOWHERE)[:, :, None] & ((at < 0) | (at >= signal.shape[1]))
+        marked = (marks != NOWHERE)[:, :, None]
+        there = marked & (with_p | ~_OF_P[:, None])
+        cut = marked & ((at < 0) | (at >= signal.shape[1]))
         for wave in _SPANS:  # a wave that is cut is none
             there[:, wave] &= ~cut[:, wave].any(axis=1, keepdims=True)
         places[:, :, shape.members] = np.where(there, at, ABSENT)

@@ -171,7 +171,9 @@ def _alike(slopes: NDArray[np.float64], tops: Samples, rate: float) -> NDArray[n
     columns = np.clip(tops[:, None] // step + np.arange(-half - slack, half + slack + 1)[None, :], 0, thin.shape[1] - 1)
     wide = np.moveaxis(thin[:, columns], 0, 1)
     # (tops, shifts, numbers): every top's leads one behind the other, once for each shift
-    shifted = np.lib.stride_tricks.sliding_window_view(wide, 2 * half + 1, axis=2).swapaxes(1, 2).reshape(tops.size, 2 * slack + 1, -1)
+    shifted = (
+        np.lib.stride_tricks.sliding_window_view(wide, 2 * half + 1, axis=2).swapaxes(1, 2).reshape(tops.size, 2 * slack + 1, -1)
+    )
     norms = np.sqrt(np.einsum("nsd,nsd->ns", shifted, shifted)) + 1e-9
     core = np.zeros((tops.size + NEIGHBOURS, shifted.shape[2]))
     core[: tops.size] = shifted[:, slack] / norms[:, slack, None]

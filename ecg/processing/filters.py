@@ -69,7 +69,9 @@ def without_spikes(millivolts: Millivolts, rate: float) -> tuple[Millivolts, NDA
 
 def _fast_length(least: int) -> int:
     """Return the next length made of the factors 2, 3 and 5, a multiple of 8 so that `Spectrum.thinned` can fold it."""
-    return min(base << max(3, (-(-least // base) - 1).bit_length()) for three in (1, 3, 9, 27) for base in (three, 5 * three, 25 * three))
+    return min(
+        base << max(3, (-(-least // base) - 1).bit_length()) for three in (1, 3, 9, 27) for base in (three, 5 * three, 25 * three)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +95,8 @@ class Spectrum:
         whole = np.fft.irfft(self.values * gain, self.length, axis=1)
         return whole[:, self.padding : self.padding + self.samples]
 
-    def thinned(self, gain: NDArray[np.float64] | NDArray[np.complex128], halvings: int) -> Millivolts:
-        """Return what `filtered` gives with every other sample left out, once or twice (2); what is above the half rate is folded."""
+    def thinned(self, gain: NDArray[np.inexact], halvings: int) -> Millivolts:
+        """Return what `filtered` gives with every other sample left out, once or twice; what is above half the rate is folded."""
         values, length = self.values * gain, self.length
         for _ in range(halvings):
             half, quarter = length // 2, length // 4

@@ -51,8 +51,10 @@ class Network:
 
 
 @cache
-def _kept(file: str) -> Any:
-    return json.loads((files("ecg.processing") / "weights" / f"{file}.json").read_text(encoding="utf-8"))["networks"]
+def _kept(file: str) -> Mapping[str, Mapping[str, Any]]:
+    kept = json.loads((files("ecg.processing") / "weights" / f"{file}.json").read_text(encoding="utf-8"))
+    networks: Mapping[str, Mapping[str, Any]] = kept["networks"]
+    return networks
 
 
 @cache
