@@ -128,7 +128,7 @@ def found_in(recording: Recording, part: Prepared) -> Part:
     peaks = np.clip(peaks, 0, work.shape[1] - 1)
     inside = (own(peaks) >= keep[0]) & (own(peaks) < keep[1])
     found = _waves(signal, peaks, shape_of, usable, working)
-    level = transform.filtered(transform.band(0, 60.0) * transform.without_mains)
+    level = transform.filtered(transform.band(0, 60.0) * transform.without_mains())
     st = st_levels(level, peaks[found.main.members], found.of_main["qrs_on"], found.of_main["qrs_off"], working)
     span = float(median(np.diff(peaks))) / working if peaks.size > 1 else 1.0
     atrial = None

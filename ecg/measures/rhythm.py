@@ -106,9 +106,9 @@ def _sinus(e: RhythmEvidence) -> str:
     assert e.heart_rate_bpm is not None
     if e.elsewhere:
         return "atrial-tachycardia" if e.heart_rate_bpm > TACHYCARDIA_BPM else "ectopic-atrial-rhythm"
-    if e.heart_rate_bpm < BRADYCARDIA_BPM:
+    if round(e.heart_rate_bpm) < BRADYCARDIA_BPM:  # as it is shown
         return "sinus-bradycardia"
-    if e.heart_rate_bpm > TACHYCARDIA_BPM:
+    if round(e.heart_rate_bpm) > TACHYCARDIA_BPM:
         return "sinus-tachycardia"
     return "sinus-arrhythmia" if e.spread > ARRHYTHMIA[0] and e.spread_ms > ARRHYTHMIA[1] else "sinus-rhythm"
 

@@ -118,7 +118,7 @@ def candidates(transform: Spectrum, usable: Mask) -> Candidates | None:
     """Return the tops of the spatial velocity over the *usable* leads, or None when there are none."""
     halvings = int(transform.rate >= 2 * ENOUGH_HZ)
     rate = transform.rate / 2**halvings
-    gain = transform.band(*BAND_HZ) * transform.without_mains * (2 * np.pi * transform.frequencies_hz)
+    gain = transform.band(*BAND_HZ) * transform.without_mains() * (2 * np.pi * transform.frequencies_hz)
     slopes = transform.thinned(1j * gain, halvings)[usable]  # in mV/s
     power = moving_mean(slopes**2, round(WINDOW_S * rate))
     thinned = power[:, :: max(1, round(0.01 * rate))]

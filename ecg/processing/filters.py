@@ -88,7 +88,7 @@ class Spectrum:
     @cached_property
     def beating(self) -> Millivolts:
         """The leads from 0.5 to 40 Hz without mains, as most of the work wants them."""
-        return self.filtered(self.band(0.5, 40.0) * self.without_mains)
+        return self.filtered(self.band(0.5, 40.0) * self.without_mains())
 
     def filtered(self, gain: NDArray[np.float64]) -> Millivolts:
         """Return the leads after multiplying their transform by *gain*."""
@@ -124,9 +124,12 @@ class Spectrum:
             gain /= 1 + (f / high_hz) ** (2 * order)
         return gain
 
-    @cached_property
     def without_mains(self) -> NDArray[np.float64]:
         """Return a notch of 1.5 Hz at 50 and 60 Hz."""
+        return self._notch
+
+    @cached_property
+    def _notch(self) -> NDArray[np.float64]:
         f = self.frequencies_hz
         return np.asarray((1 - np.exp(-(((f - 50) / 0.75) ** 2))) * (1 - np.exp(-(((f - 60) / 0.75) ** 2))))
 

@@ -36,7 +36,7 @@ def assess(millivolts: Millivolts, missing: Mask, transform: Spectrum) -> list[Q
     slow = transform.slow(0.5)
     edge = round(0.3 * transform.rate) if samples > 2 * transform.rate else 0
     inner = transform.beating[:, edge : samples - edge]
-    fast = transform.thinned(transform.band(40.0, np.inf) * transform.without_mains, 2)
+    fast = transform.thinned(transform.band(40.0, np.inf) * transform.without_mains(), 2)
     mains = ((f > 49) & (f < 51)) | ((f > 59) & (f < 61))
     mains_mv = np.sqrt(2 * (np.abs(transform.values[:, mains]) ** 2).sum(axis=1)) / transform.length
     span, wander = np.ptp(inner, axis=1), np.ptp(slow, axis=1)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NotRequired
 from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
@@ -49,6 +49,8 @@ class Statement(TypedDict):
     severity: Literal["normal", "borderline", "abnormal", "critical"]
     evidence: dict[str, object]
     scp: str | None
+    #: In standards' codes, "scp" and "aha"; an analysis made before they were mapped has none.
+    codes: NotRequired[dict[str, str]]
 
 
 class Corrected(TypedDict):

@@ -2311,6 +2311,10 @@ export interface components {
             };
             /** Scp */
             scp: string | null;
+            /** Codes */
+            codes?: {
+                [key: string]: string;
+            };
         };
         /**
          * Study
