@@ -2450,6 +2450,10 @@ export interface components {
             };
             /** Scp */
             scp: string | null;
+            /** Codes */
+            codes?: {
+                [key: string]: string;
+            };
         };
         /**
          * Strip
