@@ -20,7 +20,7 @@ from dicom_node.connections import GuardedHandler, GuardedSocket, NodeServer
 from dicom_node.services.exchange import SYNTAXES, Caller, Service, Services
 from dicom_node.services.storage import store
 from dicom_node.services.verification import VERIFICATION, echoed
-from dicom_node.tls import TlsNodeServer, TlsSettings, certified_names, context_of
+from dicom_node.tls import TlsNodeServer, TlsSettings, certificate_of, context_of
 from dicom_node.upper_layer.processes import Limits, Processes
 from telemed.kernel.errors import Unavailable
 
@@ -183,10 +183,7 @@ class DicomNode:
         request = association.requestor.primitive
         calling, called = str(request.calling_ae_title).strip(), str(request.called_ae_title).strip()
         address = association.requestor.address
-        certified = certified_names(association.dul.socket.socket)
-        admitted = self._access.admit(calling, called, address)
-        if certified is not None and calling not in certified:
-            admitted = Reject.UNKNOWN_CALLING_AE
+        admitted = self._access.admit(calling, called, address, certificate_of(association.dul.socket.socket))
         if isinstance(admitted, Reject):
             log.warning("an association of %r to %r from %s was rejected: %s", calling, called, address, admitted.name)
             association.acse.send_reject(*admitted.value)

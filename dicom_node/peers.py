@@ -27,6 +27,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 from dicom_node.archive.header import read_header
 from dicom_node.archive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, read_preface
 from dicom_node.services.verification import VERIFICATION
+from dicom_node.tls import certificate_of
 from telemed.kernel.errors import Invalid, Unavailable
 
 _PEER = re.compile(r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[0-9a-fA-F:.]+\]|[^:@]+):(?P<port>\d{1,5})\Z")
@@ -43,12 +44,16 @@ OnProgress = Callable[[int, int, Path], None]
 
 @dataclass(frozen=True)
 class Peer:
-    """A remote AE, written AET@HOST:PORT; *tls* is how it is spoken to, None in the clear."""
+    """A remote AE, written AET@HOST:PORT; *tls* is how it is spoken to, None in the clear.
+
+    *certificate_sha256* is then the certificate it has to show (hexadecimal), empty for any that its authority signed.
+    """
 
     aet: str
     host: str
     port: int
     tls: ssl.SSLContext | None = field(default=None, compare=False, repr=False)
+    certificate_sha256: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Peer:
@@ -300,9 +305,18 @@ def associate(
         tls_args=None if peer.tls is None else (peer.tls, peer.host),
     )
     if association.is_established:
-        return association
+        if not peer.certificate_sha256 or _shown(association) == peer.certificate_sha256:
+            return association
+        association.abort()
+        raise Unavailable(f"{peer} shows another certificate than it was entered with", code="peer")
     if association.dul.socket is not None and association.dul.socket.socket is not None:
         association.dul.socket.socket.close()  # a handshake of TLS that failed leaves it open
     if association.is_rejected:
         raise Unavailable(f"{peer} rejected the association: it does not know {calling_aet} or its own name", code="peer")
     raise Unavailable(f"{peer} ended the association before it began", code="peer")
+
+
+def _shown(association: Association) -> str:
+    """Return the SHA-256 of the certificate that the other side has shown, empty when it has shown none."""
+    shown = certificate_of(None if association.dul.socket is None else association.dul.socket.socket)
+    return "" if shown is None else shown.sha256

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from dicom_node.access import Certificate
 from dicom_node.connections import NodeServer
 from telemed.kernel.errors import Invalid
 
@@ -68,14 +74,33 @@ def client_context(ca: Path, certificate: Path | None = None, key: Path | None =
     return context
 
 
-def certified_names(connection: socket.socket | None) -> frozenset[str] | None:
-    """Return the common name and DNS names of the caller's certificate; None when the connection is not TLS."""
+def certificate_of(connection: socket.socket | None) -> Certificate | None:
+    """Return the certificate that the other side has shown, with its common and DNS names; None without TLS."""
     if not isinstance(connection, ssl.SSLSocket):
         return None
     certificate: dict[str, Any] = connection.getpeercert() or {}
     subject = (pair for part in certificate.get("subject", ()) for pair in part)
-    names = [value for kind, value in subject if kind == "commonName"]
-    return frozenset(names) | {value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"}
+    names = {value for kind, value in subject if kind == "commonName"}
+    names |= {value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"}
+    return Certificate(frozenset(names), hashlib.sha256(connection.getpeercert(binary_form=True) or b"").hexdigest())
+
+
+def fingerprint_of(file: Path) -> str:
+    """Return the SHA-256 of the certificate in *file* (PEM or DER) in hexadecimal; Invalid when it holds none."""
+    try:
+        content = file.read_bytes()
+        load = x509.load_pem_x509_certificate if b"-----BEGIN" in content else x509.load_der_x509_certificate
+        return load(content).fingerprint(hashes.SHA256()).hex()
+    except (OSError, ValueError) as error:
+        raise Invalid(f"{file} cannot be read as a certificate: give it as PEM or DER", code="certificate") from error
+
+
+def fingerprint(text: str) -> str:
+    """Return a SHA-256 fingerprint as it is kept, however it was written (with colons, in capitals); Invalid when it is none."""
+    digits = re.sub(r"[\s:]", "", text).lower()
+    if not re.fullmatch("[0-9a-f]{64}", digits):
+        raise Invalid(f"{text!r} is no SHA-256 fingerprint: write its 64 hexadecimal digits", code="certificate")
+    return digits
 
 
 class TlsNodeServer(NodeServer):

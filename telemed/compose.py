@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from dicom_node.archive.settling import Settling
 from dicom_node.archive.tables import instance_table
 from dicom_node.archive.verification import differences as archive_differences
 from dicom_node.conformance import statement
+from dicom_node.directory import Directory
 from dicom_node.forwarding.sending import Forwarding
 from dicom_node.imaging.offsets import RecordingOffsets
 from dicom_node.node import DicomNode
@@ -42,7 +44,7 @@ from dicom_node.services.query_retrieve import Finding
 from dicom_node.services.retrieval import Getting, Moving
 from dicom_node.services.storage_commitment import Commitments, Committing, Reporting
 from dicom_node.services.worklist import ScheduledStep, Worklist
-from dicom_node.tls import TlsSettings
+from dicom_node.tls import TlsSettings, client_context
 from telemed import schema, seeding
 from telemed.config import Config
 from telemed.kernel.audit import AuditTrail, Chronicle, broken_seals
@@ -114,14 +116,15 @@ def house(config: Config, store: Kept) -> House:
     database, chronicle, archive = store.database, store.chronicle, store.archive
     confinement, passwords = Confinement(), Passwords()
     access = Access(_Institutions(database, everybody_is_the_clinic=config.demo), called_aet=config.aet)
-    commitments = Commitments(database, chronicle, archive, aet=config.aet)
+    directory = Directory(calling_tls(config))
+    commitments = Commitments(database, chronicle, archive, aet=config.aet, directory=directory)
     node = DicomNode(
         archive,
         access,
         aet=config.aet,
         host=config.dicom.host,
         port=config.dicom.port,
-        services=_services(config, store, commitments),
+        services=_services(config, store, commitments, directory),
         tls=tls_settings(config),
         processes=config.node_processes or len(os.sched_getaffinity(0)),
     )
@@ -132,7 +135,7 @@ def house(config: Config, store: Kept) -> House:
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),
-        Forwarding(database, chronicle, archive, aet=config.aet),
+        Forwarding(database, chronicle, archive, aet=config.aet, directory=directory),
         Stocktaking(database),
     )
     application = make_application(
@@ -152,12 +155,12 @@ def house(config: Config, store: Kept) -> House:
     return House(store, confinement, passwords, node, workers, application)
 
 
-def _services(config: Config, store: Kept, commitments: Commitments) -> tuple[Service, ...]:
+def _services(config: Config, store: Kept, commitments: Commitments, directory: Directory) -> tuple[Service, ...]:
     """Build every service of the node beside storage and verification."""
     database, chronicle, archive = store.database, store.chronicle, store.archive
     return (
         Finding(database, chronicle, visible_to_equipment, aet=config.aet),
-        Moving(database, chronicle, archive, visible_to_equipment, aet=config.aet),
+        Moving(database, chronicle, archive, visible_to_equipment, aet=config.aet, directory=directory),
         Getting(database, chronicle, archive, visible_to_equipment, aet=config.aet),
         Committing(commitments),
         Worklist(_Scheduled(database, chronicle.clock)),
@@ -173,6 +176,13 @@ def tls_settings(config: Config) -> TlsSettings | None:
     if certificate is None or key is None or client_ca is None:
         raise Invalid("dicom_tls needs dicom_tls_certificate, dicom_tls_key and dicom_tls_client_ca, too")
     return TlsSettings(config.dicom_tls.host, config.dicom_tls.port, certificate, key, client_ca)
+
+
+def calling_tls(config: Config) -> ssl.SSLContext | None:
+    """Return how peers are spoken to that want TLS, None when the files for it are not named; Invalid when one is of no use."""
+    if config.dicom_tls_client_ca is None:
+        return None
+    return client_context(config.dicom_tls_client_ca, config.dicom_tls_certificate, config.dicom_tls_key)
 
 
 def migrate(config: Config) -> str:
@@ -278,9 +288,9 @@ class _Institutions:
     database: Database
     everybody_is_the_clinic: bool
 
-    def __call__(self, ae_title: str, address: str) -> str | None:
+    def __call__(self, ae_title: str, address: str, fingerprint: str) -> str | None:
         with self.database.reading() as db:
-            found = institution_of_ae(db, ae_title, address)
+            found = institution_of_ae(db, ae_title, address, fingerprint)
             caller = ipaddress.ip_address(address)
             if found is None and self.everybody_is_the_clinic and (caller.is_private or caller.is_loopback):
                 found = seeding.clinic_id(db)

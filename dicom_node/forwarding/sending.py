@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import closing
 
 from dicom_node.archive.archive import Archive
-from dicom_node.directory import peer_of
+from dicom_node.directory import Directory
 from dicom_node.forwarding import queue
 from dicom_node.forwarding.queue import Waiting
 from dicom_node.forwarding.rules import rules
@@ -31,13 +31,21 @@ class Forwarding(Watch):
     """Queues what arrives, and keeps a thread for each destination to which something can be sent."""
 
     def __init__(
-        self, database: Database, chronicle: Chronicle, archive: Archive, *, aet: str, look_every_s: float = 0.5
+        self,
+        database: Database,
+        chronicle: Chronicle,
+        archive: Archive,
+        *,
+        aet: str,
+        directory: Directory | None = None,
+        look_every_s: float = 0.5,
     ) -> None:
         super().__init__("forwarding", self.look, every_s=look_every_s)
         self._database = database
         self._chronicle = chronicle
         self._archive = archive
         self._aet = aet
+        self._directory = directory or Directory()
         self._senders: dict[str, tuple[threading.Thread, Line]] = {}
 
     def stop(self, seconds: float = 10) -> None:
@@ -84,10 +92,14 @@ class Forwarding(Watch):
         """Send some of what *ae_title* is to get now, and return how many objects were tried; *line* ends it early."""
         with self._database.reading() as db:
             due = queue.due(db, ae_title, self._chronicle.clock.now())
-            peer = peer_of(db, ae_title, due[0].institution) if due else None
+            try:
+                peer = self._directory.peer_of(db, ae_title, due[0].institution) if due else None
+                wrong = "it is no peer for these objects: `telemed peer add` enters it"
+            except Unavailable as error:
+                peer, wrong = None, error.sentence
         if peer is None:
             if due:
-                self._unreached(ae_title, "it is no peer for these objects: `telemed peer add` enters it")
+                self._unreached(ae_title, wrong)
             return 0
         blobs = self._archive.blobs
         parcels = [

@@ -9,7 +9,7 @@ from typing import ClassVar, TypeVar
 
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.search import FoundInstance
-from dicom_node.directory import peer_of
+from dicom_node.directory import Directory
 from dicom_node.peers import Origin, Parcel, deliver, store
 from dicom_node.services.encoding import UTF_8, encoded
 from dicom_node.services.exchange import CANCELLED, PENDING, Exchange
@@ -63,7 +63,17 @@ class _Counts:
 class Retrieving:
     """What C-MOVE and C-GET share: which instances, how they are counted, and what is said of them."""
 
-    def __init__(self, database: Database, chronicle: Chronicle, archive: Archive, visible_to: VisibleTo, *, aet: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        chronicle: Chronicle,
+        archive: Archive,
+        visible_to: VisibleTo,
+        *,
+        aet: str,
+        directory: Directory | None = None,
+    ) -> None:
+        self._directory = directory or Directory()
         self._database = database
         self._chronicle = chronicle
         self._archive = archive
@@ -153,7 +163,7 @@ class Moving(Retrieving):
         """Send what is wanted to the Move Destination."""
         title = str(exchange.request.MoveDestination or "").strip()
         with self._database.reading() as db:
-            peer = peer_of(db, title, exchange.caller.institution)
+            peer = self._directory.peer_of(db, title, exchange.caller.institution)
         if peer is None:
             with self._database.transaction() as db:
                 record_query(db, self._chronicle, exchange, level="", keys={}, destination=title, refused="unknown destination")

@@ -26,7 +26,7 @@ from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.settling import note_commitment
 from dicom_node.archive.tables import instance_table
-from dicom_node.directory import peer_of
+from dicom_node.directory import Directory
 from dicom_node.peers import associate
 from dicom_node.services.exchange import Exchange
 from dicom_node.services.identifier import items_of, read_small, text_of
@@ -71,11 +71,14 @@ class _Reference:
 class Commitments:
     """What was asked for and not yet reported: kept in the database, checked against the files, told to the peer."""
 
-    def __init__(self, database: Database, chronicle: Chronicle, archive: Archive, *, aet: str) -> None:
+    def __init__(
+        self, database: Database, chronicle: Chronicle, archive: Archive, *, aet: str, directory: Directory | None = None
+    ) -> None:
         self._database = database
         self._chronicle = chronicle
         self._archive = archive
         self._aet = aet
+        self._directory = directory or Directory()
 
     def take(self, institution: str, ae_title: str, transaction_uid: str, references: list[_Reference]) -> str:
         """Write a request down and return its key; the worker leaves it alone for LEFT_ALONE, or until `hurry`."""
@@ -131,7 +134,7 @@ class Commitments:
         """Check the instances of a request and tell the peer, on *association* or on one of our own; tell whether it took it."""
         with self._database.reading() as db:
             row = db.execute(select(commitment_table).where(commitment_table.c.id == key)).first()
-            peer = None if row is None or association is not None else peer_of(db, row.ae_title, row.institution)
+            peer = None if row is None or association is not None else self._directory.peer_of(db, row.ae_title, row.institution)
         if row is None:
             return True
         if association is None and peer is None:

@@ -12,11 +12,10 @@ from support.destinations import free_port, storescp
 
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
-from dicom_node.directory import add_peer
+from dicom_node.directory import Entry, add_peer
 from dicom_node.forwarding.queue import destinations
 from dicom_node.forwarding.rules import Rule, add_rule
 from dicom_node.forwarding.sending import Forwarding
-from dicom_node.peers import Peer
 
 
 class Node:
@@ -40,7 +39,7 @@ class Node:
 
     def peer(self, title, port, institution=""):
         with self.database.transaction() as db:
-            add_peer(db, self.chronicle, Peer(title, "127.0.0.1", port), institution=institution, actor="test")
+            add_peer(db, self.chronicle, Entry(title, "127.0.0.1", port, institution), actor="test")
 
     def rule(self, title, institution="", modality=""):
         with self.database.transaction() as db:
