@@ -64,7 +64,8 @@ DICOM Conformance Statement
 
 7 Security
   DICOM over TLS 1.2 and newer on a port of its own, when configured: both sides authenticate by certificate, and the
-  caller's certificate names its AE title as common name or DNS name.
+  caller's certificate names its AE title as common name or DNS name. A title may be bound to one certificate, and is
+  then refused without it. Peers are called over TLS where they are so entered.
 
 8 Character sets
   All of PS3.3 C.12.1.1.2, with and without code extensions; GB18030 as of 2022. Bytes that contradict their label are

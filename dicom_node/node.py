@@ -21,6 +21,7 @@ from dicom_node.services.exchange import SYNTAXES, Caller, Service, Services
 from dicom_node.services.storage import store
 from dicom_node.services.verification import VERIFICATION, echoed
 from dicom_node.tls import TlsNodeServer, TlsSettings, certificate_of, context_of
+from dicom_node.upper_layer.negotiation import Negotiation
 from dicom_node.upper_layer.processes import Limits, Processes
 from telemed.kernel.errors import Unavailable
 
@@ -135,7 +136,7 @@ class DicomNode:
         try:
             if self._tls is not None:
                 over_tls = self._listen(ae, (self._tls.host, self._tls.port), handlers, TlsNodeServer)
-                over_tls.tls = secured
+                over_tls.tls, over_tls.negotiation = secured, Negotiation(MAXIMUM_PDU)
             self._processes.start(plain.socket)
         except BaseException:
             plain.close()

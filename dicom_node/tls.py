@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import socket
 import ssl
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,12 @@ from cryptography.hazmat.primitives import hashes
 
 from dicom_node.access import Certificate
 from dicom_node.connections import NodeServer
+from dicom_node.upper_layer.lobby import SECONDS_TO_ASK, wanted
+from dicom_node.upper_layer.messages import ABORTED, Malformed
+from dicom_node.upper_layer.negotiation import Negotiation
 from telemed.kernel.errors import Invalid
+
+log = logging.getLogger(__name__)
 
 #: How long a stranger may take to shake hands; each does so in a thread of its own.
 HANDSHAKE_S = 10.0
@@ -104,16 +112,42 @@ def fingerprint(text: str) -> str:
 
 
 class TlsNodeServer(NodeServer):
-    """A listening socket whose callers shake hands in their own threads: a silent one holds up nobody else."""
+    """A listening socket whose callers shake hands and ask in their own threads: a silent one holds up nobody else."""
 
     tls: ssl.SSLContext
+    negotiation: Negotiation
 
     def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's own
-        """Shake hands, then go on as without TLS."""
+        """Shake hands and read what is asked; then go on as without TLS, but only with what can be understood."""
         request.settimeout(HANDSHAKE_S)
         try:
             wrapped = self.tls.wrap_socket(request, server_side=True)
         except (OSError, ssl.SSLError):  # no certificate, the wrong one, a port scanner: none of them is an event
             self.shutdown_request(request)
             return
-        super().finish_request(wrapped, client_address)
+        try:
+            asked = _asked(wrapped)
+            self.negotiation.read(asked)
+        except OSError:
+            self.shutdown_request(wrapped)
+        except (ValueError, Malformed) as error:
+            log.warning("a connection from %s over TLS was ended: %s", client_address[0], error)
+            with suppress(OSError):
+                wrapped.send(ABORTED)
+            self.shutdown_request(wrapped)
+        else:
+            self.requests[wrapped] = asked
+            super().finish_request(wrapped, client_address)
+
+
+def _asked(connection: ssl.SSLSocket) -> bytes:
+    """Read an A-ASSOCIATE-RQ; OSError when none comes in time, ValueError when what comes is none."""
+    request, deadline = bytearray(), time.monotonic() + SECONDS_TO_ASK
+    while (left := wanted(request)) > 0:
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        some = connection.recv(left)
+        if not some:
+            raise ConnectionResetError
+        request += some
+    connection.settimeout(None)
+    return bytes(request)

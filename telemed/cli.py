@@ -356,7 +356,7 @@ def _add_administration(command: Callable[..., argparse.ArgumentParser]) -> None
     made.add_argument("title", nargs="?", default="", metavar="AET")
     made.add_argument("--institution", metavar="NAME", default="", help="whose device it is")
     made.add_argument(
-        "--network", action="append", default=[], metavar="CIDR", help="calls from there only (default: anywhere); may be repeated"
+        "--network", action="append", default=[], metavar="CIDR", help="where it calls from (default: anywhere); may be repeated"
     )
     _add_certificate(made)
 

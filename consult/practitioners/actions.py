@@ -122,9 +122,7 @@ def unbind_ae(db: Connection, chronicle: Chronicle, *, ae_title: str, institutio
     if db.execute(delete(ae_binding_table).where(bound)).rowcount == 0:
         raise NotFound(f"{ae_title!r} does not speak for this institution; `telemed device list` names what does", code="device")
     data = {"institution": institution_id, "ae_title": ae_title}
-    chronicle.enter(
-        db, "AeUnbound", ae_title, data, actor=by.practitioner_id, institution=by.institution_id, entity="Device"
-    )
+    chronicle.enter(db, "AeUnbound", ae_title, data, actor=by.practitioner_id, institution=by.institution_id, entity="Device")
 
 
 def _administrator(by: Viewer) -> None:

@@ -1,11 +1,14 @@
+import random
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 
 import pydicom
 import pytest
+from conformance.mutations import mutate, recorded
 from support import dcmtk
 from support.destinations import free_port, storescp
 
@@ -23,6 +26,7 @@ from dicom_node.tls import TlsSettings, client_context, fingerprint, fingerprint
 from telemed.kernel.database import Database, metadata
 from telemed.kernel.errors import Invalid, Unavailable
 
+MUTATED = 60
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 KNOWN = KnownPeers([KnownPeer("CT1", LOOPBACK, "lianhua"), KnownPeer("US1", LOOPBACK, "hehua")])
 
@@ -144,6 +148,40 @@ def test_a_caller_that_never_shakes_hands_holds_up_nobody(node, certificates):
         connection.close()
 
 
+def secured(node, certificates):
+    context = client_context(certificates / "ca.pem", certificates / "CT1.pem", certificates / "CT1.key")
+    return context.wrap_socket(socket.create_connection(node.tls_address, timeout=10))
+
+
+def test_a_request_that_cannot_be_understood_is_one_line_in_the_log(node, certificates, caplog):
+    request = recorded(random.Random(1), "CT1")[0]
+    broken = request[:74] + b"\xff" * 8 + request[82:]
+    for sent in (b"GET / HTTP/1.1\r\n\r\n", broken, request[:2] + b"\x7f" + request[3:]):
+        caplog.clear()
+        with secured(node, certificates) as connection:
+            connection.sendall(sent)
+            assert connection.recv(100)[:1] == b"\x07"  # A-ABORT
+            assert not connection.recv(100)
+        [line] = [record for record in caplog.records if record.name.startswith("dicom_node")]
+        assert "over TLS was ended" in line.getMessage()
+        assert line.exc_info is None
+
+
+def test_no_mutated_association_over_tls_ends_a_thread_or_stays(node, certificates):
+    chance = random.Random(11)
+    for _ in range(MUTATED):
+        pdus = mutate(recorded(chance, "CT1"), chance)
+        with secured(node, certificates) as connection:
+            begun = time.monotonic()
+            with suppress(OSError):  # it has hung up on us
+                connection.sendall(b"".join(pdus))
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(1 << 16):
+                    pass
+            assert time.monotonic() - begun < 10, pdus
+    assert call("echoscu", node, certificates, "CT1").returncode == 0
+
+
 def test_a_certificate_that_cannot_be_used_is_named(archive, certificates, tmp_path):
     access = Access(KnownPeers([KnownPeer("*", LOOPBACK, "lianhua")]), None)
     broken = settings(certificates, certificate=tmp_path / "none.pem")
@@ -181,7 +219,9 @@ def test_a_peer_with_another_certificate_than_it_was_entered_with_is_sent_nothin
         echo(Peer("TELEMED", *node.tls_address, tls=context, certificate_sha256=other), calling_aet="CT1")
 
 
-def test_what_arrives_is_forwarded_over_tls_and_waits_while_we_have_no_certificate(archive, database, chronicle, certificates, tmp_path):
+def test_what_arrives_is_forwarded_over_tls_and_waits_while_we_have_no_certificate(
+    archive, database, chronicle, certificates, tmp_path
+):
     port = free_port()
     entry = Entry("DEST", "127.0.0.1", port, tls=True, certificate_sha256=fingerprint_of(certificates / "CT1.pem"))
     with database.transaction() as db:
