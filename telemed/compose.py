@@ -36,8 +36,11 @@ from dicom_node.archive.verification import differences as archive_differences
 from dicom_node.conformance import statement
 from dicom_node.directory import Directory
 from dicom_node.forwarding.sending import Forwarding
-from dicom_node.imaging.offsets import RecordingOffsets
+from dicom_node.imaging.imaging import Imaging
+from dicom_node.imaging.offsets import FrameOffsets, RecordingOffsets
+from dicom_node.imaging.shelf import Shelf
 from dicom_node.node import DicomNode
+from dicom_node.peers import Rewrite
 from dicom_node.services.exchange import Service
 from dicom_node.services.mpps import Performed, expected_instances
 from dicom_node.services.query_retrieve import Finding
@@ -60,6 +63,8 @@ from web.application import make_application
 #: The built browser application and the fonts of the reports, shipped inside the package.
 STATIC = Path(str(resources.files("web"))) / "static"
 
+#: What transcoded frames and objects may take on disk.
+CACHE_BYTES = 2 << 30
 #: A patient who did not come is looked for a week long, then no more.
 WORKLIST_REACHES_BACK = timedelta(days=7)
 
@@ -116,7 +121,8 @@ def house(config: Config, store: Kept) -> House:
     database, chronicle, archive = store.database, store.chronicle, store.archive
     confinement, passwords = Confinement(), Passwords()
     access = Access(_Institutions(database, everybody_is_the_clinic=config.demo), called_aet=config.aet)
-    directory = Directory(calling_tls(config))
+    imaging = Imaging(confinement, shelf=Shelf(config.data / "cache", CACHE_BYTES), offsets=FrameOffsets(database))
+    directory, rewrite = Directory(calling_tls(config)), _rewriting(imaging)
     commitments = Commitments(database, chronicle, archive, aet=config.aet, directory=directory)
     node = DicomNode(
         archive,
@@ -124,7 +130,7 @@ def house(config: Config, store: Kept) -> House:
         aet=config.aet,
         host=config.dicom.host,
         port=config.dicom.port,
-        services=_services(config, store, commitments, directory),
+        services=_services(config, store, commitments, directory, rewrite),
         tls=tls_settings(config),
         processes=config.node_processes or len(os.sched_getaffinity(0)),
     )
@@ -135,7 +141,7 @@ def house(config: Config, store: Kept) -> House:
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),
-        Forwarding(database, chronicle, archive, aet=config.aet, directory=directory),
+        Forwarding(database, chronicle, archive, aet=config.aet, directory=directory, rewrite=rewrite),
         Stocktaking(database),
     )
     application = make_application(
@@ -148,24 +154,31 @@ def house(config: Config, store: Kept) -> House:
         checks={"node": lambda: node.is_listening, "blobs": lambda: os.access(config.data, os.W_OK)},
         static_folder=STATIC,
         fonts_folder=STATIC / "fonts",
-        cache_folder=config.data / "cache",
+        imaging=imaging,
         ice_servers=config.ice_servers,
         dicom_address=f"{config.aet}@{config.dicom}",
     )
     return House(store, confinement, passwords, node, workers, application)
 
 
-def _services(config: Config, store: Kept, commitments: Commitments, directory: Directory) -> tuple[Service, ...]:
+def _services(
+    config: Config, store: Kept, commitments: Commitments, directory: Directory, rewrite: Rewrite
+) -> tuple[Service, ...]:
     """Build every service of the node beside storage and verification."""
     database, chronicle, archive = store.database, store.chronicle, store.archive
     return (
         Finding(database, chronicle, visible_to_equipment, aet=config.aet),
-        Moving(database, chronicle, archive, visible_to_equipment, aet=config.aet, directory=directory),
-        Getting(database, chronicle, archive, visible_to_equipment, aet=config.aet),
+        Moving(database, chronicle, archive, visible_to_equipment, aet=config.aet, directory=directory, rewrite=rewrite),
+        Getting(database, chronicle, archive, visible_to_equipment, aet=config.aet, rewrite=rewrite),
         Committing(commitments),
         Worklist(_Scheduled(database, chronicle.clock)),
         Performed(database, chronicle),
     )
+
+
+def _rewriting(imaging: Imaging) -> Rewrite:
+    """Let objects be written anew, confined, for peers that refuse them as they are."""
+    return lambda parcel, syntax: imaging.file_in(parcel.path, syntax, digest=parcel.digest)
 
 
 def tls_settings(config: Config) -> TlsSettings | None:

@@ -13,7 +13,7 @@ from dicom_node.directory import Directory
 from dicom_node.forwarding import queue
 from dicom_node.forwarding.queue import Waiting
 from dicom_node.forwarding.rules import rules
-from dicom_node.peers import Line, Parcel, Unreached, deliver
+from dicom_node.peers import Line, Parcel, Rewrite, Unreached, deliver
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database
 from telemed.kernel.errors import Unavailable
@@ -38,6 +38,7 @@ class Forwarding(Watch):
         *,
         aet: str,
         directory: Directory | None = None,
+        rewrite: Rewrite | None = None,
         look_every_s: float = 0.5,
     ) -> None:
         super().__init__("forwarding", self.look, every_s=look_every_s)
@@ -45,6 +46,7 @@ class Forwarding(Watch):
         self._chronicle = chronicle
         self._archive = archive
         self._aet = aet
+        self._rewrite = rewrite
         self._directory = directory or Directory()
         self._senders: dict[str, tuple[threading.Thread, Line]] = {}
 
@@ -103,9 +105,10 @@ class Forwarding(Watch):
             return 0
         blobs = self._archive.blobs
         parcels = [
-            Parcel(blobs.path(one.digest), one.sop_class_uid, one.transfer_syntax_uid, one.sop_instance_uid) for one in due
+            Parcel(blobs.path(one.digest), one.sop_class_uid, one.transfer_syntax_uid, one.sop_instance_uid, one.digest)
+            for one in due
         ]
-        with closing(deliver(parcels, peer, self._aet, line=line)) as delivered:
+        with closing(deliver(parcels, peer, self._aet, line=line, rewrite=self._rewrite)) as delivered:
             reasons = (reason for _, reason in delivered)
             return self._written(ae_title, zip(due, reasons, strict=False))  # no more is asked for once it has left
 

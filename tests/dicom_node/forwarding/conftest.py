@@ -16,6 +16,9 @@ from dicom_node.directory import Entry, add_peer
 from dicom_node.forwarding.queue import destinations
 from dicom_node.forwarding.rules import Rule, add_rule
 from dicom_node.forwarding.sending import Forwarding
+from dicom_node.imaging.imaging import Imaging
+from dicom_node.imaging.shelf import Shelf
+from telemed.kernel.confinement import Confinement
 
 
 class Node:
@@ -24,7 +27,16 @@ class Node:
     def __init__(self, database, chronicle, folder: Path) -> None:
         self.database, self.chronicle, self.clock = database, chronicle, chronicle.clock
         self.archive = Archive(database, chronicle, Blobs(folder / "blobs"))
-        self.worker = Forwarding(database, chronicle, self.archive, aet="TELEMED", look_every_s=0.05)
+        self.confinement = Confinement(processes=1)
+        imaging = Imaging(self.confinement, shelf=Shelf(folder / "shelf", 64 << 20))
+        self.worker = Forwarding(
+            database,
+            chronicle,
+            self.archive,
+            aet="TELEMED",
+            rewrite=lambda one, syntax: imaging.file_in(one.path, syntax, digest=one.digest),
+            look_every_s=0.05,
+        )
 
     def put(self, *uids, institution="lianhua", source="CT1", modality="CT", study="1", file="CT_small.dcm"):
         for uid in uids:
@@ -60,6 +72,7 @@ def node(database, chronicle, tmp_path):
     node = Node(database, chronicle, tmp_path)
     yield node
     node.worker.stop(1)
+    node.confinement.close()
 
 
 @pytest.fixture
