@@ -17,6 +17,7 @@ from dicom_node.access import Access, Reject
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.connections import GuardedHandler, GuardedSocket, NodeServer
+from dicom_node.services.commitment_request import PUSH_MODEL
 from dicom_node.services.exchange import SYNTAXES, Caller, Service, Services
 from dicom_node.services.storage import store
 from dicom_node.services.verification import VERIFICATION, echoed
@@ -120,7 +121,9 @@ class DicomNode:
         ae.maximum_pdu_size = MAXIMUM_PDU
         ae.acse_timeout, ae.dimse_timeout, ae.network_timeout = ACSE_TIMEOUT_S, DIMSE_TIMEOUT_S, NETWORK_TIMEOUT_S
         for sop_class in (VERIFICATION, *self._services.sop_classes):
-            ae.add_supported_context(sop_class, list(SYNTAXES))
+            # Who reports a storage commitment that we have asked for calls as its SCP, PS3.4 J.3.3.
+            either = True if sop_class == PUSH_MODEL else None
+            ae.add_supported_context(sop_class, list(SYNTAXES), scu_role=either, scp_role=either)
         handlers: Any = [
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_DIMSE_RECV, _message_ended),

@@ -220,17 +220,12 @@ def deliver(
     """
     for batch, needed in _batches(parcels, partial(_proposed, rewritable=rewrite is not None)):
         contexts = [build_context(UID(sop_class), list(syntaxes)) for sop_class, syntaxes in needed]
-        yield from _sent(batch, contexts, peer, calling_aet, origin, line or Line(), rewrite)
+        opening, storing = partial(associate, peer, contexts, calling_aet), partial(store, origin=origin, rewrite=rewrite)
+        yield from _sent(batch, opening, storing, line or Line())
 
 
 def _sent(
-    batch: list[Parcel],
-    contexts: list[PresentationContext],
-    peer: Peer,
-    calling_aet: str,
-    origin: Origin | None,
-    line: Line,
-    rewrite: Rewrite | None,
+    batch: list[Parcel], opening: Callable[[], Association], storing: Callable[..., str], line: Line
 ) -> Generator[tuple[Parcel, str]]:
     association: Association | None = None
     connection: socket.socket | None = None
@@ -238,13 +233,13 @@ def _sent(
         for number, parcel in enumerate(batch):
             if association is None or not association.is_established:
                 try:
-                    association = associate(peer, contexts, calling_aet)
+                    association = opening()
                     connection = None if association.dul.socket is None else association.dul.socket.socket
                     line.hold(association, connection)
                 except Unavailable as error:
                     yield from ((left, Unreached(error.sentence)) for left in batch[number:])
                     return
-            reason = store(association, parcel, message_id=number % 65_535 + 1, origin=origin, rewrite=rewrite)
+            reason = storing(association, parcel, message_id=number % 65_535 + 1)
             if reason == _LOST:
                 _abandon(association, connection)
                 association = None

@@ -69,8 +69,7 @@ forwarding_rule_table = Table(
 
 #: An object that a destination is still to get; the row goes once the destination has it. *refusals* counts its answers,
 #: *interruptions* the connections that ended over the object. *given_up_at*: refused too often, a person decides. *sent_at*: the
-#: destination has it and is still to commit to it; *transaction_uid* names the commitment that was asked for, *refusals* then
-#: counts how often.
+#: destination has it and is still to commit to it; *refusals* then counts how often it was asked.
 forwarding_table = Table(
     "forwarding",
     metadata,
@@ -86,9 +85,7 @@ forwarding_table = Table(
     Column("given_up_at", UtcDateTime),
     Column("error", String(400), nullable=False),
     Column("sent_at", UtcDateTime),
-    Column("transaction_uid", String(64), nullable=False, server_default=""),
     UniqueConstraint("ae_title", "institution", "sop_instance_uid"),
-    Index(None, "transaction_uid"),
     Index(None, "ae_title", "given_up_at", "interruptions", "place"),
 )
 

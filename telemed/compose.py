@@ -41,6 +41,7 @@ from dicom_node.imaging.offsets import FrameOffsets, RecordingOffsets
 from dicom_node.imaging.shelf import Shelf
 from dicom_node.node import DicomNode
 from dicom_node.peers import Rewrite
+from dicom_node.services.commitment_request import Reports
 from dicom_node.services.exchange import Service
 from dicom_node.services.mpps import Performed, expected_instances
 from dicom_node.services.query_retrieve import Finding
@@ -124,13 +125,15 @@ def house(config: Config, store: Kept) -> House:
     imaging = Imaging(confinement, shelf=Shelf(config.data / "cache", CACHE_BYTES), offsets=FrameOffsets(database))
     directory, rewrite = Directory(calling_tls(config)), _rewriting(imaging)
     commitments = Commitments(database, chronicle, archive, aet=config.aet, directory=directory)
+    forwarding = Forwarding(database, chronicle, archive, aet=config.aet, directory=directory, rewrite=rewrite)
+    committing = Committing(commitments, reports=Reports(forwarding.told))
     node = DicomNode(
         archive,
         access,
         aet=config.aet,
         host=config.dicom.host,
         port=config.dicom.port,
-        services=_services(config, store, commitments, directory, rewrite),
+        services=_services(config, store, committing, directory, rewrite),
         tls=tls_settings(config),
         processes=config.node_processes or len(os.sched_getaffinity(0)),
     )
@@ -141,7 +144,7 @@ def house(config: Config, store: Kept) -> House:
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),
-        Forwarding(database, chronicle, archive, aet=config.aet, directory=directory, rewrite=rewrite),
+        forwarding,
         Stocktaking(database),
     )
     application = make_application(
@@ -161,16 +164,14 @@ def house(config: Config, store: Kept) -> House:
     return House(store, confinement, passwords, node, workers, application)
 
 
-def _services(
-    config: Config, store: Kept, commitments: Commitments, directory: Directory, rewrite: Rewrite
-) -> tuple[Service, ...]:
+def _services(config: Config, store: Kept, committing: Committing, directory: Directory, rewrite: Rewrite) -> tuple[Service, ...]:
     """Build every service of the node beside storage and verification."""
     database, chronicle, archive = store.database, store.chronicle, store.archive
     return (
         Finding(database, chronicle, visible_to_equipment, aet=config.aet),
         Moving(database, chronicle, archive, visible_to_equipment, aet=config.aet, directory=directory, rewrite=rewrite),
         Getting(database, chronicle, archive, visible_to_equipment, aet=config.aet, rewrite=rewrite),
-        Committing(commitments),
+        committing,
         Worklist(_Scheduled(database, chronicle.clock)),
         Performed(database, chronicle),
     )

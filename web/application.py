@@ -81,8 +81,9 @@ def make_application(
 ) -> web.Application:
     """Return the application over what the composition root built.
 
-    *checks* are what /readyz asks beside the database, by name. *fonts_folder* holds the type that PDFs embed. *origin* is the site as browsers see it
-    (``https://...``) when a proxy stands in front; *dicom_address* is shown to clinics as what their modalities are to send to.
+    *checks* are what /readyz asks beside the database, by name. *fonts_folder* holds the type that PDFs embed. *origin* is
+    the site as browsers see it (``https://...``) when a proxy stands in front; *dicom_address* is shown to clinics as what
+    their modalities are to send to.
     """
     around = [middleware.observe, problems, middleware.guard, denials, middleware.catch_up]
     app = web.Application(middlewares=around, client_max_size=LARGEST_BODY)

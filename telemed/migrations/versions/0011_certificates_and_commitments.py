@@ -17,14 +17,10 @@ def upgrade() -> None:
     for name in ("tls", "commits"):
         op.add_column("peer", sa.Column(name, sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("forwarding", sa.Column("sent_at", UtcDateTime(), nullable=True))
-    op.add_column("forwarding", sa.Column("transaction_uid", sa.String(length=64), server_default="", nullable=False))
-    op.create_index(op.f("ix_forwarding_transaction_uid"), "forwarding", ["transaction_uid"], unique=False)
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_forwarding_transaction_uid"), table_name="forwarding")
-    for name in ("transaction_uid", "sent_at"):
-        op.drop_column("forwarding", name)
+    op.drop_column("forwarding", "sent_at")
     for name in ("commits", "tls", "certificate_sha256"):
         op.drop_column("peer", name)
     op.drop_column("ae_binding", "certificate_sha256")

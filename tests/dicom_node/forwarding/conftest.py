@@ -49,17 +49,18 @@ class Node:
             image.save_as(buffer, enforce_file_format=True)
             self.archive.store(buffer.getvalue(), institution=institution, transfer_syntax_uid=None, source=source)
 
-    def peer(self, title, port, institution=""):
+    def peer(self, title, port, institution="", *, commits=False):
+        entry = Entry(title, "127.0.0.1", port, institution, commits=commits)
         with self.database.transaction() as db:
-            add_peer(db, self.chronicle, Entry(title, "127.0.0.1", port, institution), actor="test")
+            add_peer(db, self.chronicle, entry, actor="test")
 
     def rule(self, title, institution="", modality=""):
         with self.database.transaction() as db:
             add_rule(db, self.chronicle, Rule(title, institution, modality), actor="test")
 
-    def forward_to(self, title, port):
+    def forward_to(self, title, port, *, commits=False):
         """Enter a peer that gets everything."""
-        self.peer(title, port)
+        self.peer(title, port, commits=commits)
         self.rule(title)
 
     def destination(self, title="DEST"):
