@@ -130,7 +130,7 @@ class Blobs:
         Unavailable
             code "out-of-space"; nothing is left behind.
         """
-        target, mark = str(self.path(digest)), f"{self._incoming}/{new_id()}"
+        target, mark = self._name(digest), f"{self._incoming}/{new_id()}"
         try:
             if not anew and _size_of(target) == len(content):
                 return
@@ -154,7 +154,7 @@ class Blobs:
         """
         try:
             with suppress(FileExistsError):
-                _under_its_folder(str(self.path(digest)), os.link, str(file))
+                _under_its_folder(self._name(digest), os.link, str(file))
         except OSError as error:
             raise unavailable(error) from error
 
@@ -221,9 +221,13 @@ class Blobs:
 
     def path(self, digest: str) -> Path:
         """Return where the blob lies or would lie."""
+        return Path(self._name(digest))
+
+    def _name(self, digest: str) -> str:
+        """Return the same as text: on the way of every object a Path costs more than some of the calls it is for."""
         if not _DIGEST.match(digest):
             raise NotFound("that is not the digest of an object", code="blob")
-        return Path(f"{self._folder}/{digest[:2]}/{digest[2:4]}/{digest}.dcm")
+        return f"{self._folder}/{digest[:2]}/{digest[2:4]}/{digest}.dcm"
 
     def is_on_disk(self, digest: str) -> bool:
         """Tell whether the disk itself has the blob in whole, past what memory says of it; False where it cannot be asked."""
@@ -270,12 +274,12 @@ def _under_its_folder(target: str, give_name: Callable[[str, str], None], file: 
     try:
         give_name(file, target)
     except FileNotFoundError:
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120 - see Blobs._name
         give_name(file, target)
 
 
 def _size_of(file: str) -> int | None:
     try:
-        return os.stat(file).st_size  # noqa: PTH116 - on the way of every object: a Path costs more than the call
+        return os.stat(file).st_size  # noqa: PTH116 - see Blobs._name
     except FileNotFoundError:
         return None

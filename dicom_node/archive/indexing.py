@@ -386,7 +386,10 @@ def _contradicts(kept: Mapping[str, Any], header: Header) -> bool:
     name = header.patient_name
     pairs = ((kept["name_folded"], folded(name.alphabetic)[:400]), (kept["name_ideographic"], name.ideographic))
     comparable = [(ours, theirs) for ours, theirs in pairs if ours and theirs and ILLEGIBLE_MARK not in (ours, theirs)]
-    return bool(comparable) and all(_letters(ours) != _letters(theirs) for ours, theirs in comparable)
+    return bool(comparable) and all(
+        ours != theirs and _letters(ours) != _letters(theirs)  # mostly they are equal as they stand
+        for ours, theirs in comparable
+    )
 
 
 def _letters(name: str) -> str:
