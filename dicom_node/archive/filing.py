@@ -6,7 +6,8 @@ one sync has made all of its files durable, so a power cut in between costs noth
 
 What is acknowledged is safe already: filing lets a burst go by, for a second at most, and nobody who asks for what has
 just come waits for that (`arrivals`). The bytes are read back and checked against the journal's CRC-32C, get the SHA-256
-that names them, and are written, both ways beside the page cache: nobody needs them again soon.
+that names them, and are written, both ways beside the page cache: nobody needs them again soon. A long object's record says
+its SHA-256 already: its file gets a second name, and is read only when it is in doubt.
 """
 
 from __future__ import annotations
