@@ -1,4 +1,5 @@
 import hashlib
+import json
 import threading
 import time
 from contextlib import suppress
@@ -47,6 +48,7 @@ class Journal:
         self.archive = archive
         self.reader = JournalReader(folder)
         self.filing = Filing(archive, self.reader, stalled=lambda _stalled: None)
+        self.announce = self.filing.announce
         self.tally = Tally()
         archive.arrivals.follow(self.tally)
         self.writer = JournalWriter(
@@ -56,7 +58,7 @@ class Journal:
 
     def durable(self, place, meta):
         self.tally.add()
-        self.filing.announce(place, meta)
+        self.announce(place, meta)
 
     def put(self, uid, pixels=b"\1\2", *, announced_uid=None):
         data, said = memoryview(an_object(uid, pixels)), (announced_uid or uid).encode()
@@ -98,6 +100,31 @@ def test_an_object_of_any_size_is_filed_byte_for_byte(journal, size, announced):
     assert file.read_bytes() == preface(CT_IMAGE, "1.2.3.4.5", EXPLICIT) + an_object("1.2.3.4.5", pixels)
     assert file.stem == hashlib.sha256(file.read_bytes()).hexdigest()
     assert [path.suffix for path in journal.reader.folder.iterdir()] == [".segment"]
+
+
+@pytest.mark.parametrize("size", [4 << 20, (4 << 20) + 2, 6 << 20])
+def test_an_object_that_just_fills_its_memory_is_kept_whole(journal, size):
+    whole = preface(CT_IMAGE, "1.2.3.4.5", EXPLICIT) + an_object("1.2.3.4.5", b"")
+    pixels = hashlib.shake_128(b"pixels").digest(size - len(whole))
+    journal.put("1.2.3.4.5", pixels)
+    journal.filing.start()
+    journal.archive.arrivals.wait(20)
+    assert kept_of(journal.archive, "1.2.3.4.5").endswith(pixels)
+    assert journal.archive.file("lianhua", "1.2.3.4.5").stat().st_size == size
+
+
+def test_a_long_object_in_the_journal_of_a_former_version_is_filed(journal):
+    def announce(place, meta):
+        told = json.loads(meta)
+        told["own"] = {"name": told["own"]["name"], "size": told["own"]["size"], "check": 1}
+        journal.filing.announce(place, json.dumps(told).encode())
+
+    journal.announce = announce
+    journal.put("1.2.3.4.5", bytes(6 << 20))
+    journal.filing.start()
+    journal.archive.arrivals.wait(20)
+    file = journal.archive.file("lianhua", "1.2.3.4.5")
+    assert file.stem == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def test_what_is_asked_for_is_found_within_moments_although_more_keeps_coming(journal):
