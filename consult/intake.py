@@ -24,7 +24,8 @@ from consult.requests.actions import place
 from consult.requests.model import HOUSE_ZONE, Consent, ConsentKind, Kind, Lane, Order, Priority
 from consult.requests.views import patient_of, request_by_id
 from consult.triage.actions import keep_analysis
-from consult.triage.model import TARGETS, Analysis, Urgency, Why, urgency
+from consult.triage.model import TARGETS, Urgency, Why, urgency
+from consult.triage.reading import analysed
 from consult.triage.views import analyses_of_study, analysis_of
 from consult.turnaround.actions import stamp
 from consult.turnaround.model import Point
@@ -36,10 +37,10 @@ from ecg.analysis import Text
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
-from telemed.kernel.errors import Conflict, Invalid, NotFound
+from telemed.kernel.errors import Conflict
 from telemed.kernel.events import Event, Follower, Write
 
-__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analyse_recording", "analysis_of", "ask"]
+__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analysis_of", "ask"]
 
 log = logging.getLogger(__name__)
 
@@ -83,12 +84,6 @@ DEMO_ROUTING = Routing(
         Rule(frozenset({"ECG"}), Role.CARDIOLOGIST, Lane.ECG),
     )
 )
-
-
-def analyse_recording(confinement: Confinement, data: bytes) -> dict[str, Any]:
-    """Return the analysis of one ECG file as the public interface's JSON; Invalid with a sentence when it cannot be read."""
-    found: dict[str, Any] = confinement.run(_analyse, data)
-    return found
 
 
 def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targets: Mapping[Lane, timedelta] = TARGETS) -> str:
@@ -164,7 +159,7 @@ class Intake:
                 if instance.kind == "ecg"
             ]
             new = [each for each in recordings[:MOST_ECGS] if analysis_of(db, institution, each) is None]
-        analyses = [self._analyse(institution, sop_instance_uid) for sop_instance_uid in new]
+        analyses = [analysed(self._archive, self._confinement, institution, each) for each in new]
 
         def write(db: Connection) -> None:
             for analysis in analyses:
@@ -172,13 +167,6 @@ class Intake:
             self._route(db, study, settled_at=event.at)
 
         return write
-
-    def _analyse(self, institution: str, sop_instance_uid: str) -> Analysis:
-        try:
-            data = self._archive.read(institution, sop_instance_uid)
-            return Analysis(sop_instance_uid, analyse_recording(self._confinement, data))
-        except (Invalid, NotFound) as error:  # a task comes of it all the same, and says so
-            return Analysis(sop_instance_uid, None, error.sentence)
 
     def _route(self, db: Connection, study: index.Study, *, settled_at: datetime) -> None:
         existing = _newest_task(db, study.institution, study.study_instance_uid)
@@ -237,19 +225,6 @@ def _late(db: Connection, study: index.Study, task: Row[Any]) -> Why:
         return LATE_IMAGES
     english = f"{count} image{'s' if count > 1 else ''} arrived after reading began"
     return Why(LATE_IMAGES.code, Text(f"阅片开始后又收到 {count} 幅影像", english))
-
-
-def _analyse(data: bytes) -> dict[str, Any]:
-    """Read and analyse one recording; runs in a confined process, which alone pays for loading the engine."""
-    from ecg.errors import EcgError  # noqa: PLC0415 - see above
-    from ecg.formats import read  # noqa: PLC0415 - see above
-    from ecg.pipeline import analyse  # noqa: PLC0415 - see above
-
-    try:
-        recording = read({"recording": data})
-        return analyse(recording).as_json()
-    except EcgError as error:
-        raise Invalid(str(error), code="ecg-unreadable") from error
 
 
 def _urgency(db: Connection, study: index.Study, priority: Priority, lane: Lane, targets: Mapping[Lane, timedelta]) -> Urgency:

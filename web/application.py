@@ -99,6 +99,7 @@ def make_application(
     app[keys.IMAGING] = imaging
     app[keys.CONFINEMENT] = confinement
     app[keys.DOCUMENTS] = Documents(database, archive, imaging, confinement, authority=authority, fonts=fonts_folder)
+    app[keys.FONTS] = fonts_folder
     app[keys.PASSWORDS] = passwords
     app[keys.METRICS] = Metrics()
     app[keys.HUB] = Hub(chronicle.events)
