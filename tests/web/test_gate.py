@@ -6,13 +6,16 @@ import time
 
 import numpy as np
 import pytest
-from test_recordings import UPLOAD, as_csv, as_dicom
+from support.ecg_files.uploads import as_csv, as_dicom
 
 from ecg import structured_report
 from ecg.recording import Recording
 from sample_data.ecg_synthesis import synthesise
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+UPLOAD = "/api/v1/recordings"
 
 
 def without_v3() -> Recording:

@@ -39,6 +39,12 @@ export type Rule = Required<Schemas["Rule"]>;
 export type Destination = Required<Schemas["Destination"]> & { readonly rules: Rule[] };
 export type Conflict = Schemas["Conflict"];
 export type Analysis = Schemas["Analysis"];
+export type Fault = Required<Schemas["Fault"]>;
+/** A recording that the couch gate asks about, and whose it is. */
+export interface GateCard {
+  readonly gate: Required<Schemas["Gate"]> & { readonly faults: Fault[] };
+  readonly patient: Patient;
+}
 export type Identity = Schemas["Identity"];
 export type KnownPerson = Schemas["KnownPerson"];
 export type Doubt = Schemas["Doubt"];
