@@ -118,7 +118,7 @@ def clinic(database, chronicle):
     return institution, a_nurse(database, chronicle, institution)
 
 
-def a_judgement(database, chronicle, institution: str, uid: str, recording: Recording, study: str = "2.25.1"):
+def a_judgement(database, chronicle, institution: str, uid: str, recording: Recording, *, study: str = "2.25.1"):
     with database.transaction() as db:
         return judge(db, chronicle, institution, study, Analysis(uid, judged_json(recording)))
 
