@@ -34,13 +34,14 @@ from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.events import STUDY_SETTLED
 from ecg.analysis import Text
+from ecg.holter import LONG_BYTES
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
 from telemed.kernel.errors import Conflict
 from telemed.kernel.events import Event, Follower, Write
 
-__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analysis_of", "ask"]
+__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analysis_of", "ask", "unanalysed"]
 
 log = logging.getLogger(__name__)
 
@@ -151,14 +152,7 @@ class Intake:
         institution, uid = event.data["institution"], event.data["study_instance_uid"]
         with self._database.reading() as db:
             study = index.study(db, institution, uid)
-            recordings = [
-                instance.sop_instance_uid
-                for series in index.series_of(db, study.id)
-                if series.modality not in IMAGES
-                for instance in index.instances_of(db, series.id)
-                if instance.kind == "ecg"
-            ]
-            new = [each for each in recordings[:MOST_ECGS] if analysis_of(db, institution, each) is None]
+            new = unanalysed(db, study)
         analyses = [analysed(self._archive, self._confinement, institution, each) for each in new]
 
         def write(db: Connection) -> None:
@@ -225,6 +219,18 @@ def _late(db: Connection, study: index.Study, task: Row[Any]) -> Why:
         return LATE_IMAGES
     english = f"{count} image{'s' if count > 1 else ''} arrived after reading began"
     return Why(LATE_IMAGES.code, Text(f"阅片开始后又收到 {count} 幅影像", english))
+
+
+def unanalysed(db: Connection, study: index.Study, *, long: bool = False) -> list[str]:
+    """Return the UIDs of the study's recordings without an analysis: those of a few minutes, or the *long* ones."""
+    recordings = [
+        instance.sop_instance_uid
+        for series in index.series_of(db, study.id)
+        if series.modality not in IMAGES
+        for instance in index.instances_of(db, series.id)
+        if instance.kind == "ecg" and (instance.size > LONG_BYTES) is long
+    ]
+    return [each for each in recordings[:MOST_ECGS] if analysis_of(db, study.institution, each) is None]
 
 
 def _urgency(db: Connection, study: index.Study, priority: Priority, lane: Lane, targets: Mapping[Lane, timedelta]) -> Urgency:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, update
 
-from consult.gate.model import TRANSITIONS, Gate, Step, Verdict, faults_of
+from consult.gate.model import LONGEST_S, TRANSITIONS, Gate, Step, Verdict, faults_of
 from consult.gate.tables import gate_table
 from consult.gate.views import gate_of, gates_of_study
 from consult.practitioners.model import SYSTEM, Viewer
@@ -23,14 +23,16 @@ LONGEST_REASON = 500
 
 
 def judge(db: Connection, chronicle: Chronicle, institution: str, study_instance_uid: str, analysis: Analysis) -> Gate | None:
-    """Say what of a new recording is to be mended, once, and keep its analysis; None when there is none to judge by.
+    """Say what of a new recording is to be mended, once, and keep its analysis.
+
+    None when there is nothing to judge by, or for a recording of hours: no patient lies on a couch any more.
 
     What was asked about in the same study this recording replaces.
     """
     serialise(db, GATE_LOCK)
     sop_instance_uid = analysis.sop_instance_uid
     known = gate_of(db, institution, sop_instance_uid)
-    if known is not None or analysis.result is None:
+    if known is not None or analysis.result is None or analysis.result["duration_s"] > LONGEST_S:
         return known
     keep_analysis(db, chronicle.clock, institution, study_instance_uid, analysis)
     faults, now = faults_of(analysis.result), chronicle.clock.now()

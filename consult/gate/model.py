@@ -11,7 +11,7 @@ from typing import Any
 from ecg.analysis import Text
 
 #: A standard recording is ten seconds long at 250 Hz or more; a file that lost its last beat is not sent back for it.
-SHORTEST_S, SLOWEST_HZ = 9.5, 250
+SHORTEST_S, LONGEST_S, SLOWEST_HZ = 9.5, 300, 250
 
 #: The electrodes whose difference a limb lead is (Einthoven).
 LIMB = {"I": frozenset({"RA", "LA"}), "II": frozenset({"RA", "LL"}), "III": frozenset({"LA", "LL"})}
@@ -39,6 +39,19 @@ MISPLACED = {
         ("RA", "LL"),
         "II",
         Text("右手与左腿电极可能接反：对调后重做", "right arm and left leg swapped: exchange them and repeat"),
+    ),
+    "left-arm-left-leg-swapped": (
+        ("LA", "LL"),
+        "III",
+        Text("左手与左腿电极可能接反：对调后重做", "left arm and left leg swapped: exchange them and repeat"),
+    ),
+    "limb-electrodes-rotated": (
+        ("RA", "LA", "LL"),
+        "I",
+        Text(
+            "左右手及左腿电极接错：按颜色逐一核对后重做",
+            "arm and left leg electrodes mixed up: check each by its colour and repeat",
+        ),
     ),
     "right-leg-electrode-misplaced": (
         ("RL",),

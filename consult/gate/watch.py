@@ -11,6 +11,7 @@ from consult.triage.views import analysis_of
 from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.events import INSTANCE_STORED
+from ecg.holter import LONG_BYTES
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
@@ -47,7 +48,7 @@ class CouchGate:
                 kept = index.instance(db, institution, uid)
             except NotFound:
                 return None
-            if kept.kind != "ecg" or gate_of(db, institution, uid) is not None:
+            if kept.kind != "ecg" or kept.size > LONG_BYTES or gate_of(db, institution, uid) is not None:
                 return None
             known = analysis_of(db, institution, uid)
         found = known or analysed(self._archive, self._confinement, institution, uid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from consult.triage.model import Analysis
@@ -10,23 +11,20 @@ from telemed.kernel.confinement import Confinement
 from telemed.kernel.errors import Invalid, NotFound
 
 
-def analysed(archive: Archive, confinement: Confinement, institution: str, sop_instance_uid: str) -> Analysis:
-    """Return the analysis of a kept recording, or the sentence why there is none. Slow: never called in a transaction."""
+def analysed(archive: Archive, confinement: Confinement, institution: str, uid: str, *, seconds: float | None = None) -> Analysis:
+    """Return what became of the analysis of a kept recording. Slow: never called in a transaction."""
     try:
-        data = archive.read(institution, sop_instance_uid)
-        return Analysis(sop_instance_uid, confinement.run(_analyse, data))
+        return Analysis(uid, confinement.run(_analyse, archive.file(institution, uid), seconds=seconds))
     except (Invalid, NotFound) as error:  # a task comes of it all the same, and says so
-        return Analysis(sop_instance_uid, None, error.sentence)
+        return Analysis(uid, None, error.sentence)
 
 
-def _analyse(data: bytes) -> dict[str, Any]:
+def _analyse(path: Path) -> dict[str, Any]:
     """Read and analyse one recording; runs in a confined process, which alone pays for loading the engine."""
     from ecg.errors import EcgError  # noqa: PLC0415 - see above
-    from ecg.formats import read  # noqa: PLC0415 - see above
-    from ecg.pipeline import analyse  # noqa: PLC0415 - see above
+    from ecg.holter.whole import analysis_of_file  # noqa: PLC0415 - see above
 
     try:
-        recording = read({"recording": data})
-        return analyse(recording).as_json()
+        return analysis_of_file(path)
     except EcgError as error:
         raise Invalid(str(error), code="ecg-unreadable") from error

@@ -5,6 +5,7 @@ sheet. What is on the paper beside the traces (who, when, which filters, what th
 and the analysis.
 """
 
+from ecg.rendering.excerpt import excerpt
 from ecg.rendering.heading import Label, Particulars
 from ecg.rendering.layouts import FILTERS, GAINS_MM_MV, LAYOUTS, SPEEDS_MM_S, Paper
 from ecg.rendering.sheet import Grid, Line, Sheet, Strip, sheets
@@ -22,6 +23,7 @@ __all__ = [
     "Particulars",
     "Sheet",
     "Strip",
+    "excerpt",
     "sheets",
     "svg",
 ]

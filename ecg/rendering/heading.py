@@ -35,10 +35,15 @@ class Label:
 
 @dataclass(frozen=True)
 class Particulars:
-    """What a recording does not know itself: the institution's name, and the zone in which times are printed."""
+    """What a recording does not know itself: the institution's name, and the zone in which times are printed.
+
+    Of an excerpt, where in the whole it begins, and how long the whole is.
+    """
 
     institution: str = ""
     utc_offset: timedelta = timedelta(hours=8)
+    begins_s: float = 0.0
+    total_s: float | None = None
 
 
 def heading(recording: Recording, particulars: Particulars, analysis: Analysis | None) -> Iterator[Label]:
@@ -123,6 +128,7 @@ def footing(
     paper: Paper,
     place: tuple[float, float, float],
     *,
+    particulars: Particulars,
     page: tuple[int, int],
     beyond: Sequence[str],
 ) -> Iterator[Label]:
@@ -131,8 +137,10 @@ def footing(
     They say speed, gain, filters, which part of the recording this is, and what is not as it should be.
     """
     left, bottom, width = place
-    until = min(recording.duration_s, paper.start_s + paper.page_s)
-    part = f"第 {paper.start_s:.1f}–{until:.1f} 秒，全长 {recording.duration_s:.1f} 秒 of {recording.duration_s:.1f} s"
+    begins, ends = paper.start_s, min(recording.duration_s, paper.start_s + paper.page_s)
+    total_s = particulars.total_s or recording.duration_s
+    span = f"{begins + particulars.begins_s:.1f}–{ends + particulars.begins_s:.1f}"
+    part = f"第 {span} 秒，全长 {total_s:.1f} 秒 of {total_s:.1f} s"
     cabrera = " Cabrera" if paper.cabrera else ""
     how = (
         f"{paper.speed_mm_s:g} mm/s",

@@ -137,7 +137,14 @@ def _page(
         labels=(
             *(heading(recording, particulars, analysis) if particulars else ()),
             *(note for _, note in names if note),
-            *footing(recording, paper, (grid.left_mm, bottom_mm, grid.width_mm), page=page, beyond=beyond),
+            *footing(
+                recording,
+                paper,
+                (grid.left_mm, bottom_mm, grid.width_mm),
+                particulars=particulars or Particulars(),
+                page=page,
+                beyond=beyond,
+            ),
         ),
     )
 

@@ -18,6 +18,7 @@ from ecg.recording import Recording
 from ecg.structured_report import codes, items
 from ecg.structured_report.codes import Code
 
+DEVICE_UID = "2.25.336208537315608290660816688783543063335"
 COMPREHENSIVE_SR = UID("1.2.840.10008.5.1.4.1.1.88.33")
 
 #: What a report has of its recording word for word: whose it is, and which study.
@@ -44,9 +45,9 @@ HINT = "自动分析，提示，非诊断；未经医师审核。 Automatic anal
 
 @dataclass(frozen=True)
 class Device:
-    """What made the report: *uid* tells one installation from another."""
+    """What made the report: this program, wherever it runs."""
 
-    uid: str
+    uid: str = DEVICE_UID
     name: str = "telemed"
     manufacturer: str = "telemed"
     version: str = ""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 from pathlib import Path
 
 from consult.reports.document.ecg_paper import write_ecg
-from ecg import EcgError
 from ecg.formats import read
+from ecg.holter import LONG_BYTES
 from ecg.recording import Recording
-from ecg.rendering import Paper, Particulars, Sheet, sheets, svg
+from ecg.rendering import Paper, Particulars, Sheet, excerpt, sheets, svg
 from telemed import __version__
 from telemed.kernel.errors import Invalid, NotFound
-
-#: What made a report: this program, wherever it runs.
-DEVICE_UID = f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, 'telemed').int}"
+from web.api.ecg_files import readable
 
 
 def paper_svg(path: Path, paper: Paper, institution: str, page: int) -> bytes:
@@ -37,28 +34,35 @@ def report_dicom(path: Path, series_instance_uid: str, sop_instance_uid: str, at
     from ecg.structured_report import write  # noqa: PLC0415 - as above
     from ecg.structured_report.writing import Device  # noqa: PLC0415 - as above
 
-    recording, content = _read(path)
-    return write(
-        analyse(recording),
-        recording,
-        content,
-        series_instance_uid=series_instance_uid,
-        sop_instance_uid=sop_instance_uid,
-        device=Device(DEVICE_UID, version=__version__),
-        written_at=at,
-    )
+    if path.stat().st_size > LONG_BYTES:
+        raise Invalid("a report is written about a recording of minutes, not of hours", code="recording")
+    with readable():
+        recording, content = _read(path)
+        return write(
+            analyse(recording),
+            recording,
+            content,
+            series_instance_uid=series_instance_uid,
+            sop_instance_uid=sop_instance_uid,
+            device=Device(version=__version__),
+            written_at=at,
+        )
 
 
 def _pages(path: Path, paper: Paper, institution: str) -> list[Sheet]:
-    from ecg.pipeline import analyse  # noqa: PLC0415 - only a worker pays for loading the engine
+    from ecg.holter.whole import long_source  # noqa: PLC0415 - only a worker pays for loading the engine
+    from ecg.pipeline import analyse  # noqa: PLC0415 - as above
 
-    recording, _ = _read(path)
-    return sheets(recording, paper, Particulars(institution), analyse(recording))
+    particulars = Particulars(institution)
+    with readable():
+        source = long_source(path)
+        if source is None:
+            recording = _read(path)[0]
+        else:
+            recording, paper, particulars = excerpt(source, paper, particulars)
+        return sheets(recording, paper, particulars, analyse(recording))
 
 
 def _read(path: Path) -> tuple[Recording, bytes]:
     content = path.read_bytes()
-    try:
-        return read({"the recording.dcm": content}), content
-    except EcgError as error:
-        raise Invalid(str(error), code="recording") from None
+    return read({"the recording.dcm": content}), content

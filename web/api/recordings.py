@@ -7,8 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
@@ -19,15 +20,18 @@ from typing_extensions import TypedDict
 from consult.access import may_read_study
 from consult.gate.actions import judge
 from consult.gate.model import Gate
+from consult.long_recordings import LONGEST_ANALYSIS_S
 from consult.practitioners.model import Viewer
 from consult.triage.model import Analysis as Analysed
 from consult.triage.views import analysis_of
 from dicom_node.archive import index
 from dicom_node.archive.tables import instance_table
+from ecg.holter import LONG_BYTES
 from telemed.kernel.errors import Invalid, NotFound
 from web import keys
 from web.accounts.permissions import Permission
 from web.api.ecg_files import Identifiers, Particulars, Replaced, analysed, analysis_json, waveform_json
+from web.api.long_recordings import Long
 from web.api.operations import Call, Given, Operation, Ready
 
 #: A day of 12 leads does not fit, half an hour at 1 kHz does.
@@ -52,6 +56,8 @@ class Statement(TypedDict):
     severity: Literal["normal", "borderline", "abnormal", "critical"]
     evidence: dict[str, object]
     scp: str | None
+    #: In standards' codes, "scp" and "aha"; an analysis made before they were mapped has none.
+    codes: NotRequired[dict[str, str]]
 
 
 class Corrected(TypedDict):
@@ -102,7 +108,7 @@ class Device(TypedDict):
 
 
 class Analysis(TypedDict):
-    """Everything found in one recording; samples count from 0 in the recording's own rate."""
+    """Everything found in one recording; samples count from 0 in its own rate. *long* comes with five minutes and more."""
 
     format: str
     sampling_frequency_hz: float
@@ -117,6 +123,7 @@ class Analysis(TypedDict):
     quality: dict[str, Quality]
     warnings: list[str]
     device: Device
+    long: NotRequired[Long]
 
 
 class Waveform(TypedDict):
@@ -177,7 +184,9 @@ async def upload_recording(call: Call[Stated, None]) -> Kept:
     replaced = await call.view(_replaced, viewer.institution_id, stated.replaces) if stated.replaces else None
     identifiers = _identifiers(viewer.institution_id, files, stated, replaced, app[keys.CLOCK].now())
     particulars = Particulars(**stated.model_dump(exclude={"replaces"}))
-    analysis, converted = await call.off_loop(app[keys.CONFINEMENT].run, analysed, files, particulars, identifiers)
+    seconds = LONGEST_ANALYSIS_S if sum(map(len, files.values())) > LONG_BYTES else None
+    work = partial(app[keys.CONFINEMENT].run, seconds=seconds)
+    analysis, converted = await call.off_loop(work, analysed, files, particulars, identifiers)
     known = await call.view(_study_of, viewer.institution_id, identifiers.sop_instance_uid) if converted is not None else None
     if known is not None:
         sop_instance_uid, study_instance_uid = identifiers.sop_instance_uid, known
@@ -203,7 +212,9 @@ async def recording_analysis(call: Call[None, None]) -> Ready[Analysis]:
     known = await call.view(analysis_of, institution, uid)
     if known is not None and known.result is not None:
         return Ready(json.dumps(known.result, ensure_ascii=False).encode())
-    return Ready(await call.off_loop(call.request.app[keys.CONFINEMENT].run, analysis_json, await path_of(call)))
+    path = await path_of(call)
+    seconds = LONGEST_ANALYSIS_S if path.stat().st_size > LONG_BYTES else None
+    return Ready(await call.off_loop(partial(call.request.app[keys.CONFINEMENT].run, seconds=seconds), analysis_json, path))
 
 
 async def recording_waveform(call: Call[WaveformQuery, None]) -> Ready[Waveform]:
