@@ -8,7 +8,7 @@ from alembic import op
 from telemed.kernel.database import UtcDateTime
 
 revision = "0014"
-down_revision = "0009"
+down_revision = "0011"
 
 
 def upgrade() -> None:
