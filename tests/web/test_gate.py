@@ -46,6 +46,8 @@ def test_the_answer_to_an_upload_says_what_to_repeat_and_the_repeat_answers_the_
     assert browser.get(f"{UPLOAD}/gates").json() == []
     study = browser.get(f"/api/v1/studies/{first['study_instance_uid']}").json()
     assert (study["patient"]["patient_id"], study["instance_count"]) == ("P1", 2)
+    replaced = {one["sop_instance_uid"]: one["replaced_by"] for series in study["series"] for one in series["instances"]}
+    assert replaced == {first["sop_instance_uid"]: second["sop_instance_uid"], second["sop_instance_uid"]: None}
 
 
 def test_a_dicom_file_can_be_the_repeat_too_but_not_of_another_patient(site):
@@ -70,6 +72,8 @@ def test_a_recording_is_kept_as_it_is_with_a_reason_and_nothing_waited_for_it(si
     assert (kept.status, kept.json()["verdict"]) == (200, "kept")
     assert browser.get(f"{UPLOAD}/gates").json() == []
     assert browser.post(f"{UPLOAD}/{uid}/keep", json={"reason": "again"}).status == 409
+    study = browser.get(f"/api/v1/studies/{kept.json()['study_instance_uid']}").json()
+    assert study["series"][0]["instances"][0]["kept_because"] == "胸痛，抢救中"
 
 
 def test_a_recording_is_printed_as_chosen(site):

@@ -25,9 +25,9 @@ export type Patient = Required<Schemas["Patient"]>;
 export type Task = Required<Schemas["Task"]>;
 export type Question = Schemas["Question"];
 export type Study = Required<Schemas["Study"]>;
-export type StudyDetail = Required<Schemas["StudyDetail"]>;
-export type Series = Schemas["Series"];
-export type Instance = Schemas["Instance"];
+export type StudyDetail = Required<Schemas["StudyDetail"]> & { readonly series: Series[] };
+export type Series = Schemas["Series"] & { readonly instances: Instance[] };
+export type Instance = Required<Schemas["Instance"]>;
 /** A frame worth showing; frames count from 1, as DICOM counts them. */
 export type KeyImage = Required<Schemas["KeyImage"]>;
 export type Report = Required<Schemas["Report"]>;

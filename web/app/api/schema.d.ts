@@ -1818,6 +1818,8 @@ export interface components {
         /**
          * Instance
          * @description One object of a series; *kind* is image, ecg, document or other.
+         *
+         *     Of an ECG: the SOP Instance UID of the recording that was made instead, and why the clinic sent it as it is.
          */
         Instance: {
             /** Sop Instance Uid */
@@ -1834,6 +1836,16 @@ export interface components {
             frames: number;
             /** Kind */
             kind: string;
+            /**
+             * Replaced By
+             * @default null
+             */
+            replaced_by: string | null;
+            /**
+             * Kept Because
+             * @default null
+             */
+            kept_because: string | null;
         };
         /**
          * Institution
