@@ -53,7 +53,7 @@ def may_read_study(db: Connection, viewer: Viewer, study_instance_uid: str) -> s
 
 
 @lru_cache(maxsize=4096)  # see visible
-def _holders(viewer: Viewer) -> Select[tuple[str]]:
+def _holders(viewer: Viewer) -> Select[str]:
     return select(study_table.c.institution).where(study_table.c.study_instance_uid == bindparam("uid"), visible(viewer))
 
 

@@ -263,7 +263,14 @@ def _who_fits(clauses: _Clauses) -> Select[Any]:
 
 @lru_cache(maxsize=1024)
 def _what_fits(
-    name: str, visible: ColumnElement[bool], clauses: _Clauses, persons: _Persons, of_person: _Clauses, *, limited: bool, reads_on: bool
+    name: str,
+    visible: ColumnElement[bool],
+    clauses: _Clauses,
+    persons: _Persons,
+    of_person: _Clauses,
+    *,
+    limited: bool,
+    reads_on: bool,
 ) -> Select[Any]:
     level = _LEVELS[name]
     rows = level.rows.where(*_written(clauses), visible).offset(bindparam("offset", type_=Integer()))
@@ -283,7 +290,9 @@ def _found(db: Connection, name: str, visible: ColumnElement[bool], query: Query
 
     No planner knows whether a name is rare, for it does not see the name: few patients are looked up here and now.
     """
-    known, clauses, of_person = KEYS[name], [], []
+    known = KEYS[name]
+    clauses: list[tuple[str, Clause]] = []
+    of_person: list[tuple[str, Clause]] = []
     values: dict[str, Any] = {"offset": query.offset, "limit": query.limit, "after": query.after}
     for keyword, text in query.keys.items():
         if keyword not in known:

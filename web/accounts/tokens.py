@@ -63,9 +63,7 @@ def revoke_token(db: Connection, chronicle: Chronicle, token_id: str, *, by: str
 _WHOSE = (
     select(account_table.c.id, account_table.c.username, account_table.c.practitioner_id)
     .join(token_table, token_table.c.account_id == account_table.c.id)
-    .where(
-        token_table.c.digest == bindparam("digest"), token_table.c.revoked_at.is_(None), account_table.c.disabled_at.is_(None)
-    )
+    .where(token_table.c.digest == bindparam("digest"), token_table.c.revoked_at.is_(None), account_table.c.disabled_at.is_(None))
 )
 
 

@@ -167,7 +167,7 @@ async def _send_files(request: web.Request, found: Sequence[Kept]) -> web.Stream
 
 def _opened(opened: ExitStack, paths: Sequence[Path]) -> list[BinaryIO]:
     """Open files and have the kernel read them ahead, so that sending from the event loop does not wait for the disk."""
-    files = [opened.enter_context(path.open("rb")) for path in paths]
+    files: list[BinaryIO] = [opened.enter_context(path.open("rb")) for path in paths]
     for file in files:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
     return files
