@@ -52,7 +52,8 @@ HEADERS = {
 
 async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Put the safe headers on every response, streamed ones too; a PDF may be framed by our own pages, nothing else by anyone."""
-    ancestors = "'self'" if response.content_type == "application/pdf" else "'none'"
+    # The header as it stands: what aiohttp makes of it costs more than the rest of a small answer.
+    ancestors = "'self'" if response.headers.get("Content-Type", "").startswith("application/pdf") else "'none'"
     response.headers.setdefault("Content-Security-Policy", f"{CONTENT_SECURITY_POLICY}; frame-ancestors {ancestors}")
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)

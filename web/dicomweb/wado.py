@@ -16,6 +16,7 @@ from aiohttp import web
 from dicom_node.imaging.elements import EXPLICIT_LITTLE
 from dicom_node.imaging.frames import OCTETS
 from dicom_node.imaging.imaging import Imaging
+from dicom_node.imaging.layout import Span
 from dicom_node.imaging.transcoding import TARGETS
 from telemed.kernel.errors import NotFound
 from web import keys
@@ -57,6 +58,41 @@ async def send_parts(
     await response.write(multipart.closing(boundary))
     await response.write_eof()
     return response
+
+
+async def send_stretches(
+    request: web.Request, media: str, parts: Sequence[tuple[Mapping[str, str], Path, Span]], headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Answer with parts of *media* that stand in files: a whole of known length, each by the kernel from file to socket."""
+    boundary = multipart.new_boundary()
+    heads = [multipart.opening(boundary, described) for described, _, _ in parts]
+    heads[1:] = (multipart.END_OF_PART + head for head in heads[1:])
+    tail = multipart.END_OF_PART + multipart.closing(boundary)
+    response = web.StreamResponse(headers={**headers, "Content-Type": multipart.content_type(media, boundary)})
+    response.content_length = sum(map(len, heads)) + sum(span.length for _, _, span in parts) + len(tail)
+    await response.prepare(request)
+    loop = asyncio.get_running_loop()
+    for start in range(0, len(parts), _OPENED):
+        some = parts[start : start + _OPENED]
+        with ExitStack() as opened:
+            files = await off_loop(request, _opened, opened, some)
+            for head, (_, _, span), file in zip(heads[start:], some, files, strict=False):
+                await response.write(head)
+                if request.transport is None:
+                    raise ConnectionResetError("the client went away")
+                if await loop.sendfile(request.transport, file, span.offset, span.length) < span.length:
+                    raise ConnectionResetError("a file is shorter than its index says")
+    await response.write_eof(tail)
+    return response
+
+
+def _opened(opened: ExitStack, parts: Sequence[tuple[Mapping[str, str], Path, Span]]) -> list[BinaryIO]:
+    """Open the parts' files and have the kernel read ahead, so that sending from the event loop does not wait for the disk."""
+    files: list[BinaryIO] = []
+    for _, path, span in parts:
+        files.append(opened.enter_context(path.open("rb")))
+        os.posix_fadvise(files[-1].fileno(), span.offset, span.length, os.POSIX_FADV_WILLNEED)
+    return files
 
 
 async def chunks(request: web.Request, file: BinaryIO) -> AsyncIterator[bytes]:
@@ -118,7 +154,12 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
         if len(whole) < len(found):
             continue
         if in_parts and all(syntax == one.instance.transfer_syntax_uid for one, syntax in whole):
-            return await _send_files(request, found)
+            base, study = base_of(request), request.match_info["study"]
+            stretches = [
+                (_part_headers(one, syntax, one.instance.size, base, study), one.path, Span(0, one.instance.size))
+                for one, syntax in whole
+            ]
+            return await send_stretches(request, DICOM, stretches, {})
         if in_parts:
             return await send_parts(request, DICOM, _files(request, whole), {})
         return await _alone(request, *whole[0])
@@ -137,40 +178,6 @@ async def _alone(request: web.Request, one: Kept, syntax: str) -> web.StreamResp
 
 async def _rewritten(request: web.Request, one: Kept, syntax: str) -> BinaryIO:
     return await off_loop(request, request.app[keys.IMAGING].object_in, one.path, syntax, digest=one.instance.digest)
-
-
-async def _send_files(request: web.Request, found: Sequence[Kept]) -> web.StreamResponse:
-    """Answer with the stored files as parts of a whole of known length, each from its file to the socket by the kernel."""
-    boundary, base, study = multipart.new_boundary(), base_of(request), request.match_info["study"]
-    heads = [
-        multipart.opening(boundary, _part_headers(one, one.instance.transfer_syntax_uid, one.instance.size, base, study))
-        for one in found
-    ]
-    heads[1:] = (multipart.END_OF_PART + head for head in heads[1:])
-    tail = multipart.END_OF_PART + multipart.closing(boundary)
-    response = web.StreamResponse(headers={"Content-Type": multipart.content_type(DICOM, boundary)})
-    response.content_length = sum(map(len, heads)) + sum(one.instance.size for one in found) + len(tail)
-    await response.prepare(request)
-    loop = asyncio.get_running_loop()
-    for start in range(0, len(found), _OPENED):
-        with ExitStack() as opened:
-            files = await off_loop(request, _opened, opened, [one.path for one in found[start : start + _OPENED]])
-            for head, one, file in zip(heads[start:], found[start:], files, strict=False):
-                await response.write(head)
-                if request.transport is None:
-                    raise ConnectionResetError("the client went away")
-                if await loop.sendfile(request.transport, file, 0, one.instance.size) < one.instance.size:
-                    raise ConnectionResetError("a file is shorter than its index says")
-    await response.write_eof(tail)
-    return response
-
-
-def _opened(opened: ExitStack, paths: Sequence[Path]) -> list[BinaryIO]:
-    """Open files and have the kernel read them ahead, so that sending from the event loop does not wait for the disk."""
-    files: list[BinaryIO] = [opened.enter_context(path.open("rb")) for path in paths]
-    for file in files:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
-    return files
 
 
 def _part_headers(one: Kept, syntax: str, size: int, base: str, study: str) -> dict[str, str]:
