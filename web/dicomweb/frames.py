@@ -62,7 +62,9 @@ async def frames(request: web.Request) -> web.StreamResponse:
     one = (await kept(request))[0]
     imaging, digest = request.app[keys.IMAGING], one.instance.digest
     several = len(numbers) > 1
-    layout = imaging.known_layout(digest) or await off_loop(request, imaging.layout, one.path, digest)
+    layout = imaging.known_layout(digest)
+    if layout is None:
+        layout = await off_loop(request, imaging.layout, one.path, digest)
     for number in numbers:  # before the answer's first byte
         layout.check(number)
     choices = (_answer_to(asked, layout, several=several) for asked in media_ranges(request))
