@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -62,11 +62,7 @@ async def frames(request: web.Request) -> web.StreamResponse:
     one = (await kept(request))[0]
     imaging, digest = request.app[keys.IMAGING], one.instance.digest
     several = len(numbers) > 1
-    layout = imaging.known_layout(digest)
-    if layout is None:
-        layout = await off_loop(request, imaging.layout, one.path, digest)
-    for number in numbers:  # before the answer's first byte
-        layout.check(number)
+    layout = await _layout(request, one, numbers)
     choices = (_answer_to(asked, layout, several=several) for asked in media_ranges(request))
     answer = next((choice for choice in choices if choice is not None), None)
     if answer is None:
@@ -97,6 +93,17 @@ async def frames(request: web.Request) -> web.StreamResponse:
         assert isinstance(data, bytes)
         body = multipart.opening(boundary, part_headers) + data + multipart.END_OF_PART + multipart.closing(boundary)
     return web.Response(body=body, headers={**headers, "Content-Type": multipart.content_type(answer.media, boundary)})
+
+
+async def _layout(request: web.Request, one: Kept, numbers: Sequence[int]) -> Layout:
+    """Return the object's layout, which has each of *numbers*: what is not there is said before the answer's first byte."""
+    imaging, digest = request.app[keys.IMAGING], one.instance.digest
+    layout = imaging.known_layout(digest)
+    if layout is None:
+        layout = await off_loop(request, imaging.layout, one.path, digest)
+    for number in numbers:
+        layout.check(number)
+    return layout
 
 
 def _getter(imaging: Imaging, syntax: str | None) -> Callable[[Kept, int], Frame]:
