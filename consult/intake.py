@@ -107,7 +107,8 @@ def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targe
         raise Conflict("somebody has already asked about this study: see its task", code="task-open")
     specialty = Role.CARDIOLOGIST if set(study.modalities) == {"ECG"} else Role.RADIOLOGIST
     urgent = _urgency(db, study, order.priority, order.lane, targets)
-    choice = assign(db, Need(institution, specialty, urgent.lane, now, order.wanted))
+    asked = existing.performer_id if existing is not None and is_open else None
+    choice = assign(db, Need(institution, specialty, urgent.lane, now, order.wanted), within=asked)
     performer = choice.performer_id
     request = place(
         db, chronicle, order, institution_id=institution, performer_id=performer, service=specialty, placed_at=now, by=by
@@ -115,7 +116,7 @@ def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targe
     if existing is not None and is_open:
         t0 = existing.due_at - timedelta(seconds=existing.budget_s)
         due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)
-        queue.readdress(db, chronicle, existing.id, request, urgent, due_at=due_at, by=by)
+        queue.readdress(db, chronicle, existing.id, request, urgent, choice=choice, due_at=due_at, by=by)
         return str(existing.id)
     t0 = max(now, study.last_received_at)
     due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)

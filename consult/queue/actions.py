@@ -250,7 +250,15 @@ def cancel(db: Connection, chronicle: Chronicle, task_id: str, *, reason: str, b
 
 
 def readdress(
-    db: Connection, chronicle: Chronicle, task_id: str, request: ServiceRequest, urgency: Urgency, *, due_at: datetime, by: Viewer
+    db: Connection,
+    chronicle: Chronicle,
+    task_id: str,
+    request: ServiceRequest,
+    urgency: Urgency,
+    *,
+    choice: Choice,
+    due_at: datetime,
+    by: Viewer,
 ) -> None:
     """Let an open task answer *request*, placed by a person, in place of the one a routing rule had placed.
 
@@ -260,13 +268,8 @@ def readdress(
     if found.status not in OPEN:
         raise Conflict(f"this task is {found.status}", code="task-state")
     requests.revoke(db, chronicle, found.request_id, reason="a person has asked for the same study", by=SYSTEM)
-    values: dict[str, Any] = {
-        "request_id": request.id,
-        "kind": request.kind,
-        "reason": request.reason,
-        "why": _reasons(found, urgency.why),
-    }
-    values |= {"wanted": request.wanted}
+    asked = {"request_id": request.id, "kind": request.kind, "reason": request.reason, "wanted": request.wanted}
+    values = asked | {"why": _reasons(found, urgency.why)} | ({} if found.owner_id else assigned(choice))
     db.execute(update(task_table).where(task_table.c.id == task_id).values(values | _raised(db, found, urgency, due_at)))
     enter(db, chronicle, "TaskUpdated", task_id, by, change="request", request_id=request.id)
 

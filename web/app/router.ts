@@ -31,7 +31,7 @@ const routes: RouteRecordRaw[] = [
   { path: "/figures", component: () => import("@/figures/FiguresPage.vue"), meta: { title: "common.doors.figures" } },
   { path: "/patients", component: () => import("@/identity/PatientsPage.vue"), meta: { title: "common.doors.patients" } },
   { path: "/admin", component: () => import("@/admin/AdminPage.vue"), meta: { title: "common.doors.admin" } },
-  { path: "/schedule", redirect: "/rounds" },
+  { path: "/schedule", component: () => import("@/schedule/SchedulePage.vue"), meta: { title: "common.doors.schedule" } },
   { path: "/:rest(.*)*", component: () => import("@/ui/NoSuchRoom.vue"), meta: { title: "common.no_such_room" } },
 ];
 if (rounds) routes.unshift({ path: "/rounds/:id?", component: rounds, meta: { dark: true, title: "common.doors.rounds" } });

@@ -1,6 +1,7 @@
 /** One function per operation of the API, named by what it does. */
 import { answered, client } from "@/api/client";
 import type {
+  Agreement,
   Analysis,
   CharsetProfile,
   CharsetSetting,
@@ -11,16 +12,22 @@ import type {
   Draft,
   DraftContent,
   Figures,
+  Gap,
   IllegibleText,
   Institution,
   KnownPerson,
   Lane,
   Merging,
+  NewAgreement,
+  NewChange,
+  NewDuty,
   NewRequest,
   Practitioner,
+  PromisedHours,
   Question,
   Report,
   Rule,
+  SeenQualification,
   Session,
   Study,
   StudyDetail,
@@ -28,6 +35,7 @@ import type {
   TaskStatus,
   ToldMerge,
   Turnaround,
+  Week,
 } from "@/api/model";
 
 const PAGE = 100;
@@ -136,6 +144,44 @@ export const analysis = async (sop_instance_uid: string): Promise<Analysis> =>
   answered(client.GET("/api/v1/recordings/{sop_instance_uid}/analysis", { params: { path: { sop_instance_uid } } }));
 export const institutions = (): Promise<Institution[]> => every(() => answered(client.GET("/api/v1/institutions")));
 export const people = (): Promise<Practitioner[]> => every(() => answered(client.GET("/api/v1/people")));
+/** What was seen of a person's registration, years and expertise. */
+export const qualify = async (practitioner_id: string, body: SeenQualification): Promise<void> => {
+  await answered(client.PUT("/api/v1/people/{practitioner_id}/qualification", { params: { path: { practitioner_id } }, body }));
+};
+export const agreements = (): Promise<Agreement[]> => every(() => answered(client.GET("/api/v1/agreements")));
+export const addAgreement = async (body: NewAgreement): Promise<void> => {
+  await answered(client.POST("/api/v1/agreements", { body }));
+};
+/** Let an agreement end with the day *on*. */
+export const endAgreement = async (agreement_id: string, on: string): Promise<void> => {
+  await answered(client.POST("/api/v1/agreements/{agreement_id}/end", { params: { path: { agreement_id } }, body: { on } }));
+};
+
+/** Seven days of an institution's rota from *since* (a date) on. */
+export const rotaWeek = (since: string, institution: string): Promise<Week> =>
+  answered(client.GET("/api/v1/schedule", { params: { query: { since, institution } } }));
+/** Promised hours of the next day that nobody covers. */
+export const rotaGaps = (): Promise<Gap[]> => every(() => answered(client.GET("/api/v1/schedule/gaps")));
+export const planDuty = async (body: NewDuty): Promise<void> => {
+  await answered(client.POST("/api/v1/schedule/duties", { body }));
+};
+export const cancelDuty = async (duty_id: string): Promise<void> => {
+  await answered(client.DELETE("/api/v1/schedule/duties/{duty_id}", { params: { path: { duty_id } } }));
+};
+export const promiseHours = async (body: PromisedHours): Promise<void> => {
+  await answered(client.PUT("/api/v1/schedule/hours", { body }));
+};
+/** Propose a swap or a stand-in; it holds once both have agreed. */
+export const proposeChange = async (body: NewChange): Promise<void> => {
+  await answered(client.POST("/api/v1/schedule/changes", { body }));
+};
+export const agreeToChange = async (change_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/schedule/changes/{change_id}/agree", { params: { path: { change_id } } }));
+};
+export const refuseChange = async (change_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/schedule/changes/{change_id}/refuse", { params: { path: { change_id } } }));
+};
+
 /** Counts and percentiles of the consultations that began in [from, to). */
 export const figures = (query: { from: string; to: string; lane?: Lane; institution?: string }): Promise<Figures> =>
   answered(client.GET("/api/v1/figures/turnaround", { params: { query } }));
