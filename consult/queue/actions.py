@@ -59,7 +59,8 @@ def create(
 
     Raises Conflict when the study already has an open task: two may arrive at the same instant, one is made.
     """
-    id_, budget, reading = new_id(), due_at - t0, READING[urgency.lane]
+    id_, budget = new_id(), due_at - t0
+    reading = READING[urgency.lane] if choice.reading_s is None else timedelta(seconds=choice.reading_s)
     row = {
         "id": id_,
         "request_id": request.id,

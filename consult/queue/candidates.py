@@ -15,7 +15,7 @@ from consult.queue.tables import task_table
 from consult.requests.model import Lane
 from consult.schedule.model import HOUR, Availability, Duty, availability
 from consult.schedule.views import duties_between, keeping_rotas
-from consult.triage.model import READING
+from consult.triage.model import LONGEST_READING, READING
 from consult.turnaround.tables import turnaround_table
 
 #: So many of a person's newest readings on a lane say how fast they are; below the fewest the lane's usual time counts.
@@ -84,4 +84,6 @@ def _reading_s(db: Connection, person: str, lane: Lane) -> int:
         .limit(NEWEST)
     )
     taken = [int((row.t4_at - row.t3_at).total_seconds()) for row in db.execute(query)]
-    return max(1, median_low(taken)) if len(taken) >= FEWEST else int(READING[lane].total_seconds())
+    if len(taken) < FEWEST:
+        return int(READING[lane].total_seconds())
+    return min(max(1, median_low(taken)), int(LONGEST_READING.total_seconds()))

@@ -70,10 +70,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Choice:
-    """Where a question goes, to whom, and what was thought of everybody; no *performer_id*: nobody may be asked."""
+    """Where a question goes, to whom, how long reading takes them, and what was thought of everybody.
+
+    No *performer_id*: nobody may be asked; no *person*: it waits for whoever comes.
+    """
 
     performer_id: str | None
     person: Person | None = None
+    reading_s: int | None = None
     verdicts: tuple[Verdict, ...] = field(default=())
 
 
@@ -99,12 +103,12 @@ def choose(
         able = [one for one in candidates if one.practitioner.institution.id == place.id and not objections[one.practitioner.id]]
         if able:
             chosen = min(able, key=lambda one: _rank(need, one))
-            return Choice(place.id, _person(chosen), _verdicts(need, candidates, objections, chosen))
+            return Choice(place.id, _person(chosen), chosen.reading_s, _verdicts(need, candidates, objections, chosen))
     verdicts = _verdicts(need, candidates, objections, None)
     if not allowed:
-        return Choice(None, None, verdicts)
+        return Choice(None, verdicts=verdicts)
     nearest = allowed[0]
-    return Choice(nearest.id, None, (_verdict("nobody", nearest, None), *verdicts)[:MOST_VERDICTS])
+    return Choice(nearest.id, verdicts=(_verdict("nobody", nearest, None), *verdicts)[:MOST_VERDICTS])
 
 
 def _rank(need: Need, one: Candidate) -> tuple[int, bool, int, int, str]:
