@@ -14,17 +14,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from consult.consents import actions as consents
+from consult.consents.model import KeptConsent
+from consult.consents.views import standing_for
 from consult.practitioners.model import SYSTEM, Level, Role, Viewer
 from consult.practitioners.views import institutions_by_id
 from consult.queue import actions as queue
 from consult.queue.candidates import assign
 from consult.queue.dispatch import Need
-from consult.queue.model import OPEN, TaskStatus
+from consult.queue.model import OPEN, TaskEvent, TaskStatus
 from consult.queue.sla import deadline_of
 from consult.queue.tables import task_table
 from consult.requests.actions import place
-from consult.requests.model import Consent, ConsentKind, Kind, Lane, Order, Priority
-from consult.requests.views import patient_of, request_by_id
+from consult.requests.model import HOUSE_ZONE, Kind, Lane, Order, Priority
+from consult.requests.views import patient_of, request_by_id, requests_on_consent
 from consult.triage.actions import keep_analysis
 from consult.triage.model import TARGETS, Analysis, Urgency, Why, urgency
 from consult.triage.views import analyses_of_study, analysis_of
@@ -41,14 +44,13 @@ from telemed.kernel.database import Database
 from telemed.kernel.errors import Conflict, Invalid, NotFound
 from telemed.kernel.events import Event, Follower, Write
 
-__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analyse_recording", "analysis_of", "ask"]
+__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analyse_recording", "analysis_of", "ask", "revoke_consent"]
 
 log = logging.getLogger(__name__)
 
 #: More recordings than this in one study are kept and shown, but not analysed by themselves.
 MOST_ECGS = 24
 
-STANDING_CONSENT = Consent(ConsentKind.STANDING, "kept by the clinic under its cooperation agreement")
 LATE_IMAGES = Why("late-images", Text("影像有补传", "images came late"))
 
 
@@ -130,6 +132,16 @@ def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targe
     return task_id
 
 
+def revoke_consent(db: Connection, chronicle: Chronicle, consent_id: str, *, reason: str, by: Viewer) -> KeptConsent:
+    """Revoke a consent; what was asked on it and is not answered yet is withdrawn, and the other side sees the study no more."""
+    revoked = consents.revoke(db, chronicle, consent_id, reason=reason, by=by)
+    for request in requests_on_consent(db, consent_id):
+        of_it = (task_table.c.request_id == request.id) & task_table.c.status.in_(OPEN)
+        for task_id in db.scalars(select(task_table.c.id).where(of_it)).all():
+            queue.cancel(db, chronicle, task_id, reason=reason, by=by, event=TaskEvent.REVOKE)
+    return revoked
+
+
 class Intake:
     """The worker that answers each settled study once."""
 
@@ -201,19 +213,27 @@ class Intake:
         placed_at = study.last_received_at
         routing = self._routing
         urgent = _urgency(db, study, routing.priority, rule.lane, self._targets)
-        choice = assign(db, Need(home.id, rule.specialty, urgent.lane, placed_at))
-        if choice.performer_id is None:
-            log.warning("a study of institution %s is not routed: no agreement for a %s is valid", home.id, rule.specialty)
+        choice = assign(db, Need(home.id, rule.specialty, urgent.lane, placed_at, routed=True))
+        day = placed_at.astimezone(HOUSE_ZONE).date()
+        hospital = choice.performer_id
+        standing = standing_for(db, home.id, hospital, day, rule.specialty) if hospital else None
+        if standing is None:
+            log.warning(
+                "a study of institution %s is not routed: no agreement for a %s with a standing consent is valid",
+                home.id,
+                rule.specialty,
+            )
             return
-        order = Order(study.study_instance_uid, routing.kind, routing.priority, rule.lane, "", STANDING_CONSENT)
+        order = Order(study.study_instance_uid, routing.kind, routing.priority, rule.lane, "", None)
         request = place(
             db,
             self._chronicle,
             order,
             institution_id=home.id,
-            performer_id=choice.performer_id,
+            performer_id=hospital,
             service=rule.specialty,
             placed_at=placed_at,
+            standing=standing,
             by=SYSTEM,
         )
         due_at = deadline_of(urgent.lane, placed_at, targets=self._targets)

@@ -7,6 +7,7 @@ from statistics import median_low
 
 from sqlalchemy import Connection, func, select
 
+from consult.consents.views import standing_of
 from consult.practitioners.model import Person, Practitioner, Role
 from consult.practitioners.views import agreements_of, institutions_by_id, practitioners_of
 from consult.queue.dispatch import Candidate, Choice, Need, choose
@@ -27,6 +28,9 @@ __all__ = ["assign", "coordinators"]
 def assign(db: Connection, need: Need, *, within: str | None = None) -> Choice:
     """Choose for *need* from everybody its institution has an agreement with; *within* keeps to one hospital."""
     agreements = agreements_of(db, need.institution_id)
+    if need.routed:
+        allowed = standing_of(db, [held.id for held in agreements])
+        agreements = [held for held in agreements if held.id in allowed]
     ids = {held.performer_id for held in agreements if within in (None, held.performer_id)}
     places = list(institutions_by_id(db, ids).values())
     people = [one for one in practitioners_of(db, *ids) if need.specialty in one.roles]

@@ -26,7 +26,10 @@ READINESS = {Availability.DUTY: 0, Availability.UNPLANNED: 0, Availability.STAND
 
 @dataclass(frozen=True)
 class Need:
-    """What has to be answered; *tried* are hospitals that had their chance, *beside* people not to be chosen again."""
+    """What has to be answered; *tried* are hospitals that had their chance, *beside* people not to be chosen again.
+
+    What is *routed* by itself goes only where a standing consent lets it.
+    """
 
     institution_id: str
     specialty: Role
@@ -35,6 +38,7 @@ class Need:
     wanted: Expertise | None = None
     tried: frozenset[str] = frozenset()
     beside: frozenset[str] = frozenset()
+    routed: bool = False
 
 
 @dataclass(frozen=True)

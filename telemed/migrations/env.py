@@ -15,6 +15,7 @@ TABLES = (
     "dicom_node.imaging.tables",
     "dicom_node.tables",
     "consult.practitioners.tables",
+    "consult.consents.tables",
     "consult.requests.tables",
     "consult.schedule.tables",
     "consult.triage.tables",
