@@ -106,7 +106,9 @@ def sufficient(consent: Consent | None) -> Consent:
     if Scope.TRANSFER not in consent.scopes:
         raise Refused("the patient has not agreed that their data go to another institution", code="consent-missing")
     if len(consent.note) > LONGEST_NOTE or max(len(consent.guardian), len(consent.relation)) > LONGEST_NAME:
-        raise Invalid(f"a text of the consent is too long: at most {LONGEST_NOTE} characters for the note, {LONGEST_NAME} for a name")
+        raise Invalid(
+            f"a text of the consent is too long: at most {LONGEST_NOTE} characters for the note, {LONGEST_NAME} for a name"
+        )
     return consent
 
 

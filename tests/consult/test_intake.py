@@ -12,15 +12,17 @@ from pydicom.data import get_testdata_file
 from sqlalchemy import func, select, update
 from support.builders import a_clinic, a_county, a_nurse, a_study, a_task, an_order
 
-from consult.intake import DEMO_ROUTING, Intake, ask
 from consult.consents.actions import end_routing, let_route
-from consult.practitioners.model import Role
+from consult.intake import DEMO_ROUTING, Intake, ask
+from consult.practitioners.model import SYSTEM, Role
+from consult.practitioners.views import agreements_of
 from consult.queue import actions as queue
 from consult.queue import views
 from consult.queue.model import TaskStatus
 from consult.queue.tables import task_table
 from consult.requests.model import Lane, Priority
 from consult.requests.tables import request_table
+from consult.requests.views import request_by_id
 from consult.triage.actions import keep_analysis
 from consult.triage.model import Analysis
 from consult.triage.views import analyses_of_study

@@ -317,6 +317,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{task_id}/request": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return the whole request that a task answers.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["task_request"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the consents of a study one may see, the newest first.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["list_consents"];
+        put?: never;
+        /**
+         * Record how a patient agreed, and to what.
+         * @description For the roles clinic, coordinator.
+         */
+        post: operations["record_consent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/consents/{consent_id}/evidence/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return a photograph or signature as it came.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["consent_evidence"];
+        /**
+         * Keep a photograph of the paper, or the drawn signature: JPEG or PNG, once.
+         * @description For the roles clinic, coordinator.
+         */
+        put: operations["show_consent"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/consents/{consent_id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke a consent; what is not answered yet is withdrawn.
+         * @description For the roles clinic, coordinator.
+         */
+        post: operations["revoke_consent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agreements/routing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the standing consents of the agreements one sees.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        get: operations["list_routing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agreements/{agreement_id}/routing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a clinic's studies be routed under an agreement, and say who keeps the patients' papers.
+         * @description For the roles admin.
+         */
+        post: operations["allow_routing"];
+        /**
+         * Let nothing be routed under an agreement any more.
+         * @description For the roles admin.
+         */
+        delete: operations["end_routing"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks": {
         parameters: {
             query?: never;
@@ -1784,6 +1916,30 @@ export interface components {
          */
         DutyKind: "duty" | "standby" | "holiday";
         /**
+         * Evidence
+         * @description A photograph of the paper, or a drawn signature; *content* stands apart.
+         */
+        Evidence: {
+            kind: components["schemas"]["EvidenceKind"];
+            /** Media Type */
+            media_type: string;
+            /** Sha256 */
+            sha256: string;
+            /** Added By */
+            added_by: string;
+            /**
+             * Added At
+             * Format: date-time
+             */
+            added_at: string;
+        };
+        /**
+         * EvidenceKind
+         * @description What shows that it was agreed to.
+         * @enum {string}
+         */
+        EvidenceKind: "paper" | "signature";
+        /**
          * Expertise
          * @description What a specialist knows best, and a request may wish for.
          * @enum {string}
@@ -1826,7 +1982,7 @@ export interface components {
         };
         /**
          * GivenConsent
-         * @description How the patient agreed; an emergency needs its reason in the note.
+         * @description How the patient agreed, and to what; an emergency needs its reason in the note, a guardian name and relation.
          */
         GivenConsent: {
             kind: components["schemas"]["ConsentKind"];
@@ -1835,6 +1991,23 @@ export interface components {
              * @default
              */
             note: string;
+            /**
+             * Guardian
+             * @default
+             */
+            guardian: string;
+            /**
+             * Relation
+             * @default
+             */
+            relation: string;
+            /**
+             * Scopes
+             * @default [
+             *       "transfer"
+             *     ]
+             */
+            scopes: components["schemas"]["Scope"][];
         };
         /**
          * GivenKeyImage
@@ -1965,6 +2138,43 @@ export interface components {
             /** Study Instance Uid */
             study_instance_uid: string;
             analysis: components["schemas"]["Analysis"];
+        };
+        /**
+         * KeptConsent
+         * @description A consent as it is kept for one study of an institution.
+         */
+        KeptConsent: {
+            /** Id */
+            id: string;
+            /** Institution Id */
+            institution_id: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            kind: components["schemas"]["ConsentKind"];
+            /** Note */
+            note: string;
+            /** Guardian */
+            guardian: string;
+            /** Relation */
+            relation: string;
+            /** Scopes */
+            scopes: components["schemas"]["Scope"][];
+            /** Recorded By */
+            recorded_by: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Revoked Reason */
+            revoked_reason: string;
+            /**
+             * Evidence
+             * @default []
+             */
+            evidence: components["schemas"]["Evidence"][];
         };
         /**
          * KeyImage
@@ -2127,6 +2337,37 @@ export interface components {
             reason: string;
         };
         /**
+         * NewConsent
+         * @description A consent for a study of one's own institution.
+         */
+        NewConsent: {
+            kind: components["schemas"]["ConsentKind"];
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /**
+             * Guardian
+             * @default
+             */
+            guardian: string;
+            /**
+             * Relation
+             * @default
+             */
+            relation: string;
+            /**
+             * Scopes
+             * @default [
+             *       "transfer"
+             *     ]
+             */
+            scopes: components["schemas"]["Scope"][];
+            /** Study Instance Uid */
+            study_instance_uid: string;
+        };
+        /**
          * NewDuty
          * @description Who is planned for what; without a lane for every lane of the specialty.
          */
@@ -2150,7 +2391,9 @@ export interface components {
         };
         /**
          * NewRequest
-         * @description What is asked for; *wanted_by* belongs to the lanes that carry a date.
+         * @description What is asked for; *reason* is the question, *wanted_by* belongs to the lanes that carry a date.
+         *
+         *     The consent is given with it, or was recorded before as *consent_id*.
          */
         NewRequest: {
             /** Study Instance Uid */
@@ -2161,12 +2404,34 @@ export interface components {
             /** @default imaging */
             lane: components["schemas"]["Lane"];
             /**
+             * Complaint
+             * @default
+             */
+            complaint: string;
+            /**
+             * History
+             * @default
+             */
+            history: string;
+            /**
              * Reason
              * @default
              */
             reason: string;
+            /**
+             * Contraindications
+             * @default
+             */
+            contraindications: string;
+            /** @default null */
+            wanted: components["schemas"]["Expertise"] | null;
             /** @default null */
             consent: components["schemas"]["GivenConsent"] | null;
+            /**
+             * Consent Id
+             * @default null
+             */
+            consent_id: string | null;
             /**
              * Wanted By
              * @default null
@@ -2291,6 +2556,19 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_KeptConsent_: {
+            /** Items */
+            items: components["schemas"]["KeptConsent"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_KnownPerson_: {
             /** Items */
             items: components["schemas"]["KnownPerson"][];
@@ -2333,6 +2611,19 @@ export interface components {
         Page_Round_: {
             /** Items */
             items: components["schemas"]["Round"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Standing_: {
+            /** Items */
+            items: components["schemas"]["Standing"][];
             /**
              * Next
              * @default null
@@ -2669,10 +2960,24 @@ export interface components {
          */
         ReportStatus: "preliminary" | "final" | "amended";
         /**
+         * RequestStatus
+         * @description FHIR ServiceRequest.status, as far as we go.
+         * @enum {string}
+         */
+        RequestStatus: "active" | "completed" | "revoked";
+        /**
          * Resolution
          * @description Why a conflict may rest.
          */
         Resolution: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * Revoking
+         * @description How the patient revoked it.
+         */
+        Revoking: {
             /** Reason */
             reason: string;
         };
@@ -2748,6 +3053,19 @@ export interface components {
          */
         RoundStatus: "open" | "closed";
         /**
+         * Routing
+         * @description Who at the clinic keeps the patients' papers.
+         */
+        Routing: {
+            /** Keeper */
+            keeper: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
          * Rule
          * @description Objects of *institution* and *modality* (DICOM 0008,0060), empty for any, go to the peer *ae_title*.
          */
@@ -2765,6 +3083,12 @@ export interface components {
              */
             modality: string;
         };
+        /**
+         * Scope
+         * @description What was agreed to, each on its own.
+         * @enum {string}
+         */
+        Scope: "transfer" | "recording" | "teaching";
         /**
          * SeenQualification
          * @description What was seen of a person.
@@ -2803,6 +3127,49 @@ export interface components {
             instances: components["schemas"]["Instance"][];
         };
         /**
+         * ServiceRequest
+         * @description A request that was placed; *institution_id* asks, *performer_id* answers.
+         */
+        ServiceRequest: {
+            /** Id */
+            id: string;
+            /** Institution Id */
+            institution_id: string;
+            /** Performer Id */
+            performer_id: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            kind: components["schemas"]["Kind"];
+            priority: components["schemas"]["Priority"];
+            lane: components["schemas"]["Lane"];
+            /** Reason */
+            reason: string;
+            wanted: components["schemas"]["Expertise"] | null;
+            /** Complaint */
+            complaint: string;
+            /** History */
+            history: string;
+            /** Contraindications */
+            contraindications: string;
+            consent_kind: components["schemas"]["ConsentKind"];
+            /** Consent Note */
+            consent_note: string;
+            /** Consent Id */
+            consent_id: string | null;
+            /** Standing Id */
+            standing_id: string | null;
+            /** Requester Id */
+            requester_id: string;
+            /**
+             * Placed At
+             * Format: date-time
+             */
+            placed_at: string;
+            /** Wanted By */
+            wanted_by: string | null;
+            status: components["schemas"]["RequestStatus"];
+        };
+        /**
          * Session
          * @description An open session; *csrf_token* goes into the header X-CSRF-Token of every unsafe request, and is empty for a token.
          */
@@ -2836,6 +3203,27 @@ export interface components {
              * Format: date-time
              */
             until: string;
+        };
+        /**
+         * Standing
+         * @description The patients' papers of a clinic are kept by *keeper_id* there: its studies may be routed under that agreement.
+         */
+        Standing: {
+            /** Id */
+            id: string;
+            /** Agreement Id */
+            agreement_id: string;
+            /** Keeper Id */
+            keeper_id: string;
+            /** Note */
+            note: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /** Ended At */
+            ended_at: string | null;
         };
         /**
          * Statement
@@ -2955,7 +3343,8 @@ export interface components {
          * @description One consultation in the queue; *institution* asks, *performer* answers, *owner* holds it.
          *
          *     *assigned* is whom dispatch chose and *dispatch* what it thought of everybody; *why* tells what raised the priority,
-         *     *standing* where that puts the task in the queue, which is in the order of *begin_by*. *question* is what the clinic has to answer while the task is on hold, *escalated* how many rungs are climbed.
+         *     *standing* where that puts the task in the queue, which is in the order of *begin_by*. *question* is what the clinic has
+         *     to answer while the task is on hold, *escalated* how many rungs are climbed.
          */
         Task: {
             /** Id */
@@ -3768,6 +4157,298 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Task"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    task_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceRequest"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_consents: {
+        parameters: {
+            query: {
+                study_instance_uid: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_KeptConsent_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    record_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConsent"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptConsent"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    consent_evidence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                consent_id: string;
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/*": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                consent_id: string;
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/jpeg": string;
+                "image/png": string;
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptConsent"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                consent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Revoking"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptConsent"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_routing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Standing_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    allow_routing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agreement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Routing"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Standing"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_routing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agreement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {
