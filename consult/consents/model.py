@@ -118,7 +118,7 @@ _BEGINNINGS = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
 
 
 def evidence_of(kind: EvidenceKind, media_type: str, content: bytes, *, by: str, at: datetime) -> Evidence:
-    """Return what is kept beside *content*; Invalid when it is neither JPEG nor PNG, or too large. It is never decoded here."""
+    """Return what is kept beside *content*, which is never decoded here; Invalid when it is no JPEG or PNG, or too large."""
     beginning = _BEGINNINGS.get(media_type)
     if beginning is None or not content.startswith(beginning) or len(content) > LARGEST_EVIDENCE:
         raise Invalid(f"send a JPEG or PNG of at most {LARGEST_EVIDENCE >> 20} MB", code="evidence")

@@ -27,6 +27,12 @@ const routes: RouteRecordRaw[] = [
     props: true,
     meta: { dark: true, title: "common.doors.clinic" },
   },
+  {
+    path: "/clinic/studies/:studyInstanceUid/consents",
+    component: () => import("@/clinic/ConsentPage.vue"),
+    props: true,
+    meta: { title: "clinic.consent.title" },
+  },
   { path: "/reading", component: () => import("@/worklist/ReadingPage.vue"), meta: { dark: true, title: "common.doors.reading" } },
   { path: "/figures", component: () => import("@/figures/FiguresPage.vue"), meta: { title: "common.doors.figures" } },
   { path: "/patients", component: () => import("@/identity/PatientsPage.vue"), meta: { title: "common.doors.patients" } },

@@ -15,7 +15,14 @@ export type DeclineCode = Schemas["Declined"];
 /** 会诊 is advice and the clinic decides; 诊断 is issued by the invited hospital. */
 export type ReportKind = Schemas["Kind"];
 export type ConsentKind = Schemas["ConsentKind"];
-export type NewRequest = Schemas["NewRequest"];
+export type NewRequest = Required<Schemas["NewRequest"]>;
+export type ConsentScope = Schemas["Scope"];
+export type GivenConsent = Required<Schemas["GivenConsent"]>;
+export type NewConsent = Required<Schemas["NewConsent"]>;
+export type EvidenceKind = Schemas["EvidenceKind"];
+export type KeptConsent = Required<Schemas["KeptConsent"]>;
+export type Standing = Schemas["Standing"];
+export type ServiceRequest = Required<Schemas["ServiceRequest"]>;
 export type Institution = Schemas["Institution"];
 export type User = Schemas["User"];
 export type Agreement = Required<Schemas["Agreement"]>;

@@ -11,15 +11,18 @@ import type {
   Doubt,
   Draft,
   DraftContent,
+  EvidenceKind,
   Figures,
   Gap,
   IllegibleText,
   Institution,
+  KeptConsent,
   KnownPerson,
   Lane,
   Merging,
   NewAgreement,
   NewChange,
+  NewConsent,
   NewDuty,
   NewRequest,
   Practitioner,
@@ -28,7 +31,9 @@ import type {
   Report,
   Rule,
   SeenQualification,
+  ServiceRequest,
   Session,
+  Standing,
   Study,
   StudyDetail,
   Task,
@@ -75,6 +80,37 @@ export const study = async (study_instance_uid: string): Promise<StudyDetail> =>
 /** Ask for a consultation on a study; 409 while one still waits for its answer. */
 export const placeRequest = async (body: NewRequest): Promise<void> => {
   await answered(client.POST("/api/v1/requests", { body }));
+};
+
+/** The whole request that a task answers. */
+export const requestOf = async (task_id: string): Promise<ServiceRequest> =>
+  (await answered(client.GET("/api/v1/tasks/{task_id}/request", { params: { path: { task_id } } }))) as ServiceRequest;
+
+export const consentsOf = async (study_instance_uid: string): Promise<KeptConsent[]> =>
+  (await answered(client.GET("/api/v1/consents", { params: { query: { study_instance_uid } } }))).items as KeptConsent[];
+export const recordConsent = async (body: NewConsent): Promise<KeptConsent> =>
+  (await answered(client.POST("/api/v1/consents", { body }))) as KeptConsent;
+/** Keep a photograph of the paper, or the drawn signature. */
+export const showConsent = async (consent_id: string, kind: EvidenceKind, content: Blob): Promise<void> => {
+  const path = { consent_id, kind };
+  const headers = { "Content-Type": content.type };
+  await answered(
+    client.PUT("/api/v1/consents/{consent_id}/evidence/{kind}", { params: { path }, body: content as unknown as string, bodySerializer: (body) => body, headers }),
+  );
+};
+/** Where a photograph or signature is. */
+export const evidenceOf = (consent_id: string, kind: EvidenceKind): string => `/api/v1/consents/${encodeURIComponent(consent_id)}/evidence/${kind}`;
+/** Revoke a consent; what was asked on it and is not answered is withdrawn. */
+export const revokeConsent = async (consent_id: string, reason: string): Promise<void> => {
+  await answered(client.POST("/api/v1/consents/{consent_id}/revoke", { params: { path: { consent_id } }, body: { reason } }));
+};
+/** The standing consents under which a clinic's studies are routed. */
+export const routing = (): Promise<Standing[]> => every(() => answered(client.GET("/api/v1/agreements/routing")));
+export const allowRouting = async (agreement_id: string, keeper: string): Promise<void> => {
+  await answered(client.POST("/api/v1/agreements/{agreement_id}/routing", { params: { path: { agreement_id } }, body: { keeper, note: "" } }));
+};
+export const endRouting = async (agreement_id: string): Promise<void> => {
+  await answered(client.DELETE("/api/v1/agreements/{agreement_id}/routing", { params: { path: { agreement_id } } }));
 };
 
 /** The queue, most urgent first: everything still open, or only what is in *status*. */
