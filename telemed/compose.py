@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, select
 
 from consult.access import visible_to_equipment
+from consult.gate.watch import CouchGate
 from consult.intake import DEMO_ROUTING, Intake
 from consult.long_recordings import LongRecordings
 from consult.practitioners.views import institution_of_ae
@@ -26,6 +27,7 @@ from consult.queue.watch import QueueWatch
 from consult.reports.document.authority import Authority
 from consult.reports.verification import differences as report_differences
 from consult.requests.views import scheduled
+from consult.schedule.watch import RotaWatch
 from dicom_node.access import Access
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
@@ -141,8 +143,10 @@ def house(config: Config, store: Kept) -> House:
     workers = (
         Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
+        CouchGate(database, chronicle, archive, confinement),
         LongRecordings(database, chronicle, archive, confinement),
         QueueWatch(database, chronicle),
+        RotaWatch(database, chronicle),
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),
