@@ -222,10 +222,6 @@ class _Walk:
 
     def _element(self, position: int, explicit: bool) -> tuple[int, int, int, bytes]:  # noqa: FBT001 - private
         """Return tag, length, where the value begins, and the VR (empty where there is none)."""
-        if explicit and min(self._end, len(self._data)) - position >= 12:  # most are plain
-            group, element, vr, length = self._explicit_head.unpack_from(self._data, position)
-            if vr in _SHORT_VRS and group != 0xFFFE:
-                return group << 16 | element, length, position + 8, vr
         header = self._value(position, min(12, self._end - position))
         group, element, length = self._tag.unpack_from(header)
         tag = group << 16 | element
