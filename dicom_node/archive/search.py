@@ -186,8 +186,10 @@ _NEWEST = (
     study_table.c.id.desc(),
 )
 #: The colon keeps these apart from the study's own series_count and instance_count.
-_SERIES_COLUMNS = [column.label(f"of_series:{column.name}") for column in series_table.c]
-_INSTANCE_COLUMNS = [column.label(f"of_instance:{column.name}") for column in instance_table.c]
+_SERIES_LABELS = {column.name: f"of_series:{column.name}" for column in series_table.c}
+_INSTANCE_LABELS = {column.name: f"of_instance:{column.name}" for column in instance_table.c}
+_SERIES_COLUMNS = [series_table.c[name].label(label) for name, label in _SERIES_LABELS.items()]
+_INSTANCE_COLUMNS = [instance_table.c[name].label(label) for name, label in _INSTANCE_LABELS.items()]
 
 
 #: What each level can be matched by.
@@ -328,16 +330,16 @@ def search_studies(db: Connection, visible: ColumnElement[bool], query: Query) -
 def search_series(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundSeries]:
     """Return the matching series, by study (newest first), then by number; study-level keys match too."""
     found = _found(db, "SERIES", visible, query)
-    return [FoundSeries(series_from(_part(row, "of_series:")), study_from(row)) for row in found]
+    return [FoundSeries(series_from(_part(row, _SERIES_LABELS)), study_from(row)) for row in found]
 
 
 def search_instances(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundInstance]:
     """Return the matching instances, by study, series and number; study- and series-level keys match too."""
     return [
-        FoundInstance(instance_from(_part(row, "of_instance:")), series_from(_part(row, "of_series:")), study_from(row))
+        FoundInstance(instance_from(_part(row, _INSTANCE_LABELS)), series_from(_part(row, _SERIES_LABELS)), study_from(row))
         for row in _found(db, "IMAGE", visible, query)
     ]
 
 
-def _part(row: Mapping[Any, Any], prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
+def _part(row: Mapping[Any, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    return {name: row[label] for name, label in labels.items()}
