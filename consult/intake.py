@@ -10,22 +10,27 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from consult.consents import actions as consents
+from consult.consents.model import KeptConsent
+from consult.consents.views import standing_for
 from consult.practitioners.model import SYSTEM, Level, Role, Viewer
-from consult.practitioners.views import institutions_by_id, performer_for
+from consult.practitioners.views import institutions_by_id
 from consult.queue import actions as queue
-from consult.queue.model import OPEN, TaskStatus
+from consult.queue.candidates import assign
+from consult.queue.dispatch import Need
+from consult.queue.model import OPEN, TaskEvent, TaskStatus
 from consult.queue.sla import deadline_of
 from consult.queue.tables import task_table
 from consult.requests.actions import place
-from consult.requests.model import HOUSE_ZONE, Consent, ConsentKind, Kind, Lane, Order, Priority
-from consult.requests.views import patient_of, request_by_id
+from consult.requests.model import HOUSE_ZONE, Kind, Lane, Order, Priority
+from consult.requests.views import patient_of, request_by_id, requests_on_consent
 from consult.triage.actions import keep_analysis
-from consult.triage.model import TARGETS, Analysis, Urgency, Why, urgency
+from consult.triage.model import TARGETS, Urgency, Why, urgency
+from consult.triage.reading import analysed
 from consult.triage.views import analyses_of_study, analysis_of
 from consult.turnaround.actions import stamp
 from consult.turnaround.model import Point
@@ -38,17 +43,16 @@ from ecg.holter import LONG_BYTES
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
-from telemed.kernel.errors import Conflict, Invalid, NotFound
+from telemed.kernel.errors import Conflict
 from telemed.kernel.events import Event, Follower, Write
 
-__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analyse_recording", "analysed", "analysis_of", "ask", "unanalysed"]
+__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analysis_of", "ask", "revoke_consent", "unanalysed"]
 
 log = logging.getLogger(__name__)
 
 #: More recordings than this in one study are kept and shown, but not analysed by themselves.
 MOST_ECGS = 24
 
-STANDING_CONSENT = Consent(ConsentKind.STANDING, "kept by the clinic under its cooperation agreement")
 LATE_IMAGES = Why("late-images", Text("影像有补传", "images came late"))
 
 
@@ -87,20 +91,6 @@ DEMO_ROUTING = Routing(
 )
 
 
-def analyse_recording(confinement: Confinement, path: Path, *, seconds: float | None = None) -> dict[str, Any]:
-    """Return the analysis of the ECG at *path* as the public interface's JSON; Invalid with a sentence when it cannot be read."""
-    found: dict[str, Any] = confinement.run(_analyse, path, seconds=seconds)
-    return found
-
-
-def analysed(archive: Archive, confinement: Confinement, institution: str, uid: str, *, seconds: float | None = None) -> Analysis:
-    """Return what became of the analysis of a kept recording."""
-    try:
-        return Analysis(uid, analyse_recording(confinement, archive.file(institution, uid), seconds=seconds))
-    except (Invalid, NotFound) as error:  # a task comes of it all the same, and says so
-        return Analysis(uid, None, error.sentence)
-
-
 def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targets: Mapping[Lane, timedelta] = TARGETS) -> str:
     """Place *order* for a study of the asker's institution, triage it, and return the id of the task that answers it.
 
@@ -114,21 +104,38 @@ def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targe
     if existing is not None and is_open and not request_by_id(db, existing.request_id).is_automatic:
         raise Conflict("somebody has already asked about this study: see its task", code="task-open")
     specialty = Role.CARDIOLOGIST if set(study.modalities) == {"ECG"} else Role.RADIOLOGIST
-    request = place(db, chronicle, order, institution_id=institution, service=specialty, placed_at=now, by=by)
     urgent = _urgency(db, study, order.priority, order.lane, targets)
+    asked = existing.performer_id if existing is not None and is_open else None
+    choice = assign(db, Need(institution, specialty, urgent.lane, now, order.wanted), within=asked)
+    performer = choice.performer_id
+    request = place(
+        db, chronicle, order, institution_id=institution, performer_id=performer, service=specialty, placed_at=now, by=by
+    )
     if existing is not None and is_open:
         t0 = existing.due_at - timedelta(seconds=existing.budget_s)
         due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)
-        queue.readdress(db, chronicle, existing.id, request, urgent, due_at=due_at, by=by)
+        queue.readdress(db, chronicle, existing.id, request, urgent, choice=choice, due_at=due_at, by=by)
         return str(existing.id)
     t0 = max(now, study.last_received_at)
     due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)
     count = study.instance_count
-    task_id = queue.create(db, chronicle, request, urgent, specialty=specialty, t0=t0, due_at=due_at, instance_count=count, by=by)
+    task_id = queue.create(
+        db, chronicle, request, urgent, specialty=specialty, choice=choice, t0=t0, due_at=due_at, instance_count=count, by=by
+    )
     stamp(db, task_id, Point.T1, t0)
     if study.settled_at is not None:
         stamp(db, task_id, Point.T2, max(t0, study.settled_at))
     return task_id
+
+
+def revoke_consent(db: Connection, chronicle: Chronicle, consent_id: str, *, reason: str, by: Viewer) -> KeptConsent:
+    """Revoke a consent; what was asked on it and is not answered yet is withdrawn, and the other side sees the study no more."""
+    revoked = consents.revoke(db, chronicle, consent_id, reason=reason, by=by)
+    for request in requests_on_consent(db, consent_id):
+        of_it = (task_table.c.request_id == request.id) & task_table.c.status.in_(OPEN)
+        for task_id in db.scalars(select(task_table.c.id).where(of_it)).all():
+            queue.cancel(db, chronicle, task_id, reason=reason, by=by, event=TaskEvent.REVOKE)
+    return revoked
 
 
 class Intake:
@@ -167,7 +174,7 @@ class Intake:
         with self._database.reading() as db:
             study = index.study(db, institution, uid)
             new = unanalysed(db, study)
-        analyses = [analysed(self._archive, self._confinement, institution, uid) for uid in new]
+        analyses = [analysed(self._archive, self._confinement, institution, each) for each in new]
 
         def write(db: Connection) -> None:
             for analysis in analyses:
@@ -186,15 +193,31 @@ class Intake:
         if self._routing is None or rule is None or home is None or home.kind not in self._routing.levels:
             return
         placed_at = study.last_received_at
-        if performer_for(db, home.id, placed_at.astimezone(HOUSE_ZONE).date(), rule.specialty) is None:
-            log.warning("a study of institution %s is not routed: no agreement for a %s is valid", home.id, rule.specialty)
-            return
         routing = self._routing
-        order = Order(study.study_instance_uid, routing.kind, routing.priority, rule.lane, "", STANDING_CONSENT)
-        request = place(
-            db, self._chronicle, order, institution_id=home.id, service=rule.specialty, placed_at=placed_at, by=SYSTEM
-        )
         urgent = _urgency(db, study, routing.priority, rule.lane, self._targets)
+        choice = assign(db, Need(home.id, rule.specialty, urgent.lane, placed_at, routed=True))
+        day = placed_at.astimezone(HOUSE_ZONE).date()
+        hospital = choice.performer_id
+        standing = standing_for(db, home.id, hospital, day, rule.specialty) if hospital else None
+        if standing is None:
+            log.warning(
+                "a study of institution %s is not routed: no agreement for a %s with a standing consent is valid",
+                home.id,
+                rule.specialty,
+            )
+            return
+        order = Order(study.study_instance_uid, routing.kind, routing.priority, rule.lane, "", None)
+        request = place(
+            db,
+            self._chronicle,
+            order,
+            institution_id=home.id,
+            performer_id=hospital,
+            service=rule.specialty,
+            placed_at=placed_at,
+            standing=standing,
+            by=SYSTEM,
+        )
         due_at = deadline_of(urgent.lane, placed_at, targets=self._targets)
         task_id = queue.create(
             db,
@@ -202,6 +225,7 @@ class Intake:
             request,
             urgent,
             specialty=rule.specialty,
+            choice=choice,
             t0=placed_at,
             due_at=due_at,
             instance_count=study.instance_count,
@@ -245,17 +269,6 @@ def unanalysed(db: Connection, study: index.Study, *, long: bool = False) -> lis
         if instance.kind == "ecg" and (instance.size > LONG_BYTES) is long
     ]
     return [each for each in recordings[:MOST_ECGS] if analysis_of(db, study.institution, each) is None]
-
-
-def _analyse(path: Path) -> dict[str, Any]:
-    """Read and analyse one recording; runs in a confined process, which alone pays for loading the engine."""
-    from ecg.errors import EcgError  # noqa: PLC0415 - see above
-    from ecg.holter.whole import analysis_of_file  # noqa: PLC0415 - see above
-
-    try:
-        return analysis_of_file(path)
-    except EcgError as error:
-        raise Invalid(str(error), code="ecg-unreadable") from error
 
 
 def _urgency(db: Connection, study: index.Study, priority: Priority, lane: Lane, targets: Mapping[Lane, timedelta]) -> Urgency:

@@ -14,9 +14,10 @@ from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
 DAY = date(2026, 3, 2)
 
 
-def bind(database, chronicle, title, institution_id, *networks):
+def bind(database, chronicle, title, institution_id, *networks, certificate=""):
+    bound = {"ae_title": title, "networks": networks, "certificate_sha256": certificate}
     with database.transaction() as db:
-        actions.bind_ae(db, chronicle, ae_title=title, networks=networks, institution_id=institution_id, by=SYSTEM)
+        actions.bind_ae(db, chronicle, **bound, institution_id=institution_id, by=SYSTEM)
 
 
 def test_a_viewer_carries_name_roles_and_institution(database, chronicle):
@@ -56,7 +57,7 @@ def test_an_institution_needs_a_name_that_can_be_kept(database, chronicle):
             a_clinic(database, chronicle, name)
 
 
-def test_the_performer_is_the_one_whose_agreement_is_valid_on_the_day(database, chronicle):
+def test_only_an_agreement_that_covers_the_service_on_the_day_lets_one_ask(database, chronicle):
     clinic, old, new = (
         a_clinic(database, chronicle),
         a_hospital(database, chronicle, "旧"),
@@ -65,12 +66,13 @@ def test_the_performer_is_the_one_whose_agreement_is_valid_on_the_day(database, 
     an_agreement(database, chronicle, clinic, old, valid_from=date(2020, 1, 1), valid_until=date(2025, 12, 31))
     an_agreement(database, chronicle, clinic, new, valid_from=date(2026, 1, 1), services=[Role.CARDIOLOGIST])
     with database.reading() as db:
-        assert views.performer_for(db, clinic, date(2019, 12, 31)) is None
-        assert views.performer_for(db, clinic, date(2025, 12, 31)) == old
-        assert views.performer_for(db, clinic, date(2026, 1, 1)) == new
-        assert views.performer_for(db, clinic, DAY, Role.CARDIOLOGIST) == new
-        assert views.performer_for(db, clinic, DAY, Role.RADIOLOGIST) is None
-        assert views.performer_for(db, new, DAY) is None
+        answering = {
+            (day, service): [one for one in (old, new) if views.may_ask(db, clinic, one, day, service)]
+            for day in (date(2019, 12, 31), date(2025, 12, 31), DAY)
+            for service in (Role.RADIOLOGIST, Role.CARDIOLOGIST)
+        }
+        assert list(answering.values()) == [[], [], [old], [old], [], [new]]
+        assert not views.may_ask(db, new, old, DAY, Role.CARDIOLOGIST)
 
 
 def test_an_agreement_needs_two_institutions_and_an_end_after_its_beginning(database, chronicle):
@@ -93,6 +95,21 @@ def test_an_ae_speaks_for_its_institution_from_its_networks_only(database, chron
         assert views.institution_of_ae(db, "CT1", "10.21.0.1") is None
         assert views.institution_of_ae(db, "ct1", "10.20.1.1") is None
         assert views.institution_of_ae(db, "ANYWHERE", "203.0.113.7") == clinic
+
+
+def test_an_ae_bound_to_a_certificate_speaks_with_it_only_and_before_the_one_that_is_not(database, chronicle):
+    clinic, van = a_clinic(database, chronicle), a_clinic(database, chronicle, "巡诊车")
+    bind(database, chronicle, "CT1", clinic, "10.20.1.1/32")
+    bind(database, chronicle, "CT1", van, certificate="ab")
+    with database.reading() as db:
+        assert views.institution_of_ae(db, "CT1", "10.20.1.1", "ab") == van
+        assert views.institution_of_ae(db, "CT1", "10.20.1.1", "cd") == clinic
+        assert views.institution_of_ae(db, "CT1", "10.20.1.2", "cd") is None
+    with database.transaction() as db:
+        actions.unbind_ae(db, chronicle, ae_title="CT1", institution_id=van, by=SYSTEM)
+        assert views.institution_of_ae(db, "CT1", "10.20.1.2", "ab") is None
+        with pytest.raises(NotFound):
+            actions.unbind_ae(db, chronicle, ae_title="CT1", institution_id=van, by=SYSTEM)
 
 
 def test_what_is_no_ae_title_is_refused(database, chronicle):
