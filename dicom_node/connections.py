@@ -200,7 +200,7 @@ class GuardedHandler(transport.RequestHandler):
         created.dul.state_machine = GuardedStates(created.dul)
         messages = created.dimse.msg_queue = _Awaited()
         created.dul.to_provider_queue = _Announced(guarded.ring)
-        # What is not a message, a release or an abort, is looked for after messages: no message makes it look.
+        # A release or an abort is looked for after each message: an empty one makes it look at once.
         created.dul.to_user_queue = _Announced(lambda: messages.put((None, None)))
         return created
 
