@@ -54,7 +54,8 @@ class GuardedSocket(transport.AssociationSocket):
         """Whether something can be read; where nothing can, wait a moment for that, or for something to send."""
         if self._unread:
             return True
-        if self.socket is not None and not self._has_buffered():
+        # Only while data are transferred (PS3.8 9.2, Sta6): at its end pynetdicom closes what is not ready at once.
+        if self.assoc.dul.state_machine.current_state == "Sta6" and self.socket is not None and not self._has_buffered():
             waiting = select.poll()
             with suppress(OSError, ValueError):  # closed meanwhile: what follows says so
                 waiting.register(self._bell, select.POLLIN)
@@ -200,7 +201,7 @@ class GuardedHandler(transport.RequestHandler):
         created.dul.state_machine = GuardedStates(created.dul)
         messages = created.dimse.msg_queue = _Awaited()
         created.dul.to_provider_queue = _Announced(guarded.ring)
-        # What is not a message, a release or an abort, is looked for after messages: no message makes it look.
+        # A release or an abort is looked for after each message: an empty one makes it look at once.
         created.dul.to_user_queue = _Announced(lambda: messages.put((None, None)))
         return created
 

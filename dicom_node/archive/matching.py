@@ -138,22 +138,25 @@ class Wildcard:
 
     def condition(self, column: ColumnElement[str]) -> Clause:
         """Say the same as SQL; which letters beside ASCII have two cases is the database's opinion, on both sides."""
-        lowered: ColumnElement[str] = func.lower(column, type_=String)
         if not re.search(r"[*?]", self.key):
-            return Clause("text", (self.key,), lambda key: lowered == func.lower(key, type_=String))
+            return Clause("text", (self.key,), lambda key: _lowered(column) == _lowered(key))
         pattern = re.sub(r"\*+", "%", re.sub(r"([!%_])", rf"{_ESCAPE}\1", self.key)).replace("?", "_")
 
         def like(pattern: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a text, or a blank
-            return lowered.like(func.lower(pattern, type_=String), escape=_ESCAPE)
+            return _lowered(column).like(_lowered(pattern), escape=_ESCAPE)
 
         def beginning(pattern: Any, head: Any) -> ColumnElement[bool]:  # noqa: ANN401 - as above
             # A beginning is looked up in an index: by PostgreSQL from the LIKE, by SQLite only from a range.
-            ordered, first = _ByCodePoint(lowered), func.lower(head, type_=String)
+            ordered, first = _ByCodePoint(_lowered(column)), _lowered(head)
             return and_(like(pattern), ordered >= first, ordered < first + "\U0010ffff")
 
         if self.key[0] in "*?":
             return Clause("like", (pattern,), like)
         return Clause("beginning", (pattern, re.split(r"[*?]", self.key, maxsplit=1)[0]), beginning)
+
+
+def _lowered(text: Any) -> ColumnElement[str]:  # noqa: ANN401 - a column, a text, or a blank
+    return func.lower(text, type_=String)
 
 
 class _ByCodePoint(FunctionElement[str]):

@@ -21,6 +21,8 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
+    literal,
+    or_,
     select,
 )
 
@@ -186,8 +188,10 @@ _NEWEST = (
     study_table.c.id.desc(),
 )
 #: The colon keeps these apart from the study's own series_count and instance_count.
-_SERIES_COLUMNS = [column.label(f"of_series:{column.name}") for column in series_table.c]
-_INSTANCE_COLUMNS = [column.label(f"of_instance:{column.name}") for column in instance_table.c]
+_SERIES_LABELS = {column.name: f"of_series:{column.name}" for column in series_table.c}
+_INSTANCE_LABELS = {column.name: f"of_instance:{column.name}" for column in instance_table.c}
+_SERIES_COLUMNS = [series_table.c[name].label(label) for name, label in _SERIES_LABELS.items()]
+_INSTANCE_COLUMNS = [instance_table.c[name].label(label) for name, label in _INSTANCE_LABELS.items()]
 
 
 #: What each level can be matched by.
@@ -224,8 +228,8 @@ _LEVELS: Mapping[str, _Level] = {
     "IMAGE": _Level(_INSTANCES, (*_BY_SERIES, instance_table.c.number, instance_table.c.id), instance_table.c.id),
 }
 
-#: So many patients may fit and still be looked up first.
-FEW_PATIENTS = 200
+#: So many patients may fit and still be looked up first; where more than so many fit, the newest studies soon meet some.
+FEW_PATIENTS, MANY_PATIENTS = 200, 1000
 
 #: Each key that is matched, with its clause.
 _Clauses = tuple[tuple[str, Clause], ...]
@@ -235,7 +239,7 @@ _PERSON = func.coalesce(patient_table.c.merged_into, patient_table.c.id)
 class _Persons(Enum):
     """How a statement says whose studies are meant."""
 
-    ANYBODY, ONE, FEW, WHO_FITS = range(4)
+    ANYBODY, ONE, FEW, MANY, MOST = range(5)
 
 
 def _blanks(keyword: str, clause: Clause) -> dict[str, Any]:
@@ -261,6 +265,21 @@ def _who_fits(clauses: _Clauses) -> Select[Any]:
     return select(_PERSON).where(*_written(clauses)).limit(FEW_PATIENTS + 1)
 
 
+@lru_cache(maxsize=256)
+def _how_many_fit(clauses: _Clauses) -> Select[int]:
+    fitting = select(literal(1)).select_from(patient_table).where(*_written(clauses)).limit(MANY_PATIENTS + 1)
+    return select(func.count()).select_from(fitting.subquery())
+
+
+def _beside(fits: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition of `of_persons` as one on the patient beside each study, for a walk over the studies in their order.
+
+    Those who were merged into that patient are few and looked up.
+    """
+    absorbed = select(patient_table.c.merged_into).where(fits, patient_table.c.merged_into.is_not(None)).correlate(None)
+    return or_(fits, study_table.c.patient_key.in_(absorbed))
+
+
 @lru_cache(maxsize=1024)
 def _what_fits(
     name: str,
@@ -278,8 +297,9 @@ def _what_fits(
         rows = rows.where(study_table.c.patient_key == bindparam("person"))
     elif persons is _Persons.FEW:
         rows = rows.where(study_table.c.patient_key.in_(bindparam("person", expanding=True)))
-    elif persons is _Persons.WHO_FITS:
-        rows = rows.where(of_persons(and_(*_written(of_person))))
+    elif persons in (_Persons.MANY, _Persons.MOST):
+        fits = and_(*_written(of_person))
+        rows = rows.where(of_persons(fits) if persons is _Persons.MANY else _beside(fits))
     if limited:
         rows = rows.limit(bindparam("limit", type_=Integer()))
     return rows.where(level.key > bindparam("after")).order_by(level.key) if reads_on else rows.order_by(*level.order)
@@ -288,7 +308,7 @@ def _what_fits(
 def _found(db: Connection, name: str, visible: ColumnElement[bool], query: Query) -> Iterable[RowMapping]:
     """Return the rows of what is asked for at a level, in its order, or by the rows' keys where the query reads on from one.
 
-    No planner knows whether a name is rare, for it does not see the name: few patients are looked up here and now.
+    No planner knows whether a name is rare, for it does not see the name: how many fit is looked up here and now.
     """
     known = KEYS[name]
     clauses: list[tuple[str, Clause]] = []
@@ -306,9 +326,12 @@ def _found(db: Connection, name: str, visible: ColumnElement[bool], query: Query
         found = db.scalars(_who_fits(tuple(of_person)), values).all()
         if not found:
             return []
-        persons = _Persons.WHO_FITS if len(found) > FEW_PATIENTS else _Persons.FEW if len(found) > 1 else _Persons.ONE
-        values["person"] = found[0] if persons is _Persons.ONE else found
-    who = tuple(of_person) if persons is _Persons.WHO_FITS else ()
+        persons = _Persons.FEW if len(found) > 1 else _Persons.ONE
+        values["person"] = found if len(found) > 1 else found[0]
+        if len(found) > FEW_PATIENTS:
+            most = db.scalars(_how_many_fit(tuple(of_person)), values).one() > MANY_PATIENTS
+            persons = _Persons.MOST if most else _Persons.MANY
+    who = tuple(of_person) if persons in (_Persons.MANY, _Persons.MOST) else ()
     limited, reads_on = query.limit is not None, query.after is not None
     statement = _what_fits(name, visible, tuple(clauses), persons, who, limited=limited, reads_on=reads_on)
     return db.execute(statement, values).mappings()
@@ -328,16 +351,16 @@ def search_studies(db: Connection, visible: ColumnElement[bool], query: Query) -
 def search_series(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundSeries]:
     """Return the matching series, by study (newest first), then by number; study-level keys match too."""
     found = _found(db, "SERIES", visible, query)
-    return [FoundSeries(series_from(_part(row, "of_series:")), study_from(row)) for row in found]
+    return [FoundSeries(series_from(_part(row, _SERIES_LABELS)), study_from(row)) for row in found]
 
 
 def search_instances(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundInstance]:
     """Return the matching instances, by study, series and number; study- and series-level keys match too."""
     return [
-        FoundInstance(instance_from(_part(row, "of_instance:")), series_from(_part(row, "of_series:")), study_from(row))
+        FoundInstance(instance_from(_part(row, _INSTANCE_LABELS)), series_from(_part(row, _SERIES_LABELS)), study_from(row))
         for row in _found(db, "IMAGE", visible, query)
     ]
 
 
-def _part(row: Mapping[Any, Any], prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
+def _part(row: Mapping[Any, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    return {name: row[label] for name, label in labels.items()}

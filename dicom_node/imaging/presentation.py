@@ -40,7 +40,7 @@ _WANTED = [
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]
-_TAGS = [*(int(Tag(keyword)) for keyword in _WANTED), *overlays.TAGS]
+_TAGS = [*map(Tag, _WANTED), *map(Tag, overlays.TAGS)]
 #: A pixel more oblong than this is a mistake, not a shape.
 MAXIMUM_ASPECT = 16.0
 

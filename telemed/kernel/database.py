@@ -106,6 +106,7 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite)
         else:
             self.engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+            event.listen(self.engine, "connect", _prepare_postgresql)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -260,3 +261,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_S * 1000}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
+    # A statement asked a few times would be planned once for all values: then the beginning of a name reads every patient.
+    connection.execute("SET plan_cache_mode = force_custom_plan")
+    connection.commit()

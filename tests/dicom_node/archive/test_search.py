@@ -3,13 +3,14 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from sqlalchemy import true
+from benchmarks import catalogue
+from sqlalchemy import select, true, update
 
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
-from dicom_node.archive.matching import Query
-from dicom_node.archive.search import search_instances, search_series, search_studies
-from dicom_node.archive.tables import study_table
+from dicom_node.archive.matching import Query, name_matches
+from dicom_node.archive.search import MANY_PATIENTS, search_instances, search_series, search_studies
+from dicom_node.archive.tables import patient_table, study_table
 from telemed.kernel.errors import Invalid
 
 MR = Path(pydicom.__file__).parent / "data" / "test_files" / "MR_small.dcm"
@@ -93,3 +94,23 @@ def test_what_a_level_does_not_know_is_refused(filled):
             search_studies(db, true(), Query({"SOPInstanceUID": "1.2"}))
         with pytest.raises(Invalid, match="whole number"):
             search_instances(db, true(), Query({"InstanceNumber": "first"}))
+
+
+@pytest.mark.parametrize(("key", "count"), [("Ouyang*", 50), ("*an*", 811), ("*^*", 1200)], ids=["few", "many", "most"])
+def test_a_name_is_found_however_many_have_it(database, key, count):
+    with database.transaction() as db:
+        catalogue.enter(db, "lianhua", range(MANY_PATIENTS + 200))
+        survivor, absorbed = db.scalars(select(patient_table.c.id).where(patient_table.c.name.like("Ouyang%")).limit(2))
+        db.execute(update(patient_table).where(patient_table.c.id == survivor).values(name_folded="nobody"))
+        db.execute(update(patient_table).where(patient_table.c.id == absorbed).values(merged_into=survivor))
+        db.execute(update(study_table).where(study_table.c.patient_key == absorbed).values(patient_key=survivor))
+    everybody = Query(limit=None)
+    with database.reading() as db:
+        names = {row.id: (row.name_folded, row.merged_into or row.id) for row in db.execute(select(patient_table))}
+        fitting = {whose for name, whose in names.values() if name_matches(key, [name])}
+        expected = [one.id for one in search_studies(db, true(), everybody) if one.patient_key in fitting]
+        found = [one.id for one in search_studies(db, true(), Query(keys={"PatientName": key}, limit=None))]
+        by_key = [one.id for one in search_studies(db, true(), Query(keys={"PatientName": key}, limit=None, after=""))]
+    assert found == expected
+    assert by_key == sorted(expected)
+    assert len(fitting) >= count - 1
