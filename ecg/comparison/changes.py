@@ -10,8 +10,8 @@ from typing import Any
 from ecg.analysis import Analysis, Measurements, Statement, Text
 from ecg.comparison.average import AverageBeat, Snapshot
 
-#: Repeated measurements of commercial machines differ by 4-6 (PR), 4-8 (QRS), 6-10 ms (QT) at the 75th percentile: three times that.
-_REPEATED = "three times the 75th-percentile difference of commercial machines"
+#: Machines differ from the experts' median by 4-6 (PR), 4-8 (QRS), 6-10 ms (QT) at the 75th percentile: about three times that.
+_REPEATED = "own limit: three times what commercial machines err by at the 75th percentile"
 _OWN = "own limit: beyond what posture and rest change"
 
 
@@ -62,23 +62,22 @@ class Change:
 
     def sentence(self) -> Text:
         """Say the change in both languages."""
-        plus = "" if self.difference is None else f"{self.difference:+g}"
-        values = [
-            Text(each.zh, each.en) if isinstance(each, Text) else Text(*("不可测", "not measurable") if each is None else (f"{each:g}",) * 2)
-            for each in (_worded(self.before), _worded(self.after))
-        ]
-        head = Text(f"{self.text.zh} {self.lead}".strip(), f"{self.text.en} {self.lead}".strip())
-        tail = Text(f"（{plus} {self.unit}）" if plus else "", f" ({plus} {self.unit})" if plus else "")
+        before, after = _worded(self.before), _worded(self.after)
+        by = "" if self.difference is None else f"{self.difference:+g} {self.unit}"
+        lead = f" {self.lead}" if self.lead else ""
         return Text(
-            f"{head.zh}：{values[0].zh} → {values[1].zh}{tail.zh}", f"{head.en}: {values[0].en} → {values[1].en}{tail.en}"
+            f"{self.text.zh}{lead}：{before.zh} → {after.zh}{by and f'（{by}）'}",
+            f"{self.text.en}{lead}: {before.en} → {after.en}{by and f' ({by})'}",
         )
 
 
 _POLARITY = {"upright": Text("直立", "upright"), "inverted": Text("倒置", "inverted"), "flat": Text("低平", "flat")}
 
 
-def _worded(value: float | str | None) -> Text | float | None:
-    return _POLARITY[value] if isinstance(value, str) else value
+def _worded(value: float | str | None) -> Text:
+    if value is None:
+        return Text("不可测", "not measurable")
+    return _POLARITY[value] if isinstance(value, str) else Text(f"{value:g}", f"{value:g}")
 
 
 @dataclass(frozen=True)
@@ -144,35 +143,34 @@ def _statements(analysis: Analysis) -> dict[str, Statement]:
 
 def _measured(before: Measurements, after: Measurements) -> Iterator[Change]:
     for limit in LIMITS:
-        values = [each.qtc_ms.fridericia if limit.name == "qtc_ms" else getattr(each, limit.name) for each in (before, after)]
-        if values == [None, None]:
+        was, now = (each.qtc_ms.fridericia if limit.name == "qtc_ms" else getattr(each, limit.name) for each in (before, after))
+        if was is None and now is None:
             continue
-        difference = None
-        if None not in values:
-            difference = values[1] - values[0]
-            if limit.unit == "°":
-                difference = (difference + 180) % 360 - 180  # the shorter way around
+        difference = None if was is None or now is None else now - was
+        if difference is not None and limit.unit == "°":
+            difference = (difference + 180) % 360 - 180  # the shorter way around
         notable = difference is None or abs(difference) >= limit.least
-        yield Change(limit.name, "", limit.text, limit.unit, *values, difference, notable, limit.source)
+        yield Change(limit.name, "", limit.text, limit.unit, was, now, difference, notable, limit.source)
 
 
 def _st(before: Measurements, after: Measurements) -> Iterator[Change]:
     was, now = before.st_j_mv or {}, after.st_j_mv or {}
+    text = Text("ST（J点）", "ST (J point)")
     for lead in now:
         if lead in was:
             difference = round(now[lead] - was[lead], 3)
             notable = abs(difference) >= ST_MV
-            yield Change("st_j_mv", lead, Text("ST（J点）", "ST (J point)"), "mV", was[lead], now[lead], difference, notable, ST_SOURCE)
+            yield Change("st_j_mv", lead, text, "mV", was[lead], now[lead], difference, notable, ST_SOURCE)
 
 
 def _polarity(before: AverageBeat | None, after: AverageBeat | None) -> Iterator[Change]:
     if before is None or after is None:
         return
-    for lead, now in after.t_mv.items():
+    for lead in after.t_mv:
         if lead in before.t_mv:
-            sides = [_side(before.t_mv[lead]), _side(now)]
-            turned = set(sides) == {"upright", "inverted"}
-            yield Change("t_polarity", lead, Text("T波", "T wave"), "", *sides, None, turned, T_SOURCE)
+            was, now = _side(before.t_mv[lead]), _side(after.t_mv[lead])
+            turned = {was, now} == {"upright", "inverted"}
+            yield Change("t_polarity", lead, Text("T波", "T wave"), "", was, now, None, turned, T_SOURCE)
 
 
 def _side(t_mv: float) -> str:

@@ -23,9 +23,9 @@ def svg(previous: AverageBeat | None, current: AverageBeat | None) -> str:
     columns = min(COLUMNS, max(1, len(names)))
     width = 2 * MARGIN_MM + columns * column_mm
     height = 2 * MARGIN_MM + ROOM_MM * max(1, -(-len(names) // columns)) + 4
+    size = f'width="{width:g}mm" height="{height:g}mm" viewBox="0 0 {width:g} {height:g}"'
     body = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}mm" height="{height:g}mm" viewBox="0 0 {width:g} {height:g}" '
-        'font-family="sans-serif" font-size="3">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="3">',
         f'<rect width="{width:g}" height="{height:g}" fill="#fffafa"/>',
         *(_grid(width, height, step, colour) for step, colour in ((1, "#f6dcdc"), (5, "#eeb4b4"))),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from web.api import (
     charsets,
+    comparison,
     conflicts,
     figures,
     forwarding,
@@ -28,6 +29,7 @@ OPERATIONS = (
     *tasks.OPERATIONS,
     *reports.OPERATIONS,
     *recordings.OPERATIONS,
+    *comparison.OPERATIONS,
     *rounds.OPERATIONS,
     *figures.OPERATIONS,
     *forwarding.OPERATIONS,

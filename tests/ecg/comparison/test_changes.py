@@ -41,7 +41,7 @@ def test_there_and_back_again_is_the_opposite():
 
 
 @pytest.mark.parametrize(("lift", "notable"), [(0.08, False), (0.12, True), (-0.12, True)])
-def test_st_is_said_to_have_changed_from_a_tenth_millivolt_on(lift: float, notable: bool):
+def test_st_is_said_to_have_changed_from_a_tenth_millivolt_on(lift: float, *, notable: bool):
     measured = NORMAL.analysis.measurements
     level = {**measured.st_j_mv, "V2": measured.st_j_mv["V2"] + lift}
     other = replace(NORMAL, analysis=replace(NORMAL.analysis, measurements=replace(measured, st_j_mv=level)))
@@ -60,7 +60,7 @@ def test_st_is_said_to_have_changed_from_a_tenth_millivolt_on(lift: float, notab
         ("pr_interval_ms", 160, 180, 20, True),
     ],
 )
-def test_limits_are_what_the_table_says(name: str, before: int, after: int | None, difference: float | None, notable: bool):
+def test_limits_are_what_the_table_says(name: str, before: int, after: int | None, difference: float | None, *, notable: bool):
     def with_value(value: int | None) -> Snapshot:
         measured = replace(NORMAL.analysis.measurements, **{name: value})
         return replace(NORMAL, analysis=replace(NORMAL.analysis, measurements=measured))
