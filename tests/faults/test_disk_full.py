@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from faults.account import Promises
+import shutil
+
 from faults.clinic import Clinic
 from faults.conftest import RUNS
 from faults.disks import Disk
@@ -12,23 +13,30 @@ SIZES = (40_000, 525_000, 2 << 20)
 
 
 def test_the_disk_is_full(disk: Disk, node_of, account, chance):
-    folder, promises = disk.folder / "data", Promises()
-    folder.mkdir()
-    node = node_of(folder, journal_bytes=8 << 20)
-    assert node.start()
-    for run in range(RUNS or 2):
-        with Clinic(node.port, promises, chance, sizes=SIZES).sending():
-            until(lambda: promises.acknowledged)
-            disk.fill()
-            refused = len(promises.refused)
-            until(lambda refused=refused: len(promises.refused) > refused + 3)
-            disk.make_room()
-            taken = len(promises.acknowledged)
-            until(lambda taken=taken: len(promises.acknowledged) > taken + 3, 5)
-        account.runs = run + 1
-        if run % 10 == 9:  # room for the next ones
-            until(lambda: account.is_filed(promises, node.database_url))
-    until(lambda: account.is_filed(promises, node.database_url))
-    account.balance(promises, folder, node.database_url)
-    node.kill()
-    account.verify(folder, node.database_url)
+    for turn in account.turns(RUNS or 2):
+        kept = account.keep(disk.folder / "data")
+        node = node_of(kept, journal_bytes=8 << 20)
+        assert node.start()
+        for _ in turn:
+            fill_once(disk, node, kept, chance)
+            account.ran()
+        until(kept.is_filed)
+        kept.balance()
+        node.kill()
+        kept.verify()
+        shutil.rmtree(kept.folder)
+
+
+def fill_once(disk, node, kept, chance):
+    promises = kept.promises
+
+    def more(answers, than):
+        before = len(answers)
+        return lambda: len(answers) > before + than
+
+    with Clinic(node.port, promises, chance, sizes=SIZES).sending():
+        until(more(promises.acknowledged, 0))
+        disk.fill()
+        until(more(promises.refused, 3))
+        disk.make_room()
+        until(more(promises.acknowledged, 3), 5)

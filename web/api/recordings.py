@@ -53,6 +53,8 @@ class Statement(TypedDict):
     severity: Literal["normal", "borderline", "abnormal", "critical"]
     evidence: dict[str, object]
     scp: str | None
+    #: In standards' codes, "scp" and "aha"; an analysis made before they were mapped has none.
+    codes: NotRequired[dict[str, str]]
 
 
 class Corrected(TypedDict):

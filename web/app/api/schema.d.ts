@@ -2545,6 +2545,10 @@ export interface components {
             };
             /** Scp */
             scp: string | null;
+            /** Codes */
+            codes?: {
+                [key: string]: string;
+            };
         };
         /**
          * Strip
