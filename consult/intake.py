@@ -48,6 +48,9 @@ log = logging.getLogger(__name__)
 #: More recordings than this in one study are kept and shown, but not analysed by themselves.
 MOST_ECGS = 24
 
+#: What the analysis of a recording of minutes may take: a worker's first one loads the library for heart rate variability.
+ANALYSIS_S = 90.0
+
 STANDING_CONSENT = Consent(ConsentKind.STANDING, "kept by the clinic under its cooperation agreement")
 LATE_IMAGES = Why("late-images", Text("影像有补传", "images came late"))
 
@@ -87,13 +90,13 @@ DEMO_ROUTING = Routing(
 )
 
 
-def analyse_recording(confinement: Confinement, path: Path, *, seconds: float | None = None) -> dict[str, Any]:
+def analyse_recording(confinement: Confinement, path: Path, *, seconds: float = ANALYSIS_S) -> dict[str, Any]:
     """Return the analysis of the ECG at *path* as the public interface's JSON; Invalid with a sentence when it cannot be read."""
     found: dict[str, Any] = confinement.run(_analyse, path, seconds=seconds)
     return found
 
 
-def analysed(archive: Archive, confinement: Confinement, institution: str, uid: str, *, seconds: float | None = None) -> Analysis:
+def analysed(archive: Archive, confinement: Confinement, institution: str, uid: str, *, seconds: float = ANALYSIS_S) -> Analysis:
     """Return what became of the analysis of a kept recording."""
     try:
         return Analysis(uid, analyse_recording(confinement, archive.file(institution, uid), seconds=seconds))

@@ -47,7 +47,7 @@ TECHNICAL = frozenset({"low-quality"})
 class Change:
     """One quantity in both recordings; *difference* is current less previous, None where one of them was not measurable.
 
-    *notable* tells whether the limit is reached, or whether a quantity is there in one of them only.
+    *notable* tells whether the limit is reached, or whether a quantity other than an axis is there in one of them only.
     """
 
     name: str
@@ -149,7 +149,8 @@ def _measured(before: Measurements, after: Measurements) -> Iterator[Change]:
         difference = None if was is None or now is None else now - was
         if difference is not None and limit.unit == "°":
             difference = (difference + 180) % 360 - 180  # the shorter way around
-        notable = difference is None or abs(difference) >= limit.least
+        there_in_one = difference is None and limit.unit != "°"  # an axis may be missing for want of leads
+        notable = there_in_one if difference is None else abs(difference) >= limit.least
         yield Change(limit.name, "", limit.text, limit.unit, was, now, difference, notable, limit.source)
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, select
 from typing_extensions import TypedDict
 
 from consult.access import may_read_study
+from consult.intake import ANALYSIS_S
 from consult.long_recordings import LONGEST_ANALYSIS_S
 from consult.practitioners.model import Viewer
 from consult.triage.views import analysis_of
@@ -173,7 +174,7 @@ async def upload_recording(call: Call[Stated, None]) -> Kept:
     stated = _merged(call.query, fields)
     viewer, app = call.viewer, call.request.app
     identifiers = _identifiers(viewer.institution_id, files, stated, call)
-    seconds = LONGEST_ANALYSIS_S if sum(map(len, files.values())) > LONG_BYTES else None
+    seconds = LONGEST_ANALYSIS_S if sum(map(len, files.values())) > LONG_BYTES else ANALYSIS_S
     work = partial(app[keys.CONFINEMENT].run, seconds=seconds)
     analysis, converted = await call.off_loop(work, analysed, files, Particulars(**stated.model_dump()), identifiers)
     if converted is not None:
@@ -196,7 +197,7 @@ async def recording_analysis(call: Call[None, None]) -> Ready[Analysis]:
     if known is not None and known.result is not None:
         return Ready(json.dumps(known.result, ensure_ascii=False).encode())
     path = await _path(call)
-    seconds = LONGEST_ANALYSIS_S if path.stat().st_size > LONG_BYTES else None
+    seconds = LONGEST_ANALYSIS_S if path.stat().st_size > LONG_BYTES else ANALYSIS_S
     return Ready(await call.off_loop(partial(call.request.app[keys.CONFINEMENT].run, seconds=seconds), analysis_json, path))
 
 

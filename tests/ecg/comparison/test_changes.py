@@ -56,6 +56,7 @@ def test_st_is_said_to_have_changed_from_a_tenth_millivolt_on(lift: float, *, no
         ("heart_rate_bpm", 70, 50, -20, True),
         ("qrs_axis_deg", 170, -170, 20, False),
         ("qrs_axis_deg", -170, 150, -40, True),
+        ("qrs_axis_deg", 60, None, None, False),
         ("pr_interval_ms", 160, None, None, True),
         ("pr_interval_ms", 160, 180, 20, True),
     ],
