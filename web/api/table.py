@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from web.api import (
+    agreements,
     charsets,
     comparison,
     conflicts,
+    consents,
     figures,
     forwarding,
     gate,
@@ -16,6 +18,7 @@ from web.api import (
     reports,
     requests,
     rounds,
+    schedule,
     session,
     studies,
     tasks,
@@ -28,6 +31,7 @@ OPERATIONS = (
     *charsets.OPERATIONS,
     *studies.OPERATIONS,
     *requests.OPERATIONS,
+    *consents.OPERATIONS,
     *tasks.OPERATIONS,
     *reports.OPERATIONS,
     *recordings.OPERATIONS,
@@ -35,6 +39,8 @@ OPERATIONS = (
     *gate.OPERATIONS,
     *paper.OPERATIONS,
     *rounds.OPERATIONS,
+    *schedule.OPERATIONS,
+    *agreements.OPERATIONS,
     *figures.OPERATIONS,
     *forwarding.OPERATIONS,
     *conflicts.OPERATIONS,
