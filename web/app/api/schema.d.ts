@@ -953,6 +953,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/recordings/{sop_instance_uid}/comparison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare a recording with the patient's previous one, or with the one named.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["recording_comparison"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/recordings/gates": {
         parameters: {
             query?: never;
@@ -1749,30 +1769,6 @@ export interface components {
             patient: components["schemas"]["Patient"];
         };
         /**
-         * Change
-         * @description A swap or a stand-in as it stands; *giver_id* has the duty, *taker_id* is to have it.
-         */
-        Change: {
-            /** Id */
-            id: string;
-            kind: components["schemas"]["ChangeKind"];
-            /** Duty Id */
-            duty_id: string;
-            /** Other Duty Id */
-            other_duty_id: string | null;
-            /** Giver Id */
-            giver_id: string;
-            /** Taker Id */
-            taker_id: string;
-            /** Reason */
-            reason: string;
-            /** Giver Agreed At */
-            giver_agreed_at: string | null;
-            /** Taker Agreed At */
-            taker_agreed_at: string | null;
-            status: components["schemas"]["ChangeStatus"];
-        };
-        /**
          * ChangeKind
          * @description 换班, two people exchange their duties; 替班, one takes the other's.
          * @enum {string}
@@ -1791,6 +1787,27 @@ export interface components {
         Changed: {
             /** Instances */
             instances: number;
+        };
+        /**
+         * ChangedRhythm
+         * @description The rhythm of both.
+         */
+        ChangedRhythm: {
+            before: components["schemas"]["Wording"];
+            after: components["schemas"]["Wording"];
+            /** Changed */
+            changed: boolean;
+        };
+        /**
+         * ChangedStatement
+         * @description A statement that only one of the two has.
+         */
+        ChangedStatement: {
+            /** Code */
+            code: string;
+            text: components["schemas"]["Wording"];
+            /** Severity */
+            severity: string;
         };
         /**
          * CharsetProfile
@@ -1841,6 +1858,37 @@ export interface components {
             model: string;
             /** Charset */
             charset: string;
+        };
+        /**
+         * Compared
+         * @description One of the two recordings; *started_at* is its study's, null where the study states none.
+         */
+        Compared: {
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Started At */
+            started_at: string | null;
+        };
+        /**
+         * Comparison
+         * @description What changed since the previous ECG: hints, never a diagnosis. *svg* draws both median beats, the previous in grey.
+         */
+        Comparison: {
+            previous: components["schemas"]["Compared"];
+            current: components["schemas"]["Compared"];
+            rhythm: components["schemas"]["ChangedRhythm"];
+            /** Changes */
+            changes: components["schemas"]["web__api__comparison__Change"][];
+            /** New Statements */
+            new_statements: components["schemas"]["ChangedStatement"][];
+            /** Gone Statements */
+            gone_statements: components["schemas"]["ChangedStatement"][];
+            /** Sentences */
+            sentences: components["schemas"]["Wording"][];
+            /** Svg */
+            svg: string;
         };
         /**
          * Conflict
@@ -3939,7 +3987,7 @@ export interface components {
             /** Uncovered */
             uncovered: components["schemas"]["Gap"][];
             /** Changes */
-            changes: components["schemas"]["Change"][];
+            changes: components["schemas"]["consult__schedule__model__Change"][];
             /** May Edit */
             may_edit: boolean;
         };
@@ -3990,6 +4038,53 @@ export interface components {
             institution: string;
             /** @default null */
             person: components["schemas"]["Person"] | null;
+        };
+        /**
+         * Change
+         * @description A swap or a stand-in as it stands; *giver_id* has the duty, *taker_id* is to have it.
+         */
+        consult__schedule__model__Change: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["ChangeKind"];
+            /** Duty Id */
+            duty_id: string;
+            /** Other Duty Id */
+            other_duty_id: string | null;
+            /** Giver Id */
+            giver_id: string;
+            /** Taker Id */
+            taker_id: string;
+            /** Reason */
+            reason: string;
+            /** Giver Agreed At */
+            giver_agreed_at: string | null;
+            /** Taker Agreed At */
+            taker_agreed_at: string | null;
+            status: components["schemas"]["ChangeStatus"];
+        };
+        /**
+         * Change
+         * @description One quantity of both; *notable* from the limit on that *source* names, or where only one of them has it.
+         */
+        web__api__comparison__Change: {
+            /** Name */
+            name: string;
+            /** Lead */
+            lead: string;
+            text: components["schemas"]["Wording"];
+            /** Unit */
+            unit: string;
+            /** Before */
+            before: number | string | null;
+            /** After */
+            after: number | string | null;
+            /** Difference */
+            difference: number | null;
+            /** Notable */
+            notable: boolean;
+            /** Source */
+            source: string;
         };
         /**
          * Problem
@@ -5740,6 +5835,39 @@ export interface operations {
             };
         };
     };
+    recording_comparison: {
+        parameters: {
+            query?: {
+                with?: string | null;
+            };
+            header?: never;
+            path: {
+                sop_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     open_gates: {
         parameters: {
             query?: never;
@@ -6305,7 +6433,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Change"];
+                    "application/json": components["schemas"]["consult__schedule__model__Change"];
                 };
             };
             /** @description A problem */
@@ -6336,7 +6464,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Change"];
+                    "application/json": components["schemas"]["consult__schedule__model__Change"];
                 };
             };
             /** @description A problem */
