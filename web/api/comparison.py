@@ -41,7 +41,7 @@ class ChangedRhythm(TypedDict):
     changed: bool
 
 
-class Change(TypedDict):
+class ChangedQuantity(TypedDict):
     """One quantity of both; *notable* from the limit on that *source* names, or where only one of them has it."""
 
     name: str
@@ -69,7 +69,7 @@ class Comparison(TypedDict):
     previous: Compared
     current: Compared
     rhythm: ChangedRhythm
-    changes: list[Change]
+    changes: list[ChangedQuantity]
     new_statements: list[ChangedStatement]
     gone_statements: list[ChangedStatement]
     sentences: list[Wording]

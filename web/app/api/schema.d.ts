@@ -1769,6 +1769,30 @@ export interface components {
             patient: components["schemas"]["Patient"];
         };
         /**
+         * Change
+         * @description A swap or a stand-in as it stands; *giver_id* has the duty, *taker_id* is to have it.
+         */
+        Change: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["ChangeKind"];
+            /** Duty Id */
+            duty_id: string;
+            /** Other Duty Id */
+            other_duty_id: string | null;
+            /** Giver Id */
+            giver_id: string;
+            /** Taker Id */
+            taker_id: string;
+            /** Reason */
+            reason: string;
+            /** Giver Agreed At */
+            giver_agreed_at: string | null;
+            /** Taker Agreed At */
+            taker_agreed_at: string | null;
+            status: components["schemas"]["ChangeStatus"];
+        };
+        /**
          * ChangeKind
          * @description 换班, two people exchange their duties; 替班, one takes the other's.
          * @enum {string}
@@ -1787,6 +1811,29 @@ export interface components {
         Changed: {
             /** Instances */
             instances: number;
+        };
+        /**
+         * ChangedQuantity
+         * @description One quantity of both; *notable* from the limit on that *source* names, or where only one of them has it.
+         */
+        ChangedQuantity: {
+            /** Name */
+            name: string;
+            /** Lead */
+            lead: string;
+            text: components["schemas"]["Wording"];
+            /** Unit */
+            unit: string;
+            /** Before */
+            before: number | string | null;
+            /** After */
+            after: number | string | null;
+            /** Difference */
+            difference: number | null;
+            /** Notable */
+            notable: boolean;
+            /** Source */
+            source: string;
         };
         /**
          * ChangedRhythm
@@ -1880,7 +1927,7 @@ export interface components {
             current: components["schemas"]["Compared"];
             rhythm: components["schemas"]["ChangedRhythm"];
             /** Changes */
-            changes: components["schemas"]["web__api__comparison__Change"][];
+            changes: components["schemas"]["ChangedQuantity"][];
             /** New Statements */
             new_statements: components["schemas"]["ChangedStatement"][];
             /** Gone Statements */
@@ -3987,7 +4034,7 @@ export interface components {
             /** Uncovered */
             uncovered: components["schemas"]["Gap"][];
             /** Changes */
-            changes: components["schemas"]["consult__schedule__model__Change"][];
+            changes: components["schemas"]["Change"][];
             /** May Edit */
             may_edit: boolean;
         };
@@ -4038,53 +4085,6 @@ export interface components {
             institution: string;
             /** @default null */
             person: components["schemas"]["Person"] | null;
-        };
-        /**
-         * Change
-         * @description A swap or a stand-in as it stands; *giver_id* has the duty, *taker_id* is to have it.
-         */
-        consult__schedule__model__Change: {
-            /** Id */
-            id: string;
-            kind: components["schemas"]["ChangeKind"];
-            /** Duty Id */
-            duty_id: string;
-            /** Other Duty Id */
-            other_duty_id: string | null;
-            /** Giver Id */
-            giver_id: string;
-            /** Taker Id */
-            taker_id: string;
-            /** Reason */
-            reason: string;
-            /** Giver Agreed At */
-            giver_agreed_at: string | null;
-            /** Taker Agreed At */
-            taker_agreed_at: string | null;
-            status: components["schemas"]["ChangeStatus"];
-        };
-        /**
-         * Change
-         * @description One quantity of both; *notable* from the limit on that *source* names, or where only one of them has it.
-         */
-        web__api__comparison__Change: {
-            /** Name */
-            name: string;
-            /** Lead */
-            lead: string;
-            text: components["schemas"]["Wording"];
-            /** Unit */
-            unit: string;
-            /** Before */
-            before: number | string | null;
-            /** After */
-            after: number | string | null;
-            /** Difference */
-            difference: number | null;
-            /** Notable */
-            notable: boolean;
-            /** Source */
-            source: string;
         };
         /**
          * Problem
@@ -6433,7 +6433,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["consult__schedule__model__Change"];
+                    "application/json": components["schemas"]["Change"];
                 };
             };
             /** @description A problem */
@@ -6464,7 +6464,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["consult__schedule__model__Change"];
+                    "application/json": components["schemas"]["Change"];
                 };
             };
             /** @description A problem */
