@@ -10,8 +10,11 @@ from dicom_node.archive.archive import Archive
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.errors import Invalid, NotFound
 
+#: What the analysis of a recording of minutes may take: a worker's first one loads the library for heart rate variability.
+ANALYSIS_S = 90.0
 
-def analysed(archive: Archive, confinement: Confinement, institution: str, uid: str, *, seconds: float | None = None) -> Analysis:
+
+def analysed(archive: Archive, confinement: Confinement, institution: str, uid: str, *, seconds: float = ANALYSIS_S) -> Analysis:
     """Return what became of the analysis of a kept recording. Slow: never called in a transaction."""
     try:
         return Analysis(uid, confinement.run(_analyse, archive.file(institution, uid), seconds=seconds))

@@ -85,8 +85,8 @@ class Analyser:
             started_at=started_at,
             leads=self.leads,
             table=table,
-            rates=_rates(table, np.ones(table.at.size, np.bool_)),
-            minute_rates=tuple(_rates(table, _between(table, *window.keep)).mean_bpm for window in windows),
+            rates=_rates(table, running_rate(table), slice(None)),
+            minute_rates=tuple(_mean_rate(table, _between(table, *window.keep)) for window in windows),
             hours=_hours(table, episodes, lost, samples),
             episodes=tuple(episodes),
             st=trend,
@@ -116,23 +116,24 @@ def analyse(source: Source, *, progress: Callable[[float], None] = lambda _: Non
     return summary
 
 
-def _between(table: BeatTable, first: int, after: int) -> Mask:
-    return np.asarray((table.at >= first) & (table.at < after))
+def _between(table: BeatTable, first: int, after: int) -> slice:
+    begin, end = np.searchsorted(table.at, [first, after])
+    return slice(int(begin), int(end))
 
 
-def _rates(table: BeatTable, chosen: Mask, running: Row | None = None) -> Rates:
-    known = chosen & np.isfinite(table.gap_ms)
-    if not known.any():
-        return Rates()
-    mean = float(60000 / table.gap_ms[known].mean())
-    running = running_rate(table) if running is None else running
-    places = np.flatnonzero(chosen & np.isfinite(running))
-    if not places.size:
-        return Rates(mean_bpm=round(mean, 1))
-    least, most = places[np.argmin(running[places])], places[np.argmax(running[places])]
-    return Rates(
-        round(mean, 1), round(float(running[least]), 1), int(table.at[least]), round(float(running[most]), 1), int(table.at[most])
-    )
+def _mean_rate(table: BeatTable, chosen: slice) -> float | None:
+    gaps = table.gap_ms[chosen]
+    gaps = gaps[np.isfinite(gaps)]
+    return round(float(60000 / gaps.mean()), 1) if gaps.size else None
+
+
+def _rates(table: BeatTable, running: Row, chosen: slice) -> Rates:
+    at, rates = table.at[chosen], running[chosen]
+    if not np.isfinite(rates).any():
+        return Rates(_mean_rate(table, chosen))
+    least, most = int(np.nanargmin(rates)), int(np.nanargmax(rates))
+    slowest, fastest = round(float(rates[least]), 1), round(float(rates[most]), 1)
+    return Rates(_mean_rate(table, chosen), slowest, int(at[least]), fastest, int(at[most]))
 
 
 def _hours(table: BeatTable, episodes: Sequence[Episode], lost: Mask, samples: int) -> tuple[Hour, ...]:
@@ -149,7 +150,7 @@ def _hours(table: BeatTable, episodes: Sequence[Episode], lost: Mask, samples: i
             Hour(
                 number=number,
                 seconds=(after - first) / rate,
-                rates=_rates(table, chosen, running),
+                rates=_rates(table, running, chosen),
                 beats={kind: int((kinds == kind).sum()) for kind in "NVSP"},
                 pauses=len(pauses),
                 longest_rr_ms=round(float(gaps.max())) if gaps.size else None,

@@ -139,6 +139,16 @@ def waveform_json(path: Path, start_s: float, seconds: float | None) -> bytes:
     )
 
 
+def comparison_json(previous: Path, current: Path, about: str) -> bytes:
+    """Return what changed from one kept recording to another, and both drawn, as JSON; *about* is a JSON object put around it."""
+    from ecg.comparison import average, changes, drawing  # noqa: PLC0415 - only a worker pays for loading the engine
+
+    with readable():
+        one, other = (average.snapshot(read({"the recording.dcm": path.read_bytes()})) for path in (previous, current))
+    drawn = drawing.svg(one.beat, other.beat)
+    return _json({**json.loads(about), **changes.compare(one, other).as_json(), "svg": drawn})
+
+
 def _analysis(recording: Recording) -> dict[str, Any]:
     from ecg.holter.whole import analysis_of  # noqa: PLC0415 - only a worker pays for loading the engine
 

@@ -23,6 +23,7 @@ from consult.gate.model import Gate
 from consult.long_recordings import LONGEST_ANALYSIS_S
 from consult.practitioners.model import Viewer
 from consult.triage.model import Analysis as Analysed
+from consult.triage.reading import ANALYSIS_S
 from consult.triage.views import analysis_of
 from dicom_node.archive import index
 from dicom_node.archive.tables import instance_table
@@ -184,7 +185,7 @@ async def upload_recording(call: Call[Stated, None]) -> Kept:
     replaced = await call.view(_replaced, viewer.institution_id, stated.replaces) if stated.replaces else None
     identifiers = _identifiers(viewer.institution_id, files, stated, replaced, app[keys.CLOCK].now())
     particulars = Particulars(**stated.model_dump(exclude={"replaces"}))
-    seconds = LONGEST_ANALYSIS_S if sum(map(len, files.values())) > LONG_BYTES else None
+    seconds = LONGEST_ANALYSIS_S if sum(map(len, files.values())) > LONG_BYTES else ANALYSIS_S
     work = partial(app[keys.CONFINEMENT].run, seconds=seconds)
     analysis, converted = await call.off_loop(work, analysed, files, particulars, identifiers)
     known = await call.view(_study_of, viewer.institution_id, identifiers.sop_instance_uid) if converted is not None else None
@@ -213,7 +214,7 @@ async def recording_analysis(call: Call[None, None]) -> Ready[Analysis]:
     if known is not None and known.result is not None:
         return Ready(json.dumps(known.result, ensure_ascii=False).encode())
     path = await path_of(call)
-    seconds = LONGEST_ANALYSIS_S if path.stat().st_size > LONG_BYTES else None
+    seconds = LONGEST_ANALYSIS_S if path.stat().st_size > LONG_BYTES else ANALYSIS_S
     return Ready(await call.off_loop(partial(call.request.app[keys.CONFINEMENT].run, seconds=seconds), analysis_json, path))
 
 

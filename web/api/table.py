@@ -5,6 +5,7 @@ from __future__ import annotations
 from web.api import (
     agreements,
     charsets,
+    comparison,
     conflicts,
     consents,
     figures,
@@ -34,6 +35,7 @@ OPERATIONS = (
     *tasks.OPERATIONS,
     *reports.OPERATIONS,
     *recordings.OPERATIONS,
+    *comparison.OPERATIONS,
     *gate.OPERATIONS,
     *paper.OPERATIONS,
     *rounds.OPERATIONS,

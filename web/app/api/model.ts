@@ -58,6 +58,8 @@ export type Rule = Required<Schemas["Rule"]>;
 export type Destination = Required<Schemas["Destination"]> & { readonly rules: Rule[] };
 export type Conflict = Schemas["Conflict"];
 export type Analysis = Schemas["Analysis"];
+export type Comparison = Schemas["Comparison"];
+export type Long = Schemas["Long"];
 export type Fault = Required<Schemas["Fault"]>;
 /** A recording that the couch gate asks about, and whose it is. */
 export interface GateCard {

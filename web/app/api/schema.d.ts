@@ -953,6 +953,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/recordings/{sop_instance_uid}/comparison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare a recording with the patient's previous one, or with the one named.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["recording_comparison"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/recordings/gates": {
         parameters: {
             query?: never;
@@ -1793,6 +1813,50 @@ export interface components {
             instances: number;
         };
         /**
+         * ChangedQuantity
+         * @description One quantity of both; *notable* from the limit on that *source* names, or where only one of them has it.
+         */
+        ChangedQuantity: {
+            /** Name */
+            name: string;
+            /** Lead */
+            lead: string;
+            text: components["schemas"]["Wording"];
+            /** Unit */
+            unit: string;
+            /** Before */
+            before: number | string | null;
+            /** After */
+            after: number | string | null;
+            /** Difference */
+            difference: number | null;
+            /** Notable */
+            notable: boolean;
+            /** Source */
+            source: string;
+        };
+        /**
+         * ChangedRhythm
+         * @description The rhythm of both.
+         */
+        ChangedRhythm: {
+            before: components["schemas"]["Wording"];
+            after: components["schemas"]["Wording"];
+            /** Changed */
+            changed: boolean;
+        };
+        /**
+         * ChangedStatement
+         * @description A statement that only one of the two has.
+         */
+        ChangedStatement: {
+            /** Code */
+            code: string;
+            text: components["schemas"]["Wording"];
+            /** Severity */
+            severity: string;
+        };
+        /**
          * CharsetProfile
          * @description One setting; *institution* null is any.
          */
@@ -1841,6 +1905,37 @@ export interface components {
             model: string;
             /** Charset */
             charset: string;
+        };
+        /**
+         * Compared
+         * @description One of the two recordings; *started_at* is its study's, null where the study states none.
+         */
+        Compared: {
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Started At */
+            started_at: string | null;
+        };
+        /**
+         * Comparison
+         * @description What changed since the previous ECG: hints, never a diagnosis. *svg* draws both median beats, the previous in grey.
+         */
+        Comparison: {
+            previous: components["schemas"]["Compared"];
+            current: components["schemas"]["Compared"];
+            rhythm: components["schemas"]["ChangedRhythm"];
+            /** Changes */
+            changes: components["schemas"]["ChangedQuantity"][];
+            /** New Statements */
+            new_statements: components["schemas"]["ChangedStatement"][];
+            /** Gone Statements */
+            gone_statements: components["schemas"]["ChangedStatement"][];
+            /** Sentences */
+            sentences: components["schemas"]["Wording"][];
+            /** Svg */
+            svg: string;
         };
         /**
          * Conflict
@@ -5727,6 +5822,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Waveform"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recording_comparison: {
+        parameters: {
+            query?: {
+                with?: string | null;
+            };
+            header?: never;
+            path: {
+                sop_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
                 };
             };
             /** @description A problem */

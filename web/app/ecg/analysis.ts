@@ -1,5 +1,6 @@
 /** What the server found in a recording, and how its figures are written. */
 import { fetchJson } from "../dicom/fetching";
+import type { Long } from "./long";
 
 export type Severity = "normal" | "borderline" | "abnormal" | "critical";
 
@@ -27,6 +28,8 @@ export interface Analysis {
   readonly statements: readonly Statement[];
   readonly quality: Readonly<Record<string, { readonly usable: boolean; readonly reasons: readonly string[] }>>;
   readonly warnings: readonly string[];
+  /** Of a recording of five minutes and more. */
+  readonly long?: Long;
 }
 
 /** Throws FrameUnavailable. */
