@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, expect
 from support.ecg_files.uploads import as_csv, as_dicom
-from test_clinic_uploads import CUT_OFF
+from support.screens import CUT_OFF
 
 from ecg.recording import Recording
 from sample_data.ecg_synthesis import synthesise
