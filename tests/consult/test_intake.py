@@ -346,7 +346,7 @@ def test_nothing_is_routed_where_nobody_keeps_the_patients_papers(database, chro
 def test_a_large_ecg_does_not_hold_up_the_line_and_is_analysed_by_its_own_worker(
     database, chronicle, archive, intake, monkeypatch
 ):
-    monkeypatch.setattr(line, "LONG_BYTES", 100_000)  # a real one would take a minute here
+    monkeypatch.setattr(line, "LONG_BYTES", 50_000)  # a real one would take a minute here
     clinic, uid = a_clinic(database, chronicle), "2.25.71"
     content = dicom.write(
         heart(sinus(60)), PatientTags("P1"), study_instance_uid=uid, series_instance_uid="2.25.72",
