@@ -6,6 +6,7 @@ import re
 
 from playwright.sync_api import expect
 from pydicom import dcmread
+from support.screens import CUT_OFF
 
 import sample_data
 
@@ -27,15 +28,6 @@ def test_images_and_an_ecg_chosen_in_the_browser_arrive_and_a_bad_file_is_named(
     page.get_by_test_id("ecg-send").click()
     expect(rows).to_have_count(before + 1)
     expect(rows.filter(has_text="A-17")).to_contain_text("ECG")
-
-
-#: What reaches beyond the screen's right edge and cannot be scrolled to within a part of its own.
-CUT_OFF = """() => [...document.querySelectorAll('main *')].filter((element) => {
-  if (element.getBoundingClientRect().right <= innerWidth + 1) return false;
-  for (let at = element.parentElement; at && at.tagName !== 'MAIN'; at = at.parentElement)
-    if (getComputedStyle(at).overflowX !== 'visible') return false;
-  return true;
-}).map((element) => element.outerHTML.slice(0, 120))"""
 
 
 def test_every_door_speaks_both_languages_and_fits_a_narrow_screen(sign_in):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, expect
 from support.ecg_files.uploads import as_csv, as_dicom
-from test_clinic_uploads import CUT_OFF
+from support.screens import CUT_OFF
 
 from ecg.recording import Recording
 from sample_data.ecg_synthesis import synthesise
@@ -74,7 +74,7 @@ def test_swapped_arms_are_drawn_and_an_emergency_is_sent_as_it_is_with_a_reason(
 
 def test_what_a_machine_sends_by_dicom_is_told_through_the_live_channel(sign_in, server, tmp_path):
     page = sign_in("clinic")
-    expect(page.get_by_test_id("study-row").first).to_be_visible()
+    expect(page.get_by_text("实时已连接")).to_be_visible()
     (tmp_path / "machine.dcm").write_bytes(as_dicom(spoiled(off=10)))
     begun = time.monotonic()
     command = ["/usr/bin/storescu", "-aec", server.aet, "127.0.0.1", str(server.dicom_port), str(tmp_path / "machine.dcm")]
