@@ -6,12 +6,16 @@ pynetdicom 3.0 reads whatever length a stranger announces, in pieces of 4096 byt
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from contextlib import suppress
 from typing import Any
 
 from pynetdicom import association, transport
+from pynetdicom.fsm import StateMachine
+
+log = logging.getLogger(__name__)
 
 #: An A-ASSOCIATE-RQ of 128 contexts with 38 syntaxes each is below 400 KB.
 MAX_PDU_BEFORE_ACCEPTANCE = 1 << 20
@@ -110,6 +114,22 @@ class GuardedSocket(transport.AssociationSocket):
         return some
 
 
+class GuardedStates(StateMachine):
+    """The state machine of PS3.8 9.2: what pynetdicom's has no answer for ends the association, not its thread."""
+
+    def do_action(self, event: str) -> None:
+        """Do what *event* asks for in this state."""
+        try:
+            super().do_action(event)
+        except Exception as error:  # noqa: BLE001 - a PDU before its time, an answer to somebody who is gone: whatever it was
+            log.warning("an association was ended: %s", error)
+            self.dul.assoc.is_aborted, self.dul.assoc.is_established = True, False
+            self.dul.assoc._kill = True  # noqa: SLF001 - as pynetdicom's reactor does when it fails itself
+            self.dul.kill_dul()
+            if self.dul.socket is not None:
+                self.dul.socket.close()
+
+
 class GuardedHandler(transport.RequestHandler):
     """Puts a GuardedSocket under every association that comes in."""
 
@@ -121,6 +141,7 @@ class GuardedHandler(transport.RequestHandler):
             guarded.maximum_object_bytes = self.server.maximum_object_bytes
             guarded.unread(self.server.requests.pop(self.request, b""))
         created.dul.socket = guarded
+        created.dul.state_machine = GuardedStates(created.dul)
         return created
 
 

@@ -68,7 +68,7 @@ def _ecg(options: argparse.Namespace) -> int:
         recording.convert(options.file, options.dicom, declared)
     else:
         analysis = recording.analyse(options.file, declared)
-        print(json.dumps(analysis.as_json(), ensure_ascii=False) if options.json else recording.told(analysis))
+        print(json.dumps(analysis, ensure_ascii=False) if options.json else recording.told(analysis))
     return 0
 
 
@@ -169,7 +169,30 @@ def _peer(options: argparse.Namespace) -> int:
     elif options.verb == "remove":
         equipment.remove_peer(settings, options.title)
     else:
-        equipment.add_peer(settings, options.title, options.address, institution=options.institution)
+        equipment.add_peer(
+            settings,
+            options.title,
+            options.address,
+            institution=options.institution,
+            tls=options.tls,
+            shown=equipment.Shown(options.certificate, options.fingerprint),
+            commits=options.commits,
+        )
+    return 0
+
+
+def _device(options: argparse.Namespace) -> int:
+    from telemed import equipment  # noqa: PLC0415 - see _serve
+
+    settings = config.load(vars(options))
+    if options.verb == "list":
+        for line in equipment.list_devices(settings):
+            print(line)
+    elif options.verb == "remove":
+        equipment.remove_device(settings, options.title, institution=options.institution)
+    else:
+        shown = equipment.Shown(options.certificate, options.fingerprint)
+        equipment.add_device(settings, options.title, institution=options.institution, networks=options.network, shown=shown)
     return 0
 
 
@@ -294,6 +317,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_certificate(made: argparse.ArgumentParser) -> None:
+    """Add the two ways to say which certificate an AE has to show over TLS."""
+    ways = made.add_mutually_exclusive_group()
+    ways.add_argument("--certificate", type=Path, metavar="FILE", help="over TLS it must show this certificate (PEM or DER)")
+    ways.add_argument("--fingerprint", default="", metavar="HEX", help="the same, by the certificate's SHA-256")
+
+
 def _add_administration(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add what only the administrator at the console does."""
     made = command("user", _user, "add a user, set a password, list users")
@@ -317,6 +347,18 @@ def _add_administration(command: Callable[..., argparse.ArgumentParser]) -> None
     made.add_argument("title", nargs="?", default="", metavar="AET")
     made.add_argument("address", nargs="?", default="", metavar="HOST:PORT")
     made.add_argument("--institution", metavar="NAME", default="", help="whose equipment may use it (default: everybody's)")
+    made.add_argument("--tls", action="store_true", help="speak TLS to it, with the certificate of dicom_tls_certificate")
+    _add_certificate(made)
+    made.add_argument("--commits", action="store_true", help="what is forwarded to it is done once it has committed to keep it")
+
+    made = command("device", _device, "add, list and remove who may call: AE titles that speak for an institution")
+    made.add_argument("verb", choices=("add", "list", "remove"))
+    made.add_argument("title", nargs="?", default="", metavar="AET")
+    made.add_argument("--institution", metavar="NAME", default="", help="whose device it is")
+    made.add_argument(
+        "--network", action="append", default=[], metavar="CIDR", help="where it calls from (default: anywhere); may be repeated"
+    )
+    _add_certificate(made)
 
     made = command(
         "forward", _forward, "send what arrives on to a peer: add, list and remove rules, retry or cancel a peer's queue"
