@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from functools import cached_property
 from types import MappingProxyType
 
@@ -17,6 +17,8 @@ Millivolts = NDArray[np.float64]
 MAX_LEADS = 32
 MAX_SAMPLES = 32_000_000  # over all leads: a quarter of a gigabyte as float64
 MIN_RATE_HZ, MAX_RATE_HZ = 50.0, 20_000.0
+#: The zone of a machine's clock that names none: China has one. The archive takes an object's times the same way.
+UNSTATED_ZONE = timezone(timedelta(hours=8))
 
 
 @dataclass(frozen=True)

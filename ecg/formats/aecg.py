@@ -11,7 +11,7 @@ from ecg.device import DEVICE_MEASURES
 from ecg.errors import EcgError
 from ecg.formats import Declared, markup
 from ecg.leads import lead_named
-from ecg.recording import MAX_LEADS, MAX_SAMPLES, Filters, Millivolts, PatientTags, Recording, unique_names
+from ecg.recording import MAX_LEADS, MAX_SAMPLES, UNSTATED_ZONE, Filters, Millivolts, PatientTags, Recording, unique_names
 
 UNITS_MV = {"uV": 1e-3, "mV": 1.0, "V": 1e3, "nV": 1e-6}
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
@@ -171,11 +171,13 @@ def _statements(root: Element) -> Iterator[str]:
 
 
 def _moment(text: str) -> datetime | None:
-    """Return an HL7 TS (YYYYMMDDHHMMSS.sss+ZZZZ); without a zone it is taken as UTC."""
-    plain, zone = text[:14].ljust(14, "0"), text[-5:] if text[-5:-4] in {"+", "-"} else "+0000"
+    """Return an HL7 TS (YYYYMMDDHHMMSS.sss+ZZZZ); without a zone it is taken as `UNSTATED_ZONE`."""
+    plain, zone = text[:14].ljust(14, "0"), text[-5:] if text[-5:-4] in {"+", "-"} else ""
     fraction = text[14:].split("+", maxsplit=1)[0].split("-", maxsplit=1)[0].strip(".")[:6].ljust(6, "0")
     try:
-        return datetime.strptime(f"{plain}.{fraction}{zone}", "%Y%m%d%H%M%S.%f%z").astimezone(UTC)
+        if zone:
+            return datetime.strptime(f"{plain}.{fraction}{zone}", "%Y%m%d%H%M%S.%f%z").astimezone(UTC)
+        return datetime.strptime(f"{plain}.{fraction}", "%Y%m%d%H%M%S.%f").replace(tzinfo=UNSTATED_ZONE).astimezone(UTC)
     except ValueError:
         return None
 
@@ -197,5 +199,7 @@ def _patient(root: Element) -> PatientTags | None:
 
 
 def _day(text: str) -> date | None:
-    moment = _moment(text) if len(text) >= 8 else None
-    return moment.date() if moment else None
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+    except ValueError:
+        return None

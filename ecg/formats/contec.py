@@ -11,7 +11,7 @@ import numpy as np
 from ecg.errors import EcgError
 from ecg.formats import Declared
 from ecg.leads import LEADS
-from ecg.recording import MAX_SAMPLES, PatientTags, Recording, with_limb_leads
+from ecg.recording import MAX_SAMPLES, UNSTATED_ZONE, PatientTags, Recording, with_limb_leads
 
 RATE_HZ = 800.0
 STEP_MV = 0.005
@@ -47,9 +47,9 @@ def read(files: Mapping[str, bytes], _declared: Declared) -> Recording:
 
 
 def _started_at(data: bytes) -> datetime | None:
-    """Return the machine's clock; it keeps no zone, so it is taken as UTC."""
+    """Return the machine's clock; it keeps no zone, so it is taken as `UNSTATED_ZONE`."""
     try:
-        return datetime.strptime(data[10:29].decode("ascii"), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        return datetime.strptime(data[10:29].decode("ascii"), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UNSTATED_ZONE).astimezone(UTC)
     except ValueError:
         return None
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ecg.errors import EcgError
 from ecg.formats import Declared
 from ecg.leads import lead_named
-from ecg.recording import MAX_LEADS, MAX_SAMPLES, Millivolts, PatientTags, Recording, unique_names
+from ecg.recording import MAX_LEADS, MAX_SAMPLES, UNSTATED_ZONE, Millivolts, PatientTags, Recording, unique_names
 
 MAX_TEXT = 128 * 1024 * 1024
 UNITS_UV = {"uv": 1.0, "µv": 1.0, "μv": 1.0, "mv": 1000.0, "v": 1e6, "nv": 1e-3}
@@ -169,7 +169,7 @@ def _moment(text: str) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    return moment.replace(tzinfo=moment.tzinfo or UNSTATED_ZONE).astimezone(UTC)
 
 
 def _patient(comments: Mapping[str, str]) -> PatientTags | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ecg.errors import EcgError
 from ecg.formats import Declared
 from ecg.leads import Lead, lead_named
-from ecg.recording import MAX_LEADS, MAX_SAMPLES, Filters, Millivolts, PatientTags, Recording, unique_names
+from ecg.recording import MAX_LEADS, MAX_SAMPLES, UNSTATED_ZONE, Filters, Millivolts, PatientTags, Recording, unique_names
 
 UNITS_MV = {"uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "mv": 1.0, "v": 1e3, "nv": 1e-6}
 MAX_SIGNALS = 256
@@ -221,7 +221,7 @@ def _filters(text: str) -> Filters:
 
 
 def _started_at(head: str) -> datetime | None:
-    """Return the start; EDF keeps no zone, so it is taken as UTC. EDF+ states the full year or X, EDF means 1985 to 2084."""
+    """Return the start, taken as of `UNSTATED_ZONE`: EDF keeps none. EDF+ states the full year or X, EDF means 1985 to 2084."""
     if head[88:].startswith("Startdate X"):
         return None
     stated = re.match(r"Startdate (\d{2})-([A-Z]{3})-(\d{4})", head[88:168].upper().replace("STARTDATE", "Startdate"))
@@ -232,7 +232,7 @@ def _started_at(head: str) -> datetime | None:
             day, month, year = int(stated[1]), _MONTHS.index(stated[2]) + 1, int(stated[3])
         else:
             year += 1900 if year >= 85 else 2000
-        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        return datetime(year, month, day, hour, minute, second, tzinfo=UNSTATED_ZONE).astimezone(UTC)
     except ValueError:
         return None
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ecg.errors import EcgError
 from ecg.formats import Declared
 from ecg.leads import Lead, lead_named
-from ecg.recording import MAX_LEADS, MAX_SAMPLES, Millivolts, PatientTags, Recording, unique_names
+from ecg.recording import MAX_LEADS, MAX_SAMPLES, UNSTATED_ZONE, Millivolts, PatientTags, Recording, unique_names
 
 #: Data type (tag 0A) -> cell; type 9, the AHA's 8-bit differences, is not read.
 CELLS = {0: "i2", 1: "u2", 2: "i4", 3: "u1", 4: "u2", 5: "i1", 6: "u4", 7: "f4", 8: "f8"}
@@ -205,11 +205,11 @@ def _millivolts(channel: Channel, stored: NDArray[np.float64]) -> Millivolts:
 
 
 def _started_at(frame: _Frame) -> datetime | None:
-    """Return the time of measurement; MFER keeps no zone, so it is taken as UTC."""
+    """Return the time of measurement; MFER keeps no zone, so it is taken as `UNSTATED_ZONE`."""
     value = frame.root.get(_TIME, b"")
     try:
         day = date(frame.integer(value[:2]), value[2], value[3])
-        return datetime.combine(day, time(value[4], value[5], value[6]), UTC)
+        return datetime.combine(day, time(value[4], value[5], value[6]), UNSTATED_ZONE).astimezone(UTC)
     except (IndexError, ValueError):
         return None
 

@@ -12,7 +12,7 @@ import numpy as np
 from ecg.errors import EcgError
 from ecg.formats import Declared, markup
 from ecg.leads import lead_named
-from ecg.recording import MAX_LEADS, Filters, Millivolts, PatientTags, Recording, unique_names, with_limb_leads
+from ecg.recording import MAX_LEADS, UNSTATED_ZONE, Filters, Millivolts, PatientTags, Recording, unique_names, with_limb_leads
 
 UNITS_MV = {"MICROVOLTS": 1e-3, "MILLIVOLTS": 1.0}
 MEASURES = {
@@ -128,10 +128,11 @@ def _day(text: str) -> date | None:
 
 
 def _started_at(root: Element) -> datetime | None:
-    """Return the acquisition time; MUSE keeps no zone, so it is taken as UTC."""
+    """Return the acquisition time; MUSE keeps no zone, so it is taken as `UNSTATED_ZONE`."""
     day, time = _day(markup.text(root, "TestDemographics/AcquisitionDate")), markup.text(root, "TestDemographics/AcquisitionTime")
     try:
-        return datetime.combine(day, datetime.strptime(time, "%H:%M:%S").time(), UTC) if day else None  # noqa: DTZ007 - a time
+        clock = datetime.strptime(time, "%H:%M:%S").time()  # noqa: DTZ007 - a time
+        return datetime.combine(day, clock, UNSTATED_ZONE).astimezone(UTC) if day else None
     except ValueError:
         return None
 

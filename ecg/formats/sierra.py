@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ecg.errors import EcgError
 from ecg.formats import Declared, markup, xli
 from ecg.leads import TWELVE, lead_named
-from ecg.recording import MAX_LEADS, MAX_SAMPLES, Filters, PatientTags, Recording, unique_names
+from ecg.recording import MAX_LEADS, MAX_SAMPLES, UNSTATED_ZONE, Filters, PatientTags, Recording, unique_names
 
 TYPES = ("SierraECG", "PhilipsECG")
 VERSIONS = ("1.03", "1.04", "1.04.01", "1.04.02")
@@ -157,11 +157,12 @@ def _measured(root: Element) -> dict[str, float]:
 
 
 def _started_at(acquisition: Element | None) -> datetime | None:
-    """Return the acquisition time; the document keeps no zone, so it is taken as UTC."""
+    """Return the acquisition time; the document keeps no zone, so it is taken as `UNSTATED_ZONE`."""
     if acquisition is None:
         return None
     try:
-        return datetime.fromisoformat(f"{acquisition.get('date')}T{acquisition.get('time')}").replace(tzinfo=UTC)
+        clock = datetime.fromisoformat(f"{acquisition.get('date')}T{acquisition.get('time')}")
+        return clock.replace(tzinfo=UNSTATED_ZONE).astimezone(UTC)
     except ValueError:
         return None
 

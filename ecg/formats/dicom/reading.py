@@ -17,7 +17,7 @@ from ecg.device import DEVICE_MEASURES
 from ecg.errors import EcgError
 from ecg.formats import Declared
 from ecg.leads import Lead, lead_named
-from ecg.recording import MAX_SAMPLES, Filters, Millivolts, PatientTags, Recording, unique_names
+from ecg.recording import MAX_SAMPLES, UNSTATED_ZONE, Filters, Millivolts, PatientTags, Recording, unique_names
 
 #: Millivolts of one unit (UCUM codes as written, and as some machines write them).
 UNITS_MV = {"uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "mV": 1.0, "V": 1e3, "nV": 1e-6}
@@ -255,10 +255,12 @@ def _date(text: str) -> date | None:
 
 
 def moment(dataset: Dataset) -> datetime | None:
-    """Return the acquisition time where the file states its offset from UTC; a local time alone is kept as if it were UTC."""
+    """Return the acquisition time by the offset from UTC that the file states, else by `UNSTATED_ZONE`."""
     text = str(dataset.get("AcquisitionDateTime") or "")
-    plain, offset = text[:14], text[-5:] if text[-5:-4] in ("+", "-") else str(dataset.get("TimezoneOffsetFromUTC") or "+0000")
+    plain, offset = text[:14], text[-5:] if text[-5:-4] in ("+", "-") else str(dataset.get("TimezoneOffsetFromUTC") or "")
     try:
-        return datetime.strptime(f"{plain}{offset}", "%Y%m%d%H%M%S%z").astimezone(UTC)
+        if offset:
+            return datetime.strptime(f"{plain}{offset}", "%Y%m%d%H%M%S%z").astimezone(UTC)
+        return datetime.strptime(plain, "%Y%m%d%H%M%S").replace(tzinfo=UNSTATED_ZONE).astimezone(UTC)
     except ValueError:
         return None

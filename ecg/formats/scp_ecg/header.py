@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 
-from ecg.recording import Filters, PatientTags
+from ecg.recording import UNSTATED_ZONE, Filters, PatientTags
 
 #: Tag 14, byte 17 (language support) -> codec, EN 1064 table 6.
 CODECS = {
@@ -88,10 +88,10 @@ def _day(value: bytes) -> date | None:
 
 
 def _moment(tags: dict[int, bytes]) -> datetime | None:
-    """Return the acquisition time; where the record states no zone it is taken as UTC."""
+    """Return the acquisition time; where the record states no zone it is taken as `UNSTATED_ZONE`."""
     day, clock, zone = _day(tags.get(_DAY, b"")), tags.get(_TIME, b""), tags.get(_ZONE, b"")
     minutes = int.from_bytes(zone[:2], "little", signed=True) if len(zone) >= 2 else _NO_ZONE
-    offset = timezone(timedelta(minutes=minutes)) if abs(minutes) <= 14 * 60 else UTC
+    offset = timezone(timedelta(minutes=minutes)) if abs(minutes) <= 14 * 60 else UNSTATED_ZONE
     try:
         return datetime.combine(day, time(clock[0], clock[1], clock[2]), offset).astimezone(UTC) if day else None
     except (IndexError, ValueError, OverflowError):

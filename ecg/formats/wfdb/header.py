@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from ecg.errors import EcgError
 from ecg.formats.wfdb.signals import FORMATS
-from ecg.recording import MAX_LEADS, MAX_SAMPLES, PatientTags
+from ecg.recording import MAX_LEADS, MAX_SAMPLES, UNSTATED_ZONE, PatientTags
 
 MAX_SEGMENTS = 10_000
 MAX_PER_FRAME = 1000
@@ -139,11 +139,11 @@ def _integer(fields: Sequence[str], place: int) -> int | None:
 
 
 def _moment(fields: Sequence[str]) -> datetime | None:
-    """Return the base time; WFDB keeps no zone, so it is taken as UTC."""
+    """Return the base time; WFDB keeps no zone, so it is taken as `UNSTATED_ZONE`."""
     text = " ".join(fields)
     for pattern in ("%H:%M:%S.%f %d/%m/%Y", "%H:%M:%S %d/%m/%Y"):
         try:
-            return datetime.strptime(text, pattern).replace(tzinfo=UTC)
+            return datetime.strptime(text, pattern).replace(tzinfo=UNSTATED_ZONE).astimezone(UTC)
         except ValueError:
             continue
     return None

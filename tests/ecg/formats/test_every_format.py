@@ -2,7 +2,7 @@
 
 import random
 import time
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import numpy as np
 import pydicom
@@ -11,11 +11,11 @@ from support.ecg_files import LEADS, SAMPLES, Sample, binary, counts
 
 from ecg import EcgError
 from ecg.formats import Declared, dicom, read
-from ecg.recording import PatientTags, Recording
+from ecg.recording import UNSTATED_ZONE, PatientTags, Recording
 
 STEP_MV = 0.005
 UIDS = {"study_instance_uid": "1.2.3", "series_instance_uid": "1.2.3.1", "sop_instance_uid": "1.2.3.1.1"}
-AT = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
+AT = datetime(2026, 3, 2, 1, 30, tzinfo=UNSTATED_ZONE)
 
 MEASURED = {"pr_interval_ms": 156.0, "qrs_duration_ms": 92.0, "qrs_axis_deg": 34.0}
 DEVICE = {"aecg": MEASURED, "muse": MEASURED, "sierra": MEASURED}
