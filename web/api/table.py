@@ -19,6 +19,7 @@ from web.api import (
     session,
     studies,
     tasks,
+    tray,
 )
 
 OPERATIONS = (
@@ -30,6 +31,7 @@ OPERATIONS = (
     *requests.OPERATIONS,
     *consents.OPERATIONS,
     *tasks.OPERATIONS,
+    *tray.OPERATIONS,
     *reports.OPERATIONS,
     *recordings.OPERATIONS,
     *rounds.OPERATIONS,
