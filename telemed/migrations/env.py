@@ -19,6 +19,7 @@ TABLES = (
     "consult.requests.tables",
     "consult.schedule.tables",
     "consult.triage.tables",
+    "consult.gate.tables",
     "consult.queue.tables",
     "consult.turnaround.tables",
     "consult.reports.tables",

@@ -1,4 +1,4 @@
-"""The consent as an object of its own, standing consents of routed studies, the full request, and requests before their study."""
+"""The consent as an object of its own with what shows it, standing consents of routed studies, and the full request."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from alembic import op
 
 from telemed.kernel.database import UtcDateTime
 
-revision = "0016"
-down_revision = "0015"
+revision = "0013"
+down_revision = "0012"
 
 
 def upgrade() -> None:
@@ -68,25 +68,9 @@ def upgrade() -> None:
             op.f("fk_service_request_standing_id_standing_consent"), "standing_consent", ["standing_id"], ["id"]
         )
         request.create_index(op.f("ix_service_request_consent_id"), ["consent_id"])
-    op.create_table(
-        "early_request",
-        sa.Column("examination_id", sa.String(length=32), nullable=False),
-        sa.Column("content", sa.JSON(), nullable=False),
-        sa.Column("consent_id", sa.String(length=32), nullable=False),
-        sa.Column("placed_by", sa.String(length=32), nullable=False),
-        sa.Column("placed_at", UtcDateTime(), nullable=False),
-        sa.Column("study_instance_uid", sa.String(length=64), nullable=True),
-        sa.Column("task_id", sa.String(length=32), nullable=True),
-        sa.Column("ground", sa.String(length=32), nullable=True),
-        sa.ForeignKeyConstraint(["examination_id"], ["examination.id"], name=op.f("fk_early_request_examination_id_examination")),
-        sa.ForeignKeyConstraint(["consent_id"], ["consent.id"], name=op.f("fk_early_request_consent_id_consent")),
-        sa.ForeignKeyConstraint(["placed_by"], ["practitioner.id"], name=op.f("fk_early_request_placed_by_practitioner")),
-        sa.PrimaryKeyConstraint("examination_id", name=op.f("pk_early_request")),
-    )
 
 
 def downgrade() -> None:
-    op.drop_table("early_request")
     with op.batch_alter_table("service_request") as request:
         request.drop_index(op.f("ix_service_request_consent_id"))
         for name in ("standing_id_standing_consent", "consent_id_consent"):
