@@ -28,6 +28,7 @@ from consult.reports.document.authority import Authority
 from consult.reports.verification import differences as report_differences
 from consult.requests.views import scheduled
 from consult.schedule.watch import RotaWatch
+from consult.tray import Matching
 from dicom_node.access import Access
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
@@ -145,6 +146,7 @@ def house(config: Config, store: Kept) -> House:
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
         CouchGate(database, chronicle, archive, confinement),
         LongRecordings(database, chronicle, archive, confinement),
+        Matching(database, chronicle),
         QueueWatch(database, chronicle),
         RotaWatch(database, chronicle),
         Rereading(database, chronicle, store.blobs),

@@ -86,6 +86,11 @@ def revoke(db: Connection, chronicle: Chronicle, consent_id: str, *, reason: str
     return consent_by_id(db, consent_id)
 
 
+def settle_on(db: Connection, consent_id: str, study_instance_uid: str) -> None:
+    """Let a consent that was given before the examination stand for the study that came of it; the event is the link's."""
+    db.execute(update(consent_table).where(consent_table.c.id == consent_id).values(study_instance_uid=study_instance_uid))
+
+
 def let_route(db: Connection, chronicle: Chronicle, agreement_id: str, *, keeper_id: str, note: str = "", by: Viewer) -> Standing:
     """Let the clinic's studies be routed under an agreement: *keeper_id*, a person of the clinic, keeps the patients' papers.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, String, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint
 
 from telemed.kernel.database import UtcDateTime, metadata
 
@@ -53,4 +53,18 @@ examination_table = Table(
     Column("cancelled_at", UtcDateTime, nullable=True),
     UniqueConstraint("institution_id", "accession_number"),
     Index(None, "institution_id", "scheduled_at"),
+)
+
+#: What is to be asked about an examination's study once it has come, and which study that was.
+early_request_table = Table(
+    "early_request",
+    metadata,
+    Column("examination_id", String(32), ForeignKey("examination.id"), primary_key=True),
+    Column("content", JSON, nullable=False),
+    Column("consent_id", String(32), ForeignKey("consent.id"), nullable=False),
+    Column("placed_by", String(32), ForeignKey("practitioner.id"), nullable=False),
+    Column("placed_at", UtcDateTime, nullable=False),
+    Column("study_instance_uid", String(64), nullable=True),
+    Column("task_id", String(32), nullable=True),
+    Column("ground", String(32), nullable=True),
 )

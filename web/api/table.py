@@ -22,6 +22,7 @@ from web.api import (
     session,
     studies,
     tasks,
+    tray,
 )
 
 OPERATIONS = (
@@ -33,6 +34,7 @@ OPERATIONS = (
     *requests.OPERATIONS,
     *consents.OPERATIONS,
     *tasks.OPERATIONS,
+    *tray.OPERATIONS,
     *reports.OPERATIONS,
     *recordings.OPERATIONS,
     *comparison.OPERATIONS,

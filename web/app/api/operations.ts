@@ -25,6 +25,7 @@ import type {
   NewChange,
   NewConsent,
   NewDuty,
+  NewEarlyRequest,
   NewRequest,
   Practitioner,
   PromisedHours,
@@ -40,6 +41,7 @@ import type {
   Task,
   TaskStatus,
   ToldMerge,
+  Tray,
   Turnaround,
   Week,
 } from "@/api/model";
@@ -86,6 +88,22 @@ export const placeRequest = async (body: NewRequest): Promise<void> => {
 /** The whole request that a task answers. */
 export const requestOf = async (task_id: string): Promise<ServiceRequest> =>
   (await answered(client.GET("/api/v1/tasks/{task_id}/request", { params: { path: { task_id } } }))) as ServiceRequest;
+
+/** Requests without a study and studies without a request. */
+export const tray = (): Promise<Tray> => answered(client.GET("/api/v1/tray"));
+/** Ask before the examination: it is on the modality worklist, and linked to its study once that comes. */
+export const placeEarly = async (body: NewEarlyRequest): Promise<void> => {
+  await answered(client.POST("/api/v1/tray/requests", { body }));
+};
+export const linkRequest = async (early_id: string, study_instance_uid: string): Promise<void> => {
+  await answered(client.POST("/api/v1/tray/requests/{early_id}/link", { params: { path: { early_id } }, body: { study_instance_uid } }));
+};
+export const unlinkRequest = async (early_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/tray/requests/{early_id}/unlink", { params: { path: { early_id } } }));
+};
+export const revokeRequest = async (early_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/tray/requests/{early_id}/revoke", { params: { path: { early_id } } }));
+};
 
 export const consentsOf = async (study_instance_uid: string): Promise<KeptConsent[]> =>
   (await answered(client.GET("/api/v1/consents", { params: { query: { study_instance_uid } } }))).items as KeptConsent[];

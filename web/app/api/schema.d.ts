@@ -709,6 +709,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tray": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return the requests without a study and the studies without a request of one's institution.
+         * @description For the roles clinic, coordinator.
+         */
+        get: operations["get_tray"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tray/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put an examination on the worklist with what is to be asked about its study.
+         * @description For the roles clinic, coordinator.
+         */
+        post: operations["place_early_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tray/requests/{early_id}/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Link a request to a study, or move it to another; the task it makes is in the queue at once.
+         * @description For the roles clinic, coordinator.
+         */
+        post: operations["link_early_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tray/requests/{early_id}/unlink": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a link back: both halves lie in the tray again.
+         * @description For the roles clinic, coordinator.
+         */
+        post: operations["unlink_early_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tray/requests/{early_id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw a request and its examination.
+         * @description For the roles clinic, coordinator.
+         */
+        post: operations["revoke_early_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks/{task_id}/report": {
         parameters: {
             query?: never;
@@ -2166,6 +2266,32 @@ export interface components {
          */
         DutyKind: "duty" | "standby" | "holiday";
         /**
+         * EarlyRequest
+         * @description A request that waits for its study, or has found it.
+         */
+        EarlyRequest: {
+            /** Id */
+            id: string;
+            examination: components["schemas"]["Examination"];
+            kind: components["schemas"]["Kind"];
+            priority: components["schemas"]["Priority"];
+            lane: components["schemas"]["Lane"];
+            /** Complaint */
+            complaint: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Placed At
+             * Format: date-time
+             */
+            placed_at: string;
+            /** Study Instance Uid */
+            study_instance_uid: string | null;
+            /** Task Id */
+            task_id: string | null;
+            ground: components["schemas"]["Ground"] | null;
+        };
+        /**
          * Episode
          * @description One episode; *rate_bpm* is null where it has none (ST).
          */
@@ -2213,6 +2339,43 @@ export interface components {
          * @enum {string}
          */
         EvidenceKind: "paper" | "signature";
+        /**
+         * Examination
+         * @description What a modality is to do. *name* is a DICOM name, "WANG^Fang=王芳"; *birth_date* YYYYMMDD or empty; *sex* M, F, O or "".
+         *
+         *     An empty *station_aet* leaves open which machine does it. *study_instance_uid* is the one the modality is to use.
+         */
+        Examination: {
+            /** Id */
+            id: string;
+            /** Institution Id */
+            institution_id: string;
+            /** Accession Number */
+            accession_number: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Patient Id */
+            patient_id: string;
+            /** Name */
+            name: string;
+            /** Sex */
+            sex: string;
+            /** Birth Date */
+            birth_date: string;
+            /** Modality */
+            modality: string;
+            /** Station Aet */
+            station_aet: string;
+            /** Description */
+            description: string;
+            /**
+             * Scheduled At
+             * Format: date-time
+             */
+            scheduled_at: string;
+            /** Cancelled At */
+            cancelled_at: string | null;
+        };
         /**
          * Expertise
          * @description What a specialist knows best, and a request may wish for.
@@ -2367,6 +2530,12 @@ export interface components {
              */
             modality: string;
         };
+        /**
+         * Ground
+         * @description What told that two belong together.
+         * @enum {string}
+         */
+        Ground: "study-uid" | "accession-number" | "patient-and-time" | "person";
         /**
          * HandingOver
          * @description To whom a task is given, by their id.
@@ -2588,6 +2757,14 @@ export interface components {
          */
         Level: "township" | "county" | "city" | "provincial" | "partner";
         /**
+         * Linking
+         * @description The study that a request is about.
+         */
+        Linking: {
+            /** Study Instance Uid */
+            study_instance_uid: string;
+        };
+        /**
          * Long
          * @description What a long recording came to; of each kind of episode at most 500 are listed, all are counted.
          */
@@ -2632,6 +2809,26 @@ export interface components {
             max: number | null;
             /** Max At S */
             max_at_s: number | null;
+        };
+        /**
+         * LooseStudy
+         * @description A study nobody has asked about.
+         */
+        LooseStudy: {
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Accession Number */
+            accession_number: string;
+            patient: components["schemas"]["Patient"];
+            /** Modalities */
+            modalities: string[];
+            /** Description */
+            description: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
         };
         /**
          * Measurements
@@ -2798,6 +2995,73 @@ export interface components {
             ends_at: string;
             /** @default null */
             lane: components["schemas"]["Lane"] | null;
+        };
+        /**
+         * NewEarlyRequest
+         * @description Who is to be examined by what, and what is to be asked then; an empty accession number is made up.
+         */
+        NewEarlyRequest: {
+            /** Patient Id */
+            patient_id: string;
+            /** Name */
+            name: string;
+            /**
+             * Sex
+             * @default
+             */
+            sex: string;
+            /**
+             * Birth Date
+             * @default null
+             */
+            birth_date: string | null;
+            /** Modality */
+            modality: string;
+            /**
+             * Station Aet
+             * @default
+             */
+            station_aet: string;
+            /**
+             * Accession Number
+             * @default
+             */
+            accession_number: string;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Scheduled At
+             * @default null
+             */
+            scheduled_at: string | null;
+            kind: components["schemas"]["Kind"];
+            /** @default routine */
+            priority: components["schemas"]["Priority"];
+            /** @default imaging */
+            lane: components["schemas"]["Lane"];
+            /**
+             * Complaint
+             * @default
+             */
+            complaint: string;
+            /**
+             * History
+             * @default
+             */
+            history: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Contraindications
+             * @default
+             */
+            contraindications: string;
+            /** @default null */
+            wanted: components["schemas"]["Expertise"] | null;
+            consent: components["schemas"]["GivenConsent"];
         };
         /**
          * NewRequest
@@ -3912,6 +4176,16 @@ export interface components {
             undone_by: string | null;
             /** Undone At */
             undone_at: string | null;
+        };
+        /**
+         * Tray
+         * @description Both halves of what has not found its other one.
+         */
+        Tray: {
+            /** Requests */
+            requests: components["schemas"]["EarlyRequest"][];
+            /** Studies */
+            studies: components["schemas"]["LooseStudy"][];
         };
         /**
          * Turnaround
@@ -5386,6 +5660,163 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Turnaround"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_tray: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tray"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    place_early_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEarlyRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EarlyRequest"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    link_early_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                early_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Linking"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EarlyRequest"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unlink_early_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                early_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EarlyRequest"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_early_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                early_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {
