@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from consult.access import visible
 from consult.practitioners.model import Viewer
 from dicom_node.archive.matching import Query
 from dicom_node.archive.search import search_instances, search_series, search_studies
+from dicom_node.imaging.cache import RecentlyUsed
+from telemed.kernel.audit import AuditRecord
 from telemed.kernel.errors import Invalid
+from web import keys
 from web.accounts.permissions import Permission, require
-from web.api.transact import consult_view
+from web.api.transact import consult_view, transact
 from web.dicomweb.accept import media_ranges
 from web.dicomweb.attributes import DicomJson, of_instance, of_series, of_study
 from web.dicomweb.reading import base_of
@@ -27,6 +31,10 @@ DICOM_JSON = "application/dicom+json"
 #: How many are given when the client does not say; below one study everything is.
 DEFAULT_LIMIT, MAXIMUM_LIMIT = 200, 5000
 MAXIMUM_KEYS = 64
+#: Of each key so much stands in the audit trail.
+_LONGEST_KEPT = 128
+#: What was asked lately, by person, request and minute.
+ASKED = web.AppKey("asked", RecentlyUsed[bool])
 _PATH_KEYS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
 _MORE = "There are more results than were returned; ask again with a higher offset."
 
@@ -126,13 +134,30 @@ def _found(db: Connection, viewer: Viewer, search: Search, ask: Asked, base: str
         raise Invalid(error.sentence, code="unparsable") from error
 
 
+async def _recorded(request: web.Request, viewer: Viewer, ask: Asked) -> None:
+    """Write down who looked for what (PS3.15 A.5.3.10, Query); a page that asks the same again is named once a minute."""
+    chronicle, memory = request.app[keys.CHRONICLE], request.app[ASKED]
+    key = viewer.practitioner_id, request.path_qs, int(chronicle.clock.now().timestamp()) // 60
+    if memory.get(key):
+        return
+    asked_for = {keyword: text[:_LONGEST_KEPT] for keyword, text in ask.query.keys.items() if text}
+    detail = {"keys": asked_for, "address": request.remote or ""}
+    what = f"QIDO-RS {request.path.rpartition('/')[2]}"
+    record = AuditRecord(viewer.practitioner_id, "Query", "Query", what, viewer.institution_id, detail=detail)
+    await transact(request, chronicle.trail.append, record)
+    memory.put(key, value=True, weight=1)
+
+
 async def _searched(request: web.Request, search: Search) -> web.Response:
     viewer = viewer_of(request)
     require(viewer, Permission.READ_STUDIES)
     if not any(one.takes(DICOM_JSON) or one.takes("application/json") for one in media_ranges(request)):
         raise web.HTTPNotAcceptable
     ask = asked(request)
-    results = await consult_view(request, _found, viewer, search, ask, base_of(request))
+    # At once: the trail's write costs about as long as a search, and neither is answered without the other.
+    results, _ = await asyncio.gather(
+        consult_view(request, _found, viewer, search, ask, base_of(request)), _recorded(request, viewer, ask)
+    )
     if not results:
         return web.Response(status=204)
     headers = {"Warning": f'299 telemed "{_MORE}"'} if len(results) > ask.wanted else {}
