@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from conformance.bad_files import identified
 from conformance.mutations import mutate, recorded
@@ -11,6 +13,7 @@ from conformance.raw_scu import RawAssociation, is_answering
 from faults.conftest import RUNS
 
 MUTATED = RUNS * 200 or 300
+AT_ONCE = 8
 
 
 def seconds_until_ended(port: int, pdus: list[bytes]) -> float:
@@ -28,17 +31,20 @@ def seconds_until_ended(port: int, pdus: list[bytes]) -> float:
 
 
 def test_no_mutated_association_does_harm(tmp_path, node_of, account, chance):
-    folder = tmp_path / "data"
-    folder.mkdir()
-    node = node_of(folder)
+    kept = account.keep(tmp_path / "data")
+    node = node_of(kept)
     assert node.start()
     before = sorted(tmp_path.iterdir())
-    for number in range(MUTATED):
-        pdus = mutate(recorded(chance), chance)
+
+    def suffer(seed: int) -> None:
+        own = random.Random(seed)
+        pdus = mutate(recorded(own), own)
         assert seconds_until_ended(node.port, pdus) < 10, pdus
-        if number % 1000 == 0:
-            assert is_answering(node.port)
-    account.runs = MUTATED
+
+    with ThreadPoolExecutor(AT_ONCE) as senders:
+        for number, _ in enumerate(senders.map(suffer, [chance.getrandbits(64) for _ in range(MUTATED)])):
+            assert number % 1000 or is_answering(node.port)
+            account.ran()
     with RawAssociation(node.port) as association:
         assert association.store(identified("1.2.3.4"), "1.2.3.4").status == 0
     assert len(node.processes()) == 3
@@ -46,4 +52,4 @@ def test_no_mutated_association_does_harm(tmp_path, node_of, account, chance):
     assert node.peak_bytes() < 512 << 20
     assert sorted(tmp_path.iterdir()) == before
     node.kill()
-    account.verify(folder, node.database_url)
+    kept.verify()
