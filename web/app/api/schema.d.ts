@@ -129,6 +129,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/patients/{patient_id}/studies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the studies that are shown with a patient; who asked is in the audit trail.
+         * @description For the roles admin, coordinator.
+         */
+        get: operations["list_patient_studies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/{patient_id}/splits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show chosen studies of a patient as another person's.
+         * @description For the roles admin, coordinator.
+         */
+        post: operations["split_patient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/splits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the newest splits, those taken back among them.
+         * @description For the roles admin, coordinator.
+         */
+        get: operations["list_splits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/splits/{split_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a split back; 409 `moved` when one of its studies was moved again since.
+         * @description For the roles admin, coordinator.
+         */
+        post: operations["undo_split"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/patients/merges": {
         parameters: {
             query?: never;
@@ -2021,9 +2101,35 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_TheirStudy_: {
+            /** Items */
+            items: components["schemas"]["TheirStudy"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_ToldMerge_: {
             /** Items */
             items: components["schemas"]["ToldMerge"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_ToldSplit_: {
+            /** Items */
+            items: components["schemas"]["ToldSplit"][];
             /**
              * Next
              * @default null
@@ -2412,6 +2518,21 @@ export interface components {
             password: string;
         };
         /**
+         * Splitting
+         * @description Which studies are not the patient's, and why; *to* whose they are, another person's of the same ID where it is empty.
+         */
+        Splitting: {
+            /**
+             * To
+             * @default
+             */
+            to: string;
+            /** Studies */
+            studies: string[];
+            /** Reason */
+            reason: string;
+        };
+        /**
          * StTrend
          * @description ST levels in millivolts by lead, minute by minute; null where not measured.
          */
@@ -2633,6 +2754,22 @@ export interface components {
             en: string;
         };
         /**
+         * TheirStudy
+         * @description A study as one tells it from a patient's others; *study_date* is YYYYMMDD or empty.
+         */
+        TheirStudy: {
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Study Date */
+            study_date: string;
+            /** Description */
+            description: string;
+            /** Modalities */
+            modalities: string[];
+            /** Accession Number */
+            accession_number: string;
+        };
+        /**
          * ToldApart
          * @description A patient ID under which there are different people.
          */
@@ -2661,6 +2798,34 @@ export interface components {
              * Format: date-time
              */
             merged_at: string;
+            /** Undone By */
+            undone_by: string | null;
+            /** Undone At */
+            undone_at: string | null;
+        };
+        /**
+         * ToldSplit
+         * @description One split and who made it; taken back when *undone_at* is set.
+         *
+         *     *studies* of *source* are *target*'s; without *target* another person's under the same patient ID.
+         */
+        ToldSplit: {
+            /** Id */
+            id: string;
+            institution: components["schemas"]["Institution"];
+            source: components["schemas"]["Identity"];
+            target: components["schemas"]["Identity"] | null;
+            /** Studies */
+            studies: number;
+            /** Reason */
+            reason: string;
+            /** Split By */
+            split_by: string;
+            /**
+             * Split At
+             * Format: date-time
+             */
+            split_at: string;
             /** Undone By */
             undone_by: string | null;
             /** Undone At */
@@ -3024,6 +3189,128 @@ export interface operations {
                 "application/json": components["schemas"]["ToldApart"];
             };
         };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_patient_studies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TheirStudy_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    split_patient: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Splitting"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_splits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ToldSplit_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                split_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Done */
             204: {
