@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, select
 
 from consult.access import visible_to_equipment
+from consult.gate.watch import CouchGate
 from consult.intake import DEMO_ROUTING, Intake
 from consult.long_recordings import LongRecordings
 from consult.practitioners.views import institution_of_ae
@@ -141,6 +142,7 @@ def house(config: Config, store: Kept) -> House:
     workers = (
         Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
+        CouchGate(database, chronicle, archive, confinement),
         LongRecordings(database, chronicle, archive, confinement),
         QueueWatch(database, chronicle),
         Rereading(database, chronicle, store.blobs),

@@ -17,7 +17,7 @@ from dicom_node.imaging.imaging import Imaging
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
-from web import health, keys, middleware, pages
+from web import health, keys, middleware, pages, recognition
 from web.accounts.passwords import Passwords
 from web.api.openapi import document
 from web.api.operations import PREFIX, route
@@ -94,6 +94,7 @@ def make_application(
     app[keys.IMAGING] = imaging
     app[keys.CONFINEMENT] = confinement
     app[keys.DOCUMENTS] = Documents(database, archive, imaging, confinement, authority=authority, fonts=fonts_folder)
+    app[keys.FONTS] = fonts_folder
     app[keys.PASSWORDS] = passwords
     app[keys.METRICS] = Metrics()
     app[keys.HUB] = Hub(chronicle.events)
@@ -103,6 +104,7 @@ def make_application(
     app[health.CHECKS] = {"database": database.is_up, **(checks or {})}
     app[pages.STATIC] = static_folder
     app[DENIED] = new_memory()
+    app[recognition.KNOWN] = recognition.new_memory()
     app[TABLES] = Tables(ice_servers)
     dicomweb.prepare(app)
     app.add_routes(ROUTES)

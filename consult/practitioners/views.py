@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Collection
 from datetime import date
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from consult.practitioners.model import Agreement, Binding, Institution, Level, Person, Practitioner, Role, Viewer
 from consult.practitioners.tables import (
@@ -19,14 +19,16 @@ from consult.practitioners.tables import (
 from telemed.kernel.errors import NotFound
 
 #: A row for each role, one where there is none: asked before every request.
-_WITH_ROLES = select(practitioner_table, practitioner_role_table.c.role).join(
-    practitioner_role_table, practitioner_role_table.c.practitioner_id == practitioner_table.c.id, isouter=True
+_WITH_ROLES = (
+    select(practitioner_table, practitioner_role_table.c.role)
+    .join(practitioner_role_table, practitioner_role_table.c.practitioner_id == practitioner_table.c.id, isouter=True)
+    .where(practitioner_table.c.id == bindparam("id"))
 )
 
 
 def viewer_of(db: Connection, practitioner_id: str) -> Viewer:
     """Return who acts when this practitioner does; NotFound when there is none."""
-    found = db.execute(_WITH_ROLES.where(practitioner_table.c.id == practitioner_id)).all()
+    found = db.execute(_WITH_ROLES, {"id": practitioner_id}).all()
     if not found:
         raise NotFound("there is no such practitioner")
     first = found[0]

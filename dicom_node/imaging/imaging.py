@@ -53,7 +53,7 @@ class Imaging:
 
     def layout(self, path: Path, digest: str) -> Layout:
         """Return the Image Pixel module and the frames' places; NotFound for an object without pixels."""
-        found = self._layouts.get(digest)
+        found = self.known_layout(digest)
         if found is None and self._offsets is not None:
             found = self._offsets.get(path, digest)
         if found is None:
@@ -61,6 +61,10 @@ class Imaging:
             fragments = sum(len(frame) for frame in found.fragments)
             self._layouts.put(digest, found, _LAYOUT_WEIGHT + _FRAGMENT_WEIGHT * fragments)
         return found
+
+    def known_layout(self, digest: str) -> Layout | None:
+        """Return what `layout` answered lately, without blocking."""
+        return self._layouts.get(digest)
 
     def stored_frame(self, path: Path, number: int, *, digest: str) -> Frame:
         """Return a frame as stored (compressed, or native in little endian)."""
