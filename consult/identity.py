@@ -13,14 +13,15 @@ from sqlalchemy import ColumnElement, Connection, true
 
 from consult.practitioners.model import Institution, Role, Viewer
 from consult.practitioners.views import institutions_by_id, people_by_id
-from dicom_node.archive import identity
+from dicom_node.archive import identity, splitting
 from dicom_node.archive.identity import LONGEST_REASON, Person
 from dicom_node.archive.index import Patient
-from dicom_node.archive.tables import merge_table, patient_table
+from dicom_node.archive.splitting import MOST_STUDIES, Split
+from dicom_node.archive.tables import merge_table, patient_table, split_table
 from telemed.kernel.audit import AuditRecord, Chronicle
 from telemed.kernel.errors import NotFound, Refused
 
-__all__ = ["LONGEST_REASON"]
+__all__ = ["LONGEST_REASON", "MOST_STUDIES"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,36 @@ class ToldMerge:
     undone_at: datetime | None
 
 
+@dataclass(frozen=True)
+class TheirStudy:
+    """A study as one tells it from a patient's others; *study_date* is YYYYMMDD or empty."""
+
+    study_instance_uid: str
+    study_date: str
+    description: str
+    modalities: tuple[str, ...]
+    accession_number: str
+
+
+@dataclass(frozen=True)
+class ToldSplit:
+    """One split and who made it; taken back when *undone_at* is set.
+
+    *studies* of *source* are *target*'s; without *target* another person's under the same patient ID.
+    """
+
+    id: str
+    institution: Institution
+    source: Identity
+    target: Identity | None
+    studies: int
+    reason: str
+    split_by: str
+    split_at: datetime
+    undone_by: str | None
+    undone_at: datetime | None
+
+
 def merge(
     db: Connection,
     chronicle: Chronicle,
@@ -102,6 +133,69 @@ def unmerge(db: Connection, chronicle: Chronicle, merge_id: str, *, by: Viewer) 
     """Take a merge back (see `identity.unmerge`)."""
     _reconciles(by, identity.merge_by_id(db, merge_id).institution)
     identity.unmerge(db, chronicle, merge_id, actor=by.practitioner_id)
+
+
+def split(
+    db: Connection,
+    chronicle: Chronicle,
+    *,
+    patient: str,
+    to: str | None,
+    studies: Collection[str],
+    reason: str,
+    by: Viewer,
+) -> str:
+    """Say that *studies* of *patient* are *to*'s, or another person's of the same ID (see `splitting.split`); return its id."""
+    for key in filter(None, (patient, to)):
+        _reconciles(by, identity.patient(db, key).institution)
+    return splitting.split(
+        db,
+        chronicle,
+        from_key=patient,
+        to_key=to,
+        study_instance_uids=studies,
+        reason=reason,
+        actor=by.practitioner_id,
+    )
+
+
+def unsplit(db: Connection, chronicle: Chronicle, split_id: str, *, by: Viewer) -> None:
+    """Take a split back (see `splitting.unsplit`)."""
+    _reconciles(by, splitting.split_by_id(db, split_id).institution)
+    splitting.unsplit(db, chronicle, split_id, actor=by.practitioner_id)
+
+
+def studies_of(db: Connection, chronicle: Chronicle, patient: str, *, by: Viewer) -> list[TheirStudy]:
+    """Return the studies that are shown with *patient*, newest first; audited."""
+    _reconciles(by, identity.patient(db, patient).institution)
+    record = AuditRecord(by.practitioner_id, "PatientQuery", "Query", "patients", by.institution_id, 0, {"patient": patient})
+    chronicle.trail.append(db, record)
+    return [
+        TheirStudy(one.study_instance_uid, one.study_date, one.description, one.modalities, one.accession_number)
+        for one in splitting.studies_shown_with(db, patient)
+    ]
+
+
+def splits(db: Connection, viewer: Viewer) -> list[ToldSplit]:
+    """Return the newest splits, those taken back among them."""
+    rows = splitting.splits(db, _theirs(viewer, split_table.c.institution))
+    places = institutions_by_id(db, {one.institution for one in rows})
+    names = {id_: person.name for id_, person in people_by_id(db, {key for one in rows for key in _who_split(one)}).items()}
+    return [
+        ToldSplit(
+            one.id,
+            places[one.institution],
+            _identity(identity.patient(db, one.from_key)),
+            None if one.made else _identity(identity.patient(db, one.to_key)),
+            len(one.studies),
+            one.reason,
+            names.get(one.split_by, one.split_by),
+            one.split_at,
+            names.get(one.undone_by, one.undone_by) if one.undone_by else None,
+            one.undone_at,
+        )
+        for one in rows
+    ]
 
 
 def tell_apart(db: Connection, chronicle: Chronicle, institution: str, patient_id: str, *, by: Viewer) -> None:
@@ -153,6 +247,10 @@ def merges(db: Connection, viewer: Viewer) -> list[ToldMerge]:
 
 def _actors(one: identity.Merge) -> Collection[str]:
     return [actor for actor in (one.merged_by, one.undone_by) if actor]
+
+
+def _who_split(one: Split) -> Collection[str]:
+    return [actor for actor in (one.split_by, one.undone_by) if actor]
 
 
 def _reconciles(by: Viewer, institution: str) -> None:

@@ -180,7 +180,7 @@ def _services(config: Config, store: Kept, committing: Committing, directory: Di
         Moving(database, chronicle, archive, visible_to_equipment, aet=config.aet, directory=directory, rewrite=rewrite),
         Getting(database, chronicle, archive, visible_to_equipment, aet=config.aet, rewrite=rewrite),
         committing,
-        Worklist(_Scheduled(database, chronicle.clock)),
+        Worklist(database, chronicle, _Scheduled(database, chronicle.clock)),
         Performed(database, chronicle),
     )
 

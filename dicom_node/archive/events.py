@@ -19,6 +19,8 @@ STUDY_REOPENED = "StudyReopened"
 #: The subject of these is a patient's key; the payload names "institution".
 PATIENTS_MERGED = "PatientsMerged"
 PATIENTS_UNMERGED = "PatientsUnmerged"
+PATIENTS_SPLIT = "PatientsSplit"
+PATIENTS_UNSPLIT = "PatientsUnsplit"
 PATIENTS_TOLD_APART = "PatientsToldApart"
 
 #: The subject of these is a charset profile's id.

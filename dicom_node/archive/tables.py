@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -79,6 +80,24 @@ merge_table = Table(
     Column("undone_at", UtcDateTime),
 )
 
+#: Studies of one patient said to be another's; an undone one stays. Its patients are no foreign keys: one that was *made* for
+#: it goes when it is undone. *studies* are pairs: the study's row, and the patient that it named before.
+split_table = Table(
+    "patient_split",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("institution", String(64), nullable=False, index=True),
+    Column("from_key", String(32), nullable=False),
+    Column("to_key", String(32), nullable=False),
+    Column("made", Boolean, nullable=False),
+    Column("studies", JSON, nullable=False),
+    Column("reason", String(400), nullable=False),
+    Column("split_by", String(128), nullable=False),
+    Column("split_at", UtcDateTime, nullable=False),
+    Column("undone_by", String(128)),
+    Column("undone_at", UtcDateTime),
+)
+
 #: What a device writes, whatever its label says; an empty value stands for any.
 charset_profile_table = Table(
     "charset_profile",
@@ -120,7 +139,7 @@ study_table = Table(
     Column("missing", JSON),
     Column("look_at", UtcDateTime),
     Column("committed", Integer),
-    # The patient that the study's objects name, where a merge has put another one into patient_key.
+    # The patient that the study's objects name, or were said to mean, where a merge has put another one into patient_key.
     Column("received_patient_key", String(32), ForeignKey("patient.id")),
     UniqueConstraint("institution", "study_instance_uid"),
     Index(None, "study_instance_uid"),

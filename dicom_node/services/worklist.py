@@ -12,8 +12,10 @@ from dicom_node.archive.index import UNSTATED_OFFSET_MINUTES
 from dicom_node.services.encoding import Values, encoded
 from dicom_node.services.exchange import CANCELLED, PENDING, Exchange
 from dicom_node.services.identifier import Keys, read_keys
-from dicom_node.services.query_retrieve import DOES_NOT_MATCH_CLASS, PENDING_WITH_UNSUPPORTED_KEYS
+from dicom_node.services.query_retrieve import DOES_NOT_MATCH_CLASS, PENDING_WITH_UNSUPPORTED_KEYS, record_query
 from dicom_node.services.status import SUCCESS
+from telemed.kernel.audit import Chronicle
+from telemed.kernel.database import Database
 from telemed.kernel.errors import Invalid
 
 #: PS3.4 Table K.6-2.
@@ -93,16 +95,22 @@ class Worklist:
 
     sop_classes: ClassVar[tuple[str, ...]] = (MODALITY_WORKLIST,)
 
-    def __init__(self, source: WorklistSource) -> None:
+    def __init__(self, database: Database, chronicle: Chronicle, source: WorklistSource) -> None:
+        self._database = database
+        self._chronicle = chronicle
         self._source = source
 
     def answer(self, exchange: Exchange) -> None:
         """Answer with every entry that matches."""
         try:
             keys = read_keys(exchange.received("Identifier"), exchange.transfer_syntax)
+            step_keys = keys.sequences.get(_STEP, Keys())
+            with self._database.transaction() as db:
+                asked = {name: text for name, text in {**keys.texts, **step_keys.texts}.items() if name in _MATCHED}
+                record_query(db, self._chronicle, exchange, level="", keys=asked)
             for entry in self._source(exchange.caller.institution):
                 procedure, step = _procedure(entry), _step(entry)
-                if not (_matches(keys, procedure) and _matches(keys.sequences.get(_STEP, Keys()), step)):
+                if not (_matches(keys, procedure) and _matches(step_keys, step)):
                     continue
                 if exchange.is_cancelled:
                     exchange.found(CANCELLED)

@@ -113,7 +113,8 @@ class Processes:
             log.warning("what was acknowledged before the last end is filed later: %s", error)
             self._filing.stall()
         else:
-            log.info("filed from the journal: %d objects that were acknowledged before the last end", count)
+            if count:
+                log.info("filed from the journal: %d objects that were acknowledged before the last end", count)
         self._filing.start()
         self._answering = ThreadPoolExecutor(4, thread_name_prefix="negotiation")
         begun = [self._begin(f"receiver-{number}") for number in range(self._limits.processes)]

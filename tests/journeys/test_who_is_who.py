@@ -48,6 +48,16 @@ def test_an_administrator_merges_parts_and_reads_names(server, sign_in, tmp_path
     expect(page.get_by_test_id("undo-merge")).to_have_count(0)
     assert len(client.get("/api/v1/studies?q=OLD")["items"]) == 1
 
+    page.get_by_test_id("seek-patients").fill("NEW")
+    expect(page.get_by_test_id("found-person")).to_have_count(1)
+    page.get_by_test_id("found-person").click()
+    page.get_by_test_id("split-studies").click()
+    expect(page.get_by_test_id("split-study")).to_have_count(1)
+    page.get_by_test_id("split-study").click()
+    page.get_by_test_id("split-reason").fill("两个人")
+    expect(page.get_by_test_id("split-confirm")).to_be_disabled()  # somebody has to keep a study
+    page.keyboard.press("Escape")
+
     page.goto(f"{server.http}/admin")
     page.get_by_test_id("illegible").get_by_role("button", name="山田^太郎").click()
     until(lambda: [one["patient"]["name"] for one in client.get("/api/v1/studies?q=J1")["items"]] == ["山田太郎"])

@@ -107,3 +107,22 @@ def test_a_look_that_is_denied_is_in_the_trail_once_a_minute(site, clock, path):
     assert stranger.get(path.format("1.2.999")).status == 404
     assert site.browser("clinic").get(f"/dicom-web/studies/{uid}/series/9.9/metadata").status == 404
     assert len(trail(site, "StudyDenied")) == 2
+
+
+def test_studies_are_moved_to_another_person_of_the_same_id_and_back(site):
+    one, two = put(site, 1, PatientID="0001", PatientName="WANG^FANG"), put(site, 2, PatientID="0001", PatientName="WANG^FANG")
+    admin, nurse = site.browser("admin"), site.browser("clinic")
+    [person] = admin.get(f"{API}/patients?q=0001").json()["items"]
+    patient = person["identity"]["id"]
+    studies = admin.get(f"{API}/patients/{patient}/studies").json()["items"]
+    assert {study["study_instance_uid"] for study in studies} == {one, two}
+    asked = {"studies": [two], "reason": "两个人用同一编号"}
+    assert nurse.post(f"{API}/patients/{patient}/splits", json=asked).status == 403
+    assert admin.post(f"{API}/patients/{patient}/splits", json=asked | {"studies": ["9.9"]}).status == 404
+    assert admin.post(f"{API}/patients/{patient}/splits", json=asked).status == 204
+    assert sorted(item["studies"] for item in admin.get(f"{API}/patients?q=0001").json()["items"]) == [1, 1]
+    [told] = admin.get(f"{API}/patients/splits").json()["items"]
+    assert (told["split_by"], told["studies"], told["target"], told["reason"]) == ("郑伟", 1, None, "两个人用同一编号")
+    assert admin.post(f"{API}/patients/splits/{told['id']}/undo").status == 204
+    assert [item["studies"] for item in admin.get(f"{API}/patients?q=0001").json()["items"]] == [2]
+    assert admin.post(f"{API}/patients/splits/{told['id']}/undo").status == 409

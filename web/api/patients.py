@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from consult import identity
-from consult.identity import Doubt, KnownPerson, ToldMerge
+from consult.identity import Doubt, KnownPerson, TheirStudy, ToldMerge, ToldSplit
 from web.accounts.permissions import Permission
 from web.api.operations import Call, Given, Operation
 from web.api.pages import Page
@@ -24,6 +24,14 @@ class Merging(Given):
     absorbed: str = Field(max_length=32)
     reason: str = Field(max_length=identity.LONGEST_REASON)
     despite_conflicts: bool = False
+
+
+class Splitting(Given):
+    """Which studies are not the patient's, and why; *to* whose they are, another person's of the same ID where it is empty."""
+
+    to: str = Field(default="", max_length=32)
+    studies: list[str] = Field(min_length=1, max_length=identity.MOST_STUDIES)
+    reason: str = Field(max_length=identity.LONGEST_REASON)
 
 
 class ToldApart(Given):
@@ -71,10 +79,42 @@ async def undo_merge(call: Call[None, None]) -> None:
     await call.act(identity.unmerge, call.part("merge_id"), by=call.viewer)
 
 
+async def list_patient_studies(call: Call[None, None]) -> Page[TheirStudy]:
+    """List the studies that are shown with a patient; who asked is in the audit trail."""
+    return Page(await call.act(identity.studies_of, call.part("patient_id"), by=call.viewer))
+
+
+async def list_splits(call: Call[None, None]) -> Page[ToldSplit]:
+    """List the newest splits, those taken back among them."""
+    return Page(await call.view(identity.splits, call.viewer))
+
+
+async def split_patient(call: Call[None, Splitting]) -> None:
+    """Show chosen studies of a patient as another person's."""
+    body = call.body
+    await call.act(
+        identity.split,
+        patient=call.part("patient_id"),
+        to=body.to or None,
+        studies=body.studies,
+        reason=body.reason,
+        by=call.viewer,
+    )
+
+
+async def undo_split(call: Call[None, None]) -> None:
+    """Take a split back; 409 `moved` when one of its studies was moved again since."""
+    await call.act(identity.unsplit, call.part("split_id"), by=call.viewer)
+
+
 OPERATIONS = (
     Operation("GET", "/patients", find_patients, Permission.RECONCILE),
     Operation("GET", "/patients/doubtful", list_doubtful_patients, Permission.RECONCILE),
     Operation("POST", "/patients/distinct", tell_patients_apart, Permission.RECONCILE, status=204),
+    Operation("GET", "/patients/{patient_id}/studies", list_patient_studies, Permission.RECONCILE),
+    Operation("POST", "/patients/{patient_id}/splits", split_patient, Permission.RECONCILE, status=204),
+    Operation("GET", "/patients/splits", list_splits, Permission.RECONCILE),
+    Operation("POST", "/patients/splits/{split_id}/undo", undo_split, Permission.RECONCILE, status=204),
     Operation("GET", "/patients/merges", list_merges, Permission.RECONCILE),
     Operation("POST", "/patients/merges", merge_patients, Permission.RECONCILE, status=204),
     Operation("POST", "/patients/merges/{merge_id}/undo", undo_merge, Permission.RECONCILE, status=204),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -16,10 +17,12 @@ from consult.access import visible
 from consult.practitioners.model import Viewer
 from dicom_node.archive.matching import Query
 from dicom_node.archive.search import search_instances, search_series, search_studies
+from dicom_node.imaging.cache import RecentlyUsed
+from telemed.kernel.audit import AuditRecord
 from telemed.kernel.errors import Invalid
 from web import keys
 from web.accounts.permissions import Permission, require
-from web.api.transact import consult_view, glance
+from web.api.transact import consult_view, glance, transact
 from web.dicomweb.accept import media_ranges
 from web.dicomweb.attributes import DicomJson, of_instance, of_series, of_study
 from web.dicomweb.reading import base_of
@@ -29,6 +32,10 @@ DICOM_JSON = "application/dicom+json"
 #: How many are given when the client does not say; below one study everything is.
 DEFAULT_LIMIT, MAXIMUM_LIMIT = 200, 5000
 MAXIMUM_KEYS = 64
+#: Of each key so much stands in the audit trail.
+_LONGEST_KEPT = 128
+#: What was asked lately, by person, request and minute.
+ASKED = web.AppKey("asked", RecentlyUsed[bool])
 _PATH_KEYS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
 _IDENTIFIERS = ("StudyInstanceUID", "AccessionNumber", "PatientID", "SeriesInstanceUID", "SOPInstanceUID")
 _SEVERAL = re.compile(r"[*?\\,]")
@@ -151,13 +158,28 @@ async def _answered(request: web.Request, viewer: Viewer, search: Search, ask: A
     return await consult_view(request, _answer, viewer, search, ask, base)
 
 
+async def _recorded(request: web.Request, viewer: Viewer, ask: Asked) -> None:
+    """Write down who looked for what (PS3.15 A.5.3.10, Query); a page that asks the same again is named once a minute."""
+    chronicle, memory = request.app[keys.CHRONICLE], request.app[ASKED]
+    key = viewer.practitioner_id, request.path_qs, int(chronicle.clock.now().timestamp()) // 60
+    if memory.get(key):
+        return
+    asked_for = {keyword: text[:_LONGEST_KEPT] for keyword, text in ask.query.keys.items() if text}
+    detail = {"keys": asked_for, "address": request.remote or ""}
+    what = f"QIDO-RS {request.path.rpartition('/')[2]}"
+    record = AuditRecord(viewer.practitioner_id, "Query", "Query", what, viewer.institution_id, detail=detail)
+    await transact(request, chronicle.trail.append, record)
+    memory.put(key, value=True, weight=1)
+
+
 async def _searched(request: web.Request, search: Search) -> web.Response:
     viewer = viewer_of(request)
     require(viewer, Permission.READ_STUDIES)
     if not any(one.takes(DICOM_JSON) or one.takes("application/json") for one in media_ranges(request)):
         raise web.HTTPNotAcceptable
     ask = asked(request)
-    found, body = await _answered(request, viewer, search, ask)
+    # At once: the trail's write costs about as long as a search, and neither is answered without the other.
+    (found, body), _ = await asyncio.gather(_answered(request, viewer, search, ask), _recorded(request, viewer, ask))
     if not found:
         return web.Response(status=204)
     headers = {"Warning": f'299 telemed "{_MORE}"'} if found > ask.wanted else {}

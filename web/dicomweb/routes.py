@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from dicom_node.imaging.cache import RecentlyUsed
 from web import keys
 from web.dicomweb import frames, pictures, qido, stow, wado
 from web.dicomweb.reading import READER, Reader
@@ -45,6 +46,7 @@ ROUTES: tuple[web.RouteDef, ...] = (
 
 def prepare(application: web.Application) -> None:
     """Put what the handlers share into *application*, which already holds the database, archive, chronicle and confinement."""
+    application[qido.ASKED] = RecentlyUsed(10_000)
     application[READER] = Reader(
         application[keys.DATABASE], application[keys.ARCHIVE], application[keys.CHRONICLE], application[keys.CONFINEMENT]
     )

@@ -16,9 +16,11 @@ from telemed.kernel.errors import Conflict, Invalid, TelemedError, Unavailable
 from web import keys
 from web.accounts.permissions import Permission, require
 from web.api.transact import off_loop
+from web.dicomweb import described
 from web.dicomweb.accept import parsed
 from web.dicomweb.attributes import DicomJson
-from web.dicomweb.multipart import Parser, PartBegun, PartData, PartEnded
+from web.dicomweb.described import Identifiers
+from web.dicomweb.multipart import Event, Parser, PartBegun, PartData, PartEnded
 from web.dicomweb.qido import DICOM_JSON
 from web.dicomweb.reading import base_of
 from web.security import viewer_of
@@ -37,12 +39,11 @@ _IDENTIFIERS = {0x00080016: "sop_class_uid", 0x00080018: "sop_instance_uid", 0x0
 
 
 @dataclass(frozen=True)
-class Identifiers:
-    """What an object says it is; empty where it does not."""
+class Refusal:
+    """Why an object that came was not taken, in a sentence, and what it said it is."""
 
-    sop_class_uid: str = ""
-    sop_instance_uid: str = ""
-    study_instance_uid: str = ""
+    sentence: str
+    said: Identifiers = field(default_factory=Identifiers)
 
 
 @dataclass
@@ -122,7 +123,7 @@ class _Door:
 
 
 async def store(request: web.Request) -> web.Response:
-    """POST /studies or /studies/{study}: multipart/related of application/dicom, or one object as the body.
+    """POST /studies or /studies/{study}: multipart/related of DICOM files or of metadata and bulk data, or one file.
 
     The viewer's institution becomes the holder. 200 when all were stored, 202 when some were (or with a warning), 409 when
     none was; each failure names its reason in words too, as Error Comment (0000,0902).
@@ -137,11 +138,11 @@ async def store(request: web.Request) -> web.Response:
         request.match_info.get("study"),
     )
     outcome = Outcome()
-    async for data, refusal in _objects(request):
-        if refusal:
-            outcome.failed.append((Identifiers(), CANNOT_UNDERSTAND, refusal))
+    async for one in _objects(request):
+        if isinstance(one, Refusal):
+            outcome.failed.append((one.said, CANNOT_UNDERSTAND, one.sentence))
         else:
-            await off_loop(request, door.take, data, outcome)
+            await off_loop(request, door.take, one, outcome)
         if outcome.count > MAXIMUM_OBJECTS:
             raise Invalid(f"one request may carry {MAXIMUM_OBJECTS} objects; send the rest in another", code="too-large")
     if not outcome.count:
@@ -171,13 +172,13 @@ class _Gathering:
         if not self._refusal:
             self._data += data
 
-    def whole(self) -> tuple[bytes, str]:
-        """Return (object, "") or (b"", why it is not taken)."""
-        return bytes(self._data), self._refusal
+    def whole(self) -> bytes | Refusal:
+        """Return the object, or why it is not taken."""
+        return Refusal(self._refusal) if self._refusal else bytes(self._data)
 
 
-async def _objects(request: web.Request) -> AsyncIterator[tuple[bytes, str]]:
-    """Yield (object, "") or (b"", why it was not taken) for each object as it is complete."""
+async def _objects(request: web.Request) -> AsyncIterator[bytes | Refusal]:
+    """Yield each object as it is complete, or why it was not taken."""
     content = next(parsed(request.headers.get("Content-Type", "")), None)
     if content is not None and content.media == DICOM:
         gathering = _Gathering(DICOM)
@@ -187,23 +188,44 @@ async def _objects(request: web.Request) -> AsyncIterator[tuple[bytes, str]]:
     elif content is not None and content.multipart_type in (DICOM, "*/*"):
         async for part in _parts(request, Parser(content.parameters.get("boundary", ""))):
             yield part
+    elif content is not None and content.multipart_type == DICOM_JSON:
+        async for part in _described(request, Parser(content.parameters.get("boundary", ""))):
+            yield part
     else:
         raise web.HTTPUnsupportedMediaType
 
 
-async def _parts(request: web.Request, parser: Parser) -> AsyncIterator[tuple[bytes, str]]:
-    gathering = _Gathering(DICOM)
+async def _events(request: web.Request, parser: Parser) -> AsyncIterator[Event]:
     async for chunk in request.content.iter_chunked(_CHUNK):
         for event in parser.feed(chunk):
-            match event:
-                case PartBegun(headers):
-                    gathering = _Gathering(headers.get("content-type", DICOM))
-                case PartData(data):
-                    gathering.add(data)
-                case PartEnded():
-                    yield gathering.whole()
+            yield event
+
+
+async def _parts(request: web.Request, parser: Parser) -> AsyncIterator[bytes | Refusal]:
+    gathering = _Gathering(DICOM)
+    async for event in _events(request, parser):
+        match event:
+            case PartBegun(headers):
+                gathering = _Gathering(headers.get("content-type", DICOM))
+            case PartData(data):
+                gathering.add(data)
+            case PartEnded():
+                yield gathering.whole()
     if not parser.finished:
-        yield b"", "the transfer ended before the closing boundary; what came before it was dealt with, send the rest again"
+        yield Refusal("the transfer ended before the closing boundary; what came before it was dealt with, send the rest again")
+
+
+async def _described(request: web.Request, parser: Parser) -> AsyncIterator[bytes | Refusal]:
+    metadata, bulk = await described.received(_events(request, parser))
+    if not parser.finished:
+        raise Invalid("the transfer ended before the closing boundary; send it again", code="unparsable")
+    run = request.app[keys.CONFINEMENT].run
+    for one in await off_loop(request, run, described.described, metadata):
+        mine = {address: bulk[address] for address in one.addresses if address in bulk}
+        try:
+            yield await off_loop(request, run, described.assembled, one.metadata, mine)
+        except Invalid as error:
+            yield Refusal(error.sentence, one.said)
 
 
 def answer(outcome: Outcome, base: str) -> DicomJson:

@@ -2,7 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dicom_node.services.worklist import ScheduledStep, Worklist
+from dicom_node.services.worklist import MODALITY_WORKLIST, ScheduledStep, Worklist
+from telemed.kernel.audit import audit_table
 from telemed.kernel.database import Database, metadata
 
 
@@ -35,7 +36,7 @@ STEP = "ScheduledProcedureStepSequence[0]"
 
 @pytest.fixture
 def database(tmp_path):
-    """The worklist asks its source and no table."""
+    """The worklist asks its source, and writes down who asked."""
     database = Database(f"sqlite:///{tmp_path}/telemed.sqlite")
     metadata.create_all(database.engine)
     yield database
@@ -43,8 +44,8 @@ def database(tmp_path):
 
 
 @pytest.fixture
-def services():
-    return (Worklist(lambda institution: ENTRIES.get(institution, [])),)
+def services(database, chronicle):
+    return (Worklist(database, chronicle, lambda institution: ENTRIES.get(institution, [])),)
 
 
 def accessions(found):
@@ -92,3 +93,11 @@ def test_who_asks_in_gb18030_reads_the_name_in_it(asking):
     first, *_ = asking.find("SpecificCharacterSet=GB18030", "AccessionNumber", "PatientName", model="-W")
     assert first.SpecificCharacterSet == "GB18030"
     assert first.PatientName.ideographic == "王芳"
+
+
+def test_who_asked_for_what_is_in_the_audit_trail(asking, database):
+    asking.find("AccessionNumber", "PatientName=LI*", f"{STEP}.Modality=DX", model="-W")
+    with database.reading() as db:
+        [row] = db.execute(audit_table.select().where(audit_table.c.action == "Query"))
+    assert (row.actor, row.institution, row.entity_id) == ("CT1", "lianhua", MODALITY_WORKLIST)
+    assert row.detail["keys"] == {"PatientName": "LI*", "Modality": "DX"}

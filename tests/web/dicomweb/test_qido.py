@@ -96,6 +96,26 @@ def test_a_media_type_that_is_not_spoken_is_refused(service):
 
 
 @on_both_databases
+def test_who_looked_for_whom_is_audited_once_a_minute(service, clock):
+    def records() -> list:
+        with service.database.reading() as db:
+            return list(db.execute(select(audit_table).where(audit_table.c.action == "Query")).mappings())
+
+    for _ in range(3):
+        service.get("/studies?PatientName=WANG*", JSON)
+    (record,) = records()
+    assert (record["actor"], record["entity_id"]) == (service.people["nurse"].practitioner_id, "QIDO-RS studies")
+    assert record["detail"]["keys"] == {"PatientName": "WANG*"}
+    service.get("/studies?PatientName=WANG*", JSON, person="stranger")
+    service.get("/studies?PatientName=LI*", JSON)
+    clock.pass_(minutes=2)
+    service.get("/studies?PatientName=WANG*", JSON)
+    assert len(records()) == 4
+    assert service.get("/studies?Nonsense=1", JSON).status == 400
+    assert len(records()) == 4
+
+
+@on_both_databases
 def test_every_reading_is_audited_once_a_minute(service, clock):
     (ct,) = service.keep("CT_small.dcm")
 

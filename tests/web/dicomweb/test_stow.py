@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pydicom
 import pytest
+from pydicom.encaps import generate_frames
 
 from web.dicomweb import stow
+from web.dicomweb.described import MAXIMUM_METADATA_BYTES
 from web.dicomweb.multipart import END_OF_PART, closing, content_type, opening
 
 from .conftest import FILES, path_of
@@ -121,3 +124,67 @@ def test_what_is_no_store_request_is_refused_with_a_sentence(service, content, b
 def test_only_those_who_may_send_can_store(service):
     assert post(service, CT, person="regulator").status == 403
     assert service.get("/studies").status == 204
+
+
+def described(service, metadata, *bulk: tuple[str, str, bytes], boundary="edge"):
+    """Send metadata, as DICOM JSON or any other bytes, and bulk data: (address, media type, content)."""
+    text = metadata if isinstance(metadata, bytes) else json.dumps(metadata).encode()
+    body = opening(boundary, {"Content-Type": "application/dicom+json"}) + text + END_OF_PART
+    for address, media, content in bulk:
+        body += opening(boundary, {"Content-Type": media, "Content-Location": address}) + content + END_OF_PART
+    headers = {"Content-Type": content_type("application/dicom+json", boundary)}
+    return service.ask("POST", "/studies", data=io.BytesIO(body + closing(boundary)), headers=headers)
+
+
+def json_of(name: str, address: str, **changed: str) -> dict:
+    """An instance in the DICOM JSON Model, its pixels at *address*."""
+    data_set = pydicom.dcmread(FILES / name)
+    for keyword, value in changed.items():
+        setattr(data_set, keyword, value)
+    data_set.remove_private_tags()
+    found = data_set.to_json_dict(bulk_data_threshold=1 << 30)
+    found["7FE00010"] = {"vr": found["7FE00010"]["vr"], "BulkDataURI": address}
+    return found
+
+
+def test_metadata_and_bulk_data_are_put_together_and_read_back_byte_by_byte(service):
+    pixels = pydicom.dcmread(FILES / "CT_small.dcm").PixelData
+    frame = next(generate_frames(pydicom.dcmread(FILES / "MR_small_RLE.dcm").PixelData, number_of_frames=1))
+    metadata = [json_of("CT_small.dcm", "bulk/1", PatientName="王^芳"), json_of("MR_small_RLE.dcm", "bulk/2")]
+    rle = "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.5"
+    answer = described(service, metadata, ("bulk/1", "application/octet-stream", pixels), ("bulk/2", rle, frame))
+    assert (answer.status, stored(answer), failed(answer)) == (200, [CT_UID, MR_UID], [])
+    where = [one["00081190"]["Value"][0].removeprefix(service.url) for one in answer.json()["00081199"]["Value"]]
+    (_, ct), (_, mr) = (
+        service.get(f"{one}/frames/1", 'multipart/related; type="application/octet-stream"; transfer-syntax=*').parts()[0]
+        for one in where
+    )
+    assert (ct, mr) == (pixels, frame)
+    (told,) = service.get(f"{where[0]}/metadata").json()
+    assert told["00100010"]["Value"] == [{"Alphabetic": "王^芳"}]
+    assert told["00200032"] == metadata[0]["00200032"]
+
+
+def test_an_instance_that_cannot_be_put_together_fails_alone_by_name(service):
+    pixels = pydicom.dcmread(FILES / "CT_small.dcm").PixelData
+    missing = json_of("MR_small_RLE.dcm", "bulk/none")
+    broken = {"00080018": {"vr": "UI", "Value": ["1.2.3"]}, "00100010": {"vr": "PN", "Value": 7}}
+    answer = described(
+        service, [missing, broken, json_of("CT_small.dcm", "bulk/1")], ("bulk/1", "application/octet-stream", pixels)
+    )
+    assert (answer.status, stored(answer)) == (202, [CT_UID])
+    named = [one["00081155"]["Value"][0] for one in answer.json()["00081198"]["Value"]]
+    assert named == [MR_UID, "1.2.3"]
+    assert "'bulk/none' is no part" in failed(answer)[0][1]
+
+
+@pytest.mark.parametrize("metadata", [b"", b"{", b"[" * 100_000, b"7", b"[7]"])
+def test_metadata_that_is_none_is_one_answer(service, metadata):
+    answer = described(service, metadata)
+    assert answer.status == 400
+    assert service.get("/studies").status == 204
+
+
+def test_too_much_metadata_is_refused_before_it_is_all_there(service):
+    answer = described(service, b" " * (MAXIMUM_METADATA_BYTES + 1))
+    assert answer.status == 413

@@ -71,6 +71,9 @@ export interface GateCard {
 export type Identity = Schemas["Identity"];
 export type KnownPerson = Schemas["KnownPerson"];
 export type Doubt = Schemas["Doubt"];
+export type TheirStudy = Schemas["TheirStudy"];
+export type ToldSplit = Schemas["ToldSplit"];
+export type Splitting = Schemas["Splitting"];
 export type ToldMerge = Schemas["ToldMerge"];
 export type Merging = Schemas["Merging"];
 export type CharsetSetting = Schemas["CharsetSetting"];

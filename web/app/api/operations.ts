@@ -35,13 +35,16 @@ import type {
   SeenQualification,
   ServiceRequest,
   Session,
+  Splitting,
   Standing,
   Study,
   StudyDetail,
   Task,
   TaskStatus,
+  TheirStudy,
   ToldMerge,
   Tray,
+  ToldSplit,
   Turnaround,
   Week,
 } from "@/api/model";
@@ -281,6 +284,18 @@ export const mergePatients = async (body: Merging): Promise<void> => {
 };
 export const undoMerge = async (merge_id: string): Promise<void> => {
   await answered(client.POST("/api/v1/patients/merges/{merge_id}/undo", { params: { path: { merge_id } } }));
+};
+
+export const splits = (): Promise<ToldSplit[]> => every(() => answered(client.GET("/api/v1/patients/splits")));
+/** The studies that are shown with a patient, the newest first. */
+export const patientStudies = (patient_id: string): Promise<TheirStudy[]> =>
+  every(() => answered(client.GET("/api/v1/patients/{patient_id}/studies", { params: { path: { patient_id } } })));
+/** Show chosen studies as those of another patient, or of a further one with the same ID. */
+export const splitPatient = async (patient_id: string, body: Splitting): Promise<void> => {
+  await answered(client.POST("/api/v1/patients/{patient_id}/splits", { params: { path: { patient_id } }, body }));
+};
+export const undoSplit = async (split_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/patients/splits/{split_id}/undo", { params: { path: { split_id } } }));
 };
 
 export const charsets = (): Promise<string[]> => every(() => answered(client.GET("/api/v1/charsets")));
