@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -33,13 +34,14 @@ from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.events import STUDY_SETTLED
 from ecg.analysis import Text
+from ecg.holter import LONG_BYTES
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
 from telemed.kernel.errors import Conflict, Invalid, NotFound
 from telemed.kernel.events import Event, Follower, Write
 
-__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analyse_recording", "analysis_of", "ask"]
+__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analyse_recording", "analysed", "analysis_of", "ask", "unanalysed"]
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +87,18 @@ DEMO_ROUTING = Routing(
 )
 
 
-def analyse_recording(confinement: Confinement, data: bytes) -> dict[str, Any]:
-    """Return the analysis of one ECG file as the public interface's JSON; Invalid with a sentence when it cannot be read."""
-    found: dict[str, Any] = confinement.run(_analyse, data)
+def analyse_recording(confinement: Confinement, path: Path, *, seconds: float | None = None) -> dict[str, Any]:
+    """Return the analysis of the ECG at *path* as the public interface's JSON; Invalid with a sentence when it cannot be read."""
+    found: dict[str, Any] = confinement.run(_analyse, path, seconds=seconds)
     return found
+
+
+def analysed(archive: Archive, confinement: Confinement, institution: str, uid: str, *, seconds: float | None = None) -> Analysis:
+    """Return what became of the analysis of a kept recording."""
+    try:
+        return Analysis(uid, analyse_recording(confinement, archive.file(institution, uid), seconds=seconds))
+    except (Invalid, NotFound) as error:  # a task comes of it all the same, and says so
+        return Analysis(uid, None, error.sentence)
 
 
 def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targets: Mapping[Lane, timedelta] = TARGETS) -> str:
@@ -156,15 +166,8 @@ class Intake:
         institution, uid = event.data["institution"], event.data["study_instance_uid"]
         with self._database.reading() as db:
             study = index.study(db, institution, uid)
-            recordings = [
-                instance.sop_instance_uid
-                for series in index.series_of(db, study.id)
-                if series.modality not in IMAGES
-                for instance in index.instances_of(db, series.id)
-                if instance.kind == "ecg"
-            ]
-            new = [each for each in recordings[:MOST_ECGS] if analysis_of(db, institution, each) is None]
-        analyses = [self._analyse(institution, sop_instance_uid) for sop_instance_uid in new]
+            new = unanalysed(db, study)
+        analyses = [analysed(self._archive, self._confinement, institution, uid) for uid in new]
 
         def write(db: Connection) -> None:
             for analysis in analyses:
@@ -172,13 +175,6 @@ class Intake:
             self._route(db, study, settled_at=event.at)
 
         return write
-
-    def _analyse(self, institution: str, sop_instance_uid: str) -> Analysis:
-        try:
-            data = self._archive.read(institution, sop_instance_uid)
-            return Analysis(sop_instance_uid, analyse_recording(self._confinement, data))
-        except (Invalid, NotFound) as error:  # a task comes of it all the same, and says so
-            return Analysis(sop_instance_uid, None, error.sentence)
 
     def _route(self, db: Connection, study: index.Study, *, settled_at: datetime) -> None:
         existing = _newest_task(db, study.institution, study.study_instance_uid)
@@ -239,15 +235,25 @@ def _late(db: Connection, study: index.Study, task: Row[Any]) -> Why:
     return Why(LATE_IMAGES.code, Text(f"阅片开始后又收到 {count} 幅影像", english))
 
 
-def _analyse(data: bytes) -> dict[str, Any]:
+def unanalysed(db: Connection, study: index.Study, *, long: bool = False) -> list[str]:
+    """Return the UIDs of the study's recordings without an analysis: those of a few minutes, or the *long* ones."""
+    recordings = [
+        instance.sop_instance_uid
+        for series in index.series_of(db, study.id)
+        if series.modality not in IMAGES
+        for instance in index.instances_of(db, series.id)
+        if instance.kind == "ecg" and (instance.size > LONG_BYTES) is long
+    ]
+    return [each for each in recordings[:MOST_ECGS] if analysis_of(db, study.institution, each) is None]
+
+
+def _analyse(path: Path) -> dict[str, Any]:
     """Read and analyse one recording; runs in a confined process, which alone pays for loading the engine."""
     from ecg.errors import EcgError  # noqa: PLC0415 - see above
-    from ecg.formats import read  # noqa: PLC0415 - see above
-    from ecg.pipeline import analyse  # noqa: PLC0415 - see above
+    from ecg.holter.whole import analysis_of_file  # noqa: PLC0415 - see above
 
     try:
-        recording = read({"recording": data})
-        return analyse(recording).as_json()
+        return analysis_of_file(path)
     except EcgError as error:
         raise Invalid(str(error), code="ecg-unreadable") from error
 

@@ -68,7 +68,7 @@ def _ecg(options: argparse.Namespace) -> int:
         recording.convert(options.file, options.dicom, declared)
     else:
         analysis = recording.analyse(options.file, declared)
-        print(json.dumps(analysis.as_json(), ensure_ascii=False) if options.json else recording.told(analysis))
+        print(json.dumps(analysis, ensure_ascii=False) if options.json else recording.told(analysis))
     return 0
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 
 from consult.access import visible_to_equipment
 from consult.intake import DEMO_ROUTING, Intake
+from consult.long_recordings import LongRecordings
 from consult.practitioners.views import institution_of_ae
 from consult.queue.watch import QueueWatch
 from consult.reports.document.authority import Authority
@@ -128,6 +129,7 @@ def house(config: Config, store: Kept) -> House:
     workers = (
         Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
+        LongRecordings(database, chronicle, archive, confinement),
         QueueWatch(database, chronicle),
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),

@@ -163,7 +163,6 @@ class Filing:
 
     def announce(self, place: Place, meta: bytes) -> None:
         """File the record at *place* soon."""
-        self._archive.arrivals.announced()
         self._queue.put(_Announced(place, meta))
 
     def announce_closed(self, segment: str, freed: Callable[[], None], *, refile: bool = False) -> None:

@@ -14,6 +14,7 @@ import pytest
 from pydicom.data import get_testdata_file
 from sqlalchemy import func, select
 from support.ecg_files import LEADS, SAMPLES, binary, counts, markup, scp
+from support.long_hearts import heart, sinus
 
 from dicom_node.archive.tables import instance_table
 from ecg.formats import dicom as dicom_format
@@ -185,3 +186,18 @@ def test_a_field_that_is_wrong_is_named(site, recording):
     form.add_field("file", as_csv(recording), filename="a.csv")
     answer = site.browser("clinic").post(UPLOAD, data=form)
     assert (answer.status, "birth_date" in answer.json()["detail"]) == (422, True)
+
+
+def test_a_long_recording_brings_its_hours_and_episodes(site):
+    recording = heart([*sinus(200), ("V", 0.5), ("V", 0.45), ("N", 1.0), *sinus(110)])
+    browser = site.browser("clinic")
+    answer = browser.post(f"{UPLOAD}?patient_id=P9", data=as_dicom(recording))
+    assert answer.status == 201, answer.body
+    long = answer.json()["analysis"]["long"]
+    assert long["counts"]["couplet"] == 1
+    (couplet,) = [episode for episode in long["episodes"] if episode["kind"] == "couplet"]
+    uid, strip = answer.json()["sop_instance_uid"], couplet["strip"]
+    assert strip["start_s"] < couplet["start_s"] < strip["start_s"] + strip["seconds"]
+    shown = browser.get(f"{UPLOAD}/{uid}/waveform?start_s={strip['start_s']}&seconds={strip['seconds']}").json()
+    assert len(shown["microvolts"][0]) == 2000
+    assert browser.get(f"{UPLOAD}/{uid}/analysis").json()["long"]["hours"] == long["hours"]

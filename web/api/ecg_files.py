@@ -7,7 +7,8 @@ It imports no HTTP, so that a worker starts quickly, and the engine only where i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -77,39 +78,46 @@ def analysed(files: Mapping[str, bytes], given: Particulars, identifiers: Identi
 
 def analysis_json(path: Path) -> bytes:
     """Return the analysis of the kept recording at *path* as JSON."""
-    return _json(_of_kept(path, _analysis))
+    from ecg.holter.whole import analysis_of_file  # noqa: PLC0415 - only a worker pays for loading the engine
+
+    with _readable():
+        return _json(analysis_of_file(path))
 
 
 def waveform_json(path: Path, start_s: float, seconds: float | None) -> bytes:
     """Return the samples of the kept recording at *path* from *start_s* on as JSON, never more than MOST_SAMPLES."""
+    from ecg.formats.streams import of_recording  # noqa: PLC0415 - only a worker pays for loading the engine
+    from ecg.holter.whole import long_source  # noqa: PLC0415 - see above
 
-    def cut(recording: Recording) -> dict[str, Any]:
-        rate, (leads, samples) = recording.sampling_frequency_hz, recording.millivolts.shape
+    with _readable():
+        source = long_source(path) or of_recording(read({"the recording.dcm": path.read_bytes()}))
+        rate, leads, samples = source.sampling_frequency_hz, len(source.leads), source.samples
         first = min(samples, round(start_s * rate))
         most = MOST_SAMPLES // leads
-        count = most if seconds is None else min(most, max(1, round(seconds * rate)))
-        part = recording.millivolts[:, first : first + count].copy()
-        microvolts = replace(recording, millivolts=part).microvolts() if part.shape[1] else [[] for _ in recording.leads]
-        return {
+        count = min(samples - first, most if seconds is None else min(most, max(1, round(seconds * rate))))
+        microvolts = source.recording(first, count).microvolts() if count else [[] for _ in source.leads]
+    return _json(
+        {
             "sampling_frequency_hz": int(rate) if rate == int(rate) else rate,
-            "leads": list(recording.names),
+            "leads": [lead.name for lead in source.leads],
             "start_s": first / rate,
-            "total_s": recording.duration_s,
+            "total_s": source.duration_s,
             "microvolts": microvolts,
         }
-
-    return _json(_of_kept(path, cut))
+    )
 
 
 def _analysis(recording: Recording) -> dict[str, Any]:
-    from ecg.pipeline import analyse  # noqa: PLC0415 - only a worker pays for loading the engine
+    from ecg.holter.whole import analysis_of  # noqa: PLC0415 - only a worker pays for loading the engine
 
-    return analyse(recording).as_json()
+    return analysis_of(recording)
 
 
-def _of_kept(path: Path, work: Callable[[Recording], dict[str, Any]]) -> dict[str, Any]:
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Say of what cannot be read that it is invalid."""
     try:
-        return work(read({"the recording.dcm": path.read_bytes()}))
+        yield
     except EcgError as error:
         raise Invalid(str(error), code="recording") from None
 

@@ -7,8 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NotRequired
 from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
@@ -17,14 +18,17 @@ from sqlalchemy import Connection, select
 from typing_extensions import TypedDict
 
 from consult.access import may_read_study
+from consult.long_recordings import LONGEST_ANALYSIS_S
 from consult.practitioners.model import Viewer
 from consult.triage.views import analysis_of
 from dicom_node.archive import index
 from dicom_node.archive.tables import instance_table
+from ecg.holter import LONG_BYTES
 from telemed.kernel.errors import Invalid, NotFound
 from web import keys
 from web.accounts.permissions import Permission
 from web.api.ecg_files import Identifiers, Particulars, analysed, analysis_json, waveform_json
+from web.api.long_recordings import Long
 from web.api.operations import Call, Given, Operation, Ready
 
 #: A day of 12 leads does not fit, half an hour at 1 kHz does.
@@ -49,6 +53,8 @@ class Statement(TypedDict):
     severity: Literal["normal", "borderline", "abnormal", "critical"]
     evidence: dict[str, object]
     scp: str | None
+    #: In standards' codes, "scp" and "aha"; an analysis made before they were mapped has none.
+    codes: NotRequired[dict[str, str]]
 
 
 class Corrected(TypedDict):
@@ -99,7 +105,7 @@ class Device(TypedDict):
 
 
 class Analysis(TypedDict):
-    """Everything found in one recording; samples count from 0 in the recording's own rate."""
+    """Everything found in one recording; samples count from 0 in its own rate. *long* comes with five minutes and more."""
 
     format: str
     sampling_frequency_hz: float
@@ -114,6 +120,7 @@ class Analysis(TypedDict):
     quality: dict[str, Quality]
     warnings: list[str]
     device: Device
+    long: NotRequired[Long]
 
 
 class Waveform(TypedDict):
@@ -166,9 +173,9 @@ async def upload_recording(call: Call[Stated, None]) -> Kept:
     stated = _merged(call.query, fields)
     viewer, app = call.viewer, call.request.app
     identifiers = _identifiers(viewer.institution_id, files, stated, call)
-    analysis, converted = await call.off_loop(
-        app[keys.CONFINEMENT].run, analysed, files, Particulars(**stated.model_dump()), identifiers
-    )
+    seconds = LONGEST_ANALYSIS_S if sum(map(len, files.values())) > LONG_BYTES else None
+    work = partial(app[keys.CONFINEMENT].run, seconds=seconds)
+    analysis, converted = await call.off_loop(work, analysed, files, Particulars(**stated.model_dump()), identifiers)
     if converted is not None:
         known = await call.view(_study_of, viewer.institution_id, identifiers.sop_instance_uid)
         if known is not None:
@@ -188,7 +195,9 @@ async def recording_analysis(call: Call[None, None]) -> Ready[Analysis]:
     known = await call.view(analysis_of, institution, uid)
     if known is not None and known.result is not None:
         return Ready(json.dumps(known.result, ensure_ascii=False).encode())
-    return Ready(await call.off_loop(call.request.app[keys.CONFINEMENT].run, analysis_json, await _path(call)))
+    path = await _path(call)
+    seconds = LONGEST_ANALYSIS_S if path.stat().st_size > LONG_BYTES else None
+    return Ready(await call.off_loop(partial(call.request.app[keys.CONFINEMENT].run, seconds=seconds), analysis_json, path))
 
 
 async def recording_waveform(call: Call[WaveformQuery, None]) -> Ready[Waveform]:

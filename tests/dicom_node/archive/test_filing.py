@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
+from dicom_node.archive.arrivals import Tally
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.disk import BLOCK
 from dicom_node.archive.filing import Filing, set_aside
@@ -46,10 +47,16 @@ class Journal:
         self.archive = archive
         self.reader = JournalReader(folder)
         self.filing = Filing(archive, self.reader, stalled=lambda _stalled: None)
+        self.tally = Tally()
+        archive.arrivals.follow(self.tally)
         self.writer = JournalWriter(
-            folder, "r", announce=self.filing.announce, announce_closed=lambda _segment: None, segment_bytes=8 << 20
+            folder, "r", announce=self.durable, announce_closed=lambda _segment: None, segment_bytes=8 << 20
         )
         self.parcel = Parcel(folder, self.writer, SystemClock())
+
+    def durable(self, place, meta):
+        self.tally.add()
+        self.filing.announce(place, meta)
 
     def put(self, uid, pixels=b"\1\2", *, announced_uid=None):
         data, said = memoryview(an_object(uid, pixels)), (announced_uid or uid).encode()

@@ -1127,7 +1127,7 @@ export interface components {
         };
         /**
          * Analysis
-         * @description Everything found in one recording; samples count from 0 in the recording's own rate.
+         * @description Everything found in one recording; samples count from 0 in its own rate. *long* comes with five minutes and more.
          */
         Analysis: {
             /** Format */
@@ -1159,6 +1159,7 @@ export interface components {
             /** Warnings */
             warnings: string[];
             device: components["schemas"]["Device"];
+            long?: components["schemas"]["Long"];
         };
         /**
          * Answering
@@ -1177,6 +1178,20 @@ export interface components {
             question: string;
         };
         /**
+         * BeatCounts
+         * @description Beats of each class.
+         */
+        BeatCounts: {
+            /** Normal */
+            normal: number;
+            /** Ventricular */
+            ventricular: number;
+            /** Supraventricular */
+            supraventricular: number;
+            /** Paced */
+            paced: number;
+        };
+        /**
          * Brief
          * @description What a list of studies shows of the newest report.
          */
@@ -1191,6 +1206,18 @@ export interface components {
              * Format: date-time
              */
             signed_at: string;
+        };
+        /**
+         * Burden
+         * @description Shares of the time (fibrillation and flutter) and of the beats (ectopy).
+         */
+        Burden: {
+            /** Fibrillation Share */
+            fibrillation_share: number;
+            /** Ventricular Share */
+            ventricular_share: number;
+            /** Supraventricular Share */
+            supraventricular_share: number;
         };
         /**
          * Changed
@@ -1448,6 +1475,30 @@ export interface components {
             key_images: components["schemas"]["GivenKeyImage"][];
         };
         /**
+         * Episode
+         * @description One episode; *rate_bpm* is null where it has none (ST).
+         */
+        Episode: {
+            /** Kind */
+            kind: string;
+            text: components["schemas"]["Wording"];
+            /** Start S */
+            start_s: number;
+            /** Seconds */
+            seconds: number;
+            /** Started At */
+            started_at: string | null;
+            /** Beats */
+            beats: number;
+            /** Rate Bpm */
+            rate_bpm: number | null;
+            strip: components["schemas"]["Strip"];
+            /** Evidence */
+            evidence: {
+                [key: string]: number | string;
+            };
+        };
+        /**
          * Figures
          * @description Of the consultations whose T0 lies in a span: how many, how many delivered, and T5 - T0 in seconds.
          *
@@ -1521,6 +1572,28 @@ export interface components {
         HandingOver: {
             /** To */
             to: string;
+        };
+        /**
+         * Hour
+         * @description One hour since the beginning.
+         */
+        Hour: {
+            /** Hour */
+            hour: number;
+            /** Started At */
+            started_at: string | null;
+            /** Seconds */
+            seconds: number;
+            heart_rate_bpm: components["schemas"]["LongRates"];
+            beats: components["schemas"]["BeatCounts"];
+            /** Pauses */
+            pauses: number;
+            /** Longest Rr Ms */
+            longest_rr_ms: number | null;
+            /** Fibrillation Minutes */
+            fibrillation_minutes: number;
+            /** Artefact Share */
+            artefact_share: number;
         };
         /**
          * Identity
@@ -1662,6 +1735,52 @@ export interface components {
          * @enum {string}
          */
         Level: "township" | "county" | "provincial";
+        /**
+         * Long
+         * @description What a long recording came to; of each kind of episode at most 500 are listed, all are counted.
+         */
+        Long: {
+            /** Started At */
+            started_at: string | null;
+            heart_rate_bpm: components["schemas"]["LongRates"];
+            /** Minute Rates Bpm */
+            minute_rates_bpm: (number | null)[];
+            /** Hours */
+            hours: components["schemas"]["Hour"][];
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Episodes */
+            episodes: components["schemas"]["Episode"][];
+            st_trend: components["schemas"]["StTrend"];
+            burden: components["schemas"]["Burden"];
+            /** Artefact Share */
+            artefact_share: number;
+            /** Unusable Share */
+            unusable_share: {
+                [key: string]: number;
+            };
+            variability: components["schemas"]["Variability"] | null;
+            /** Warnings */
+            warnings: string[];
+        };
+        /**
+         * LongRates
+         * @description Beats per minute; least and most are means of eight intervals, with the second they end at.
+         */
+        LongRates: {
+            /** Mean */
+            mean: number | null;
+            /** Min */
+            min: number | null;
+            /** Min At S */
+            min_at_s: number | null;
+            /** Max */
+            max: number | null;
+            /** Max At S */
+            max_at_s: number | null;
+        };
         /**
          * Measurements
          * @description Global measurements; what cannot be measured is null, and the warnings say why.
@@ -2293,6 +2412,26 @@ export interface components {
             password: string;
         };
         /**
+         * StTrend
+         * @description ST levels in millivolts by lead, minute by minute; null where not measured.
+         */
+        StTrend: {
+            /** Start S */
+            start_s: number[];
+            /** J Mv */
+            j_mv: {
+                [key: string]: (number | null)[];
+            };
+            /** J60 Mv */
+            j60_mv: {
+                [key: string]: (number | null)[];
+            };
+            /** J80 Mv */
+            j80_mv: {
+                [key: string]: (number | null)[];
+            };
+        };
+        /**
          * Statement
          * @description One coded statement: a hint, never a diagnosis.
          */
@@ -2311,6 +2450,20 @@ export interface components {
             };
             /** Scp */
             scp: string | null;
+            /** Codes */
+            codes?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * Strip
+         * @description Which part of the recording shows an episode best.
+         */
+        Strip: {
+            /** Start S */
+            start_s: number;
+            /** Seconds */
+            seconds: number;
         };
         /**
          * Study
@@ -2560,6 +2713,40 @@ export interface components {
             institution: components["schemas"]["Institution"];
         };
         /**
+         * Variability
+         * @description Heart rate variability of NN intervals; *excluded_share* of all intervals are none. Spectra are of 5 minutes.
+         */
+        Variability: {
+            /** Nn Intervals */
+            nn_intervals: number;
+            /** Excluded Share */
+            excluded_share: number;
+            /** Mean Nn Ms */
+            mean_nn_ms: number | null;
+            /** Sdnn Ms */
+            sdnn_ms: number | null;
+            /** Rmssd Ms */
+            rmssd_ms: number | null;
+            /** Pnn50 Percent */
+            pnn50_percent: number | null;
+            /** Triangular Index */
+            triangular_index: number | null;
+            /** Sdann Ms */
+            sdann_ms: number | null;
+            /** Sdnn Index Ms */
+            sdnn_index_ms: number | null;
+            /** Vlf Ms2 */
+            vlf_ms2: number | null;
+            /** Lf Ms2 */
+            lf_ms2: number | null;
+            /** Hf Ms2 */
+            hf_ms2: number | null;
+            /** Lf Hf */
+            lf_hf: number | null;
+            /** Segments */
+            segments: number;
+        };
+        /**
          * Waveform
          * @description Samples in microvolts, null where one is missing; *total_s* is the length of the whole recording.
          */
@@ -2583,6 +2770,16 @@ export interface components {
             /** Code */
             code: string;
             text: components["schemas"]["Text"];
+        };
+        /**
+         * Wording
+         * @description One wording in both languages.
+         */
+        Wording: {
+            /** Zh */
+            zh: string;
+            /** En */
+            en: string;
         };
         /**
          * Problem
