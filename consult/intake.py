@@ -10,7 +10,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -25,7 +24,8 @@ from consult.requests.actions import place
 from consult.requests.model import HOUSE_ZONE, Consent, ConsentKind, Kind, Lane, Order, Priority
 from consult.requests.views import patient_of, request_by_id
 from consult.triage.actions import keep_analysis
-from consult.triage.model import TARGETS, Analysis, Urgency, Why, urgency
+from consult.triage.model import TARGETS, Urgency, Why, urgency
+from consult.triage.reading import analysed
 from consult.triage.views import analyses_of_study, analysis_of
 from consult.turnaround.actions import stamp
 from consult.turnaround.model import Point
@@ -38,10 +38,10 @@ from ecg.holter import LONG_BYTES
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
-from telemed.kernel.errors import Conflict, Invalid, NotFound
+from telemed.kernel.errors import Conflict
 from telemed.kernel.events import Event, Follower, Write
 
-__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analyse_recording", "analysed", "analysis_of", "ask", "unanalysed"]
+__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analysis_of", "ask", "unanalysed"]
 
 log = logging.getLogger(__name__)
 
@@ -85,20 +85,6 @@ DEMO_ROUTING = Routing(
         Rule(frozenset({"ECG"}), Role.CARDIOLOGIST, Lane.ECG),
     )
 )
-
-
-def analyse_recording(confinement: Confinement, path: Path, *, seconds: float | None = None) -> dict[str, Any]:
-    """Return the analysis of the ECG at *path* as the public interface's JSON; Invalid with a sentence when it cannot be read."""
-    found: dict[str, Any] = confinement.run(_analyse, path, seconds=seconds)
-    return found
-
-
-def analysed(archive: Archive, confinement: Confinement, institution: str, uid: str, *, seconds: float | None = None) -> Analysis:
-    """Return what became of the analysis of a kept recording."""
-    try:
-        return Analysis(uid, analyse_recording(confinement, archive.file(institution, uid), seconds=seconds))
-    except (Invalid, NotFound) as error:  # a task comes of it all the same, and says so
-        return Analysis(uid, None, error.sentence)
 
 
 def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targets: Mapping[Lane, timedelta] = TARGETS) -> str:
@@ -167,7 +153,7 @@ class Intake:
         with self._database.reading() as db:
             study = index.study(db, institution, uid)
             new = unanalysed(db, study)
-        analyses = [analysed(self._archive, self._confinement, institution, uid) for uid in new]
+        analyses = [analysed(self._archive, self._confinement, institution, each) for each in new]
 
         def write(db: Connection) -> None:
             for analysis in analyses:
@@ -245,17 +231,6 @@ def unanalysed(db: Connection, study: index.Study, *, long: bool = False) -> lis
         if instance.kind == "ecg" and (instance.size > LONG_BYTES) is long
     ]
     return [each for each in recordings[:MOST_ECGS] if analysis_of(db, study.institution, each) is None]
-
-
-def _analyse(path: Path) -> dict[str, Any]:
-    """Read and analyse one recording; runs in a confined process, which alone pays for loading the engine."""
-    from ecg.errors import EcgError  # noqa: PLC0415 - see above
-    from ecg.holter.whole import analysis_of_file  # noqa: PLC0415 - see above
-
-    try:
-        return analysis_of_file(path)
-    except EcgError as error:
-        raise Invalid(str(error), code="ecg-unreadable") from error
 
 
 def _urgency(db: Connection, study: index.Study, priority: Priority, lane: Lane, targets: Mapping[Lane, timedelta]) -> Urgency:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from consult.intake import analysed, unanalysed
+from consult.intake import unanalysed
 from consult.triage.actions import keep_analysis
+from consult.triage.reading import analysed
 from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.events import STUDY_SETTLED

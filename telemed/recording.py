@@ -15,7 +15,12 @@ from ecg import rendering
 from ecg.formats import Declared, dicom, wfdb
 from ecg.holter import whole
 from ecg.holter.episodes import KINDS
+from ecg.pipeline import analyse as analyse_strip
 from ecg.recording import PatientTags, Recording
+from ecg.rendering import Paper, Particulars, Sheet
+from ecg.structured_report import write as write_report
+from ecg.structured_report.writing import Device
+from telemed import __version__
 from telemed.kernel.clock import SystemClock
 from telemed.kernel.errors import Invalid
 
@@ -75,25 +80,68 @@ def _bar(done: float) -> None:
         sys.stderr.flush()
 
 
-def draw(file: Path, out: Path, declared: Declared | None = None) -> None:
-    """Draw one recording on calibrated paper, as SVG in millimetres."""
-    out.write_text(rendering.svg(read(file, declared)), encoding="utf-8")
+def draw_svg(file: Path, out: Path, paper: Paper, declared: Declared | None = None) -> list[Path]:
+    """Draw one recording on calibrated paper; return the files written: *out*, and for further pages ``name-2.svg`` beside it."""
+    pages = _pages(file, paper, declared)
+    names = [out, *(out.with_name(f"{out.stem}-{number}{out.suffix}") for number in range(2, len(pages) + 1))]
+    for name, page in zip(names, pages, strict=True):
+        name.write_text(rendering.svg(page), encoding="utf-8")
+    return names
+
+
+def draw_pdf(file: Path, out: Path, paper: Paper, declared: Declared | None = None) -> None:
+    """Draw one recording on calibrated paper as a PDF."""
+    from consult.reports.document.ecg_paper import write_ecg  # noqa: PLC0415 - only this needs a PDF library
+    from telemed.compose import STATIC  # noqa: PLC0415 - as above
+
+    out.write_bytes(write_ecg(_pages(file, paper, declared), STATIC / "fonts"))
+
+
+def _pages(file: Path, paper: Paper, declared: Declared | None) -> list[Sheet]:
+    path, particulars = _named(file), Particulars()
+    source = whole.long_source(path) if path.is_file() else None
+    if source is None:
+        recording = read(file, declared)
+    else:
+        recording, paper, particulars = rendering.excerpt(source, paper, particulars)
+    return rendering.sheets(recording, paper, particulars, analyse_strip(recording))
 
 
 def convert(file: Path, out: Path, declared: Declared | None = None) -> None:
     """Write one recording as a DICOM ECG; the UIDs derive from its samples, so that the same file gives the same object."""
+    out.write_bytes(_as_dicom(read(file, declared)))
+
+
+def report(file: Path, out: Path, declared: Declared | None = None) -> None:
+    """Write the analysis as a DICOM ECG Report about the recording: about the object `convert` gives, when it is not DICOM."""
     recording = read(file, declared)
-    seed = hashlib.sha256(recording.millivolts.tobytes()).hexdigest()
-    study, series, instance = (generate_uid(prefix=None, entropy_srcs=[seed, level]) for level in ("study", "series", "instance"))
-    content = dicom.write(
+    waveform = file.read_bytes() if recording.format == "dicom" else _as_dicom(recording)
+    written = write_report(
+        analyse_strip(recording),
+        recording,
+        waveform,
+        series_instance_uid=_uid(recording, "report series"),
+        sop_instance_uid=_uid(recording, "report"),
+        device=Device(version=__version__),
+        written_at=SystemClock().now(),
+    )
+    out.write_bytes(written)
+
+
+def _as_dicom(recording: Recording) -> bytes:
+    return dicom.write(
         recording,
         recording.patient or PatientTags(),
-        study_instance_uid=study,
-        series_instance_uid=series,
-        sop_instance_uid=instance,
+        study_instance_uid=_uid(recording, "study"),
+        series_instance_uid=_uid(recording, "series"),
+        sop_instance_uid=_uid(recording, "instance"),
         acquired_at=recording.started_at or SystemClock().now(),
     )
-    out.write_bytes(content)
+
+
+def _uid(recording: Recording, part: str) -> str:
+    seed = hashlib.sha256(recording.millivolts.tobytes()).hexdigest()
+    return generate_uid(prefix=None, entropy_srcs=[seed, part])
 
 
 def told(content: dict[str, Any]) -> str:

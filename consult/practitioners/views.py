@@ -6,9 +6,9 @@ import ipaddress
 from collections.abc import Collection
 from datetime import date
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
-from consult.practitioners.model import Agreement, Institution, Level, Person, Practitioner, Role, Viewer
+from consult.practitioners.model import Agreement, Binding, Institution, Level, Person, Practitioner, Role, Viewer
 from consult.practitioners.tables import (
     ae_binding_table,
     agreement_table,
@@ -19,14 +19,16 @@ from consult.practitioners.tables import (
 from telemed.kernel.errors import NotFound
 
 #: A row for each role, one where there is none: asked before every request.
-_WITH_ROLES = select(practitioner_table, practitioner_role_table.c.role).join(
-    practitioner_role_table, practitioner_role_table.c.practitioner_id == practitioner_table.c.id, isouter=True
+_WITH_ROLES = (
+    select(practitioner_table, practitioner_role_table.c.role)
+    .join(practitioner_role_table, practitioner_role_table.c.practitioner_id == practitioner_table.c.id, isouter=True)
+    .where(practitioner_table.c.id == bindparam("id"))
 )
 
 
 def viewer_of(db: Connection, practitioner_id: str) -> Viewer:
     """Return who acts when this practitioner does; NotFound when there is none."""
-    found = db.execute(_WITH_ROLES.where(practitioner_table.c.id == practitioner_id)).all()
+    found = db.execute(_WITH_ROLES, {"id": practitioner_id}).all()
     if not found:
         raise NotFound("there is no such practitioner")
     first = found[0]
@@ -105,20 +107,29 @@ def performer_for(db: Connection, institution_id: str, on: date, service: Role |
     return next((held.performer_id for held in agreements_of(db, institution_id) if held.covers(on, service)), None)
 
 
-def institution_of_ae(db: Connection, ae_title: str, address: str) -> str | None:
+def bindings(db: Connection) -> list[Binding]:
+    """Return every AE title that speaks for an institution, by title."""
+    rows = db.execute(select(ae_binding_table).order_by(ae_binding_table.c.ae_title, ae_binding_table.c.id)).mappings()
+    return [Binding(**{**row, "networks": tuple(row["networks"])}) for row in rows]
+
+
+def institution_of_ae(db: Connection, ae_title: str, address: str, fingerprint: str = "") -> str | None:
     """Return whose AE calls by *ae_title* from the IP *address*; None when it is nobody's we know.
 
-    The narrowest network that holds the address wins, so that a van with a fixed address may share a title.
+    *fingerprint* is the SHA-256 of the certificate it shows, empty when it shows none: what is bound to a certificate is
+    nobody's without it. The narrowest network that holds the address wins, so that a van with a fixed address may share a
+    title; before it, what is bound to the certificate.
     """
     caller = ipaddress.ip_address(address)
-    best: tuple[int, str] | None = None
-    titled = ae_binding_table.c.ae_title == ae_title.strip()
+    best: tuple[bool, int, str] | None = None
+    titled = (ae_binding_table.c.ae_title == ae_title.strip()) & ae_binding_table.c.certificate_sha256.in_(("", fingerprint))
     for row in db.execute(select(ae_binding_table).where(titled).order_by(ae_binding_table.c.id)):
         widths = [network.prefixlen for network in map(ipaddress.ip_network, row.networks) if caller in network]
         width = max(widths, default=-1 if row.networks else 0)
-        if width >= 0 and (best is None or width > best[0]):
-            best = (width, row.institution_id)
-    return best[1] if best else None
+        rank = bool(row.certificate_sha256), width
+        if width >= 0 and (best is None or rank > best[:2]):
+            best = (*rank, row.institution_id)
+    return best[2] if best else None
 
 
 def _institution(row: RowMapping) -> Institution:

@@ -87,25 +87,32 @@ class Processes:
         self._receivers: dict[str, _Receiver] = {}
         self._changing = threading.Lock()
         self._stopping = threading.Event()
+        self._is_stalled = False
         self._listener: socket.socket | None = None
         self._numbers = itertools.count(1)
         self._admitted: dict[tuple[str, str, str], str] = {}
-        self._numbers = itertools.count(1)
         self._asked: dict[int, threading.Event] = {}
 
     def start(self, listener: socket.socket) -> None:
         """File what a former run left in the journal, then begin to accept from *listener*.
 
+        What cannot be filed now, because the disk is full, say, is filed as soon as it can be.
+
         Raises
         ------
         Unavailable
-            when the journal of a former run cannot be filed now, or the processes do not start.
+            when a former run still writes to the journal, or the processes do not start.
         """
         self._stopping.clear()
         self._listener = listener
         self._await_the_former()
-        count = self._filing.replay()
-        if count:
+        self._filing.take_over()
+        try:
+            count = self._filing.replay()
+        except (Unavailable, OSError) as error:
+            log.warning("what was acknowledged before the last end is filed later: %s", error)
+            self._filing.stall()
+        else:
             log.info("filed from the journal: %d objects that were acknowledged before the last end", count)
         self._filing.start()
         self._answering = ThreadPoolExecutor(4, thread_name_prefix="negotiation")
@@ -208,7 +215,7 @@ class Processes:
             elif kind is Kind.LOGGED:
                 logging.getLogger(head["from"]).log(head["level"], "%s: %s", receiver.name, head["message"])
             elif kind is Kind.READY:
-                receiver.ready.set()
+                self._begun(receiver)
         self._ended(receiver)
 
     def _announced(self, receiver: _Receiver, places: list[list[Any]], metas: memoryview) -> None:
@@ -216,6 +223,11 @@ class Processes:
             self._filing.announce(place, bytes(metas[: place.meta_bytes]))
             metas = metas[place.meta_bytes :]
         receiver.announced += len(places)
+
+    def _begun(self, receiver: _Receiver) -> None:
+        with suppress(OSError):
+            receiver.channel.send(Kind.STALLED, {"stalled": self._is_stalled})
+        receiver.ready.set()
 
     def _ended(self, receiver: _Receiver) -> None:
         """Begin another in place of one that died: what it had made durable and not announced is filed first."""
@@ -239,6 +251,7 @@ class Processes:
 
     def _tell_stalled(self, stalled: bool) -> None:  # noqa: FBT001 - it is the news itself
         with self._changing:
+            self._is_stalled = stalled
             receivers = list(self._receivers.values())
         for receiver in receivers:
             with suppress(OSError):

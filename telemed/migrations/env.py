@@ -17,6 +17,7 @@ TABLES = (
     "consult.practitioners.tables",
     "consult.requests.tables",
     "consult.triage.tables",
+    "consult.gate.tables",
     "consult.queue.tables",
     "consult.turnaround.tables",
     "consult.reports.tables",

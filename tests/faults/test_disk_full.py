@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+from conformance.raw_scu import is_answering
 from faults.clinic import Clinic
 from faults.conftest import RUNS
 from faults.disks import Disk
@@ -40,3 +41,30 @@ def fill_once(disk, node, kept, chance):
         until(more(promises.refused, 3))
         disk.make_room()
         until(more(promises.acknowledged, 3), 5)
+
+
+def test_a_start_without_room_refuses_stores_and_files_the_journal_once_there_is_room(disk: Disk, node_of, account, chance):
+    kept = account.keep(disk.folder / "data")
+    promises = kept.promises
+    node = node_of(kept, journal_bytes=8 << 20)
+    assert node.start()
+    with Clinic(node.port, promises, chance, sizes=SIZES).sending():
+        until(lambda: promises.acknowledged)
+        disk.fill()
+        until(lambda: len(promises.refused) > 3)
+        node.kill()
+    assert not kept.is_filed()
+    assert node.start()
+    assert "filed later" in node.said()
+    assert is_answering(node.port)
+    refused, taken = len(promises.refused), len(promises.acknowledged)
+    with Clinic(node.port, promises, chance, sizes=SIZES).sending():
+        until(lambda: len(promises.refused) > refused + 3)
+        assert len(promises.acknowledged) == taken
+        disk.make_room()
+        until(lambda: len(promises.acknowledged) > taken + 3, 10)
+    account.ran()
+    until(kept.is_filed)
+    kept.balance()
+    node.kill()
+    kept.verify()

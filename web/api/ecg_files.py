@@ -18,10 +18,11 @@ from ecg import EcgError
 from ecg.formats import Declared, read
 from ecg.formats import dicom as dicom_format
 from ecg.recording import PatientTags, Recording
-from telemed.kernel.errors import Invalid
+from telemed.kernel.errors import Conflict, Invalid
 
 #: The most samples of one answer, over all leads: 12 leads at 500 Hz for more than five minutes.
 MOST_SAMPLES = 2_000_000
+BIRTH_DATE = len("YYYYMMDD")
 
 
 @dataclass(frozen=True)
@@ -38,30 +39,59 @@ class Particulars:
 
 
 @dataclass(frozen=True)
+class Replaced:
+    """Whose recording, and of which study, a repeat replaces; dates and names as in DICOM."""
+
+    patient_id: str
+    name: str
+    sex: str
+    birth_date: str
+    accession_number: str
+    study_id: str
+
+    def tags(self) -> PatientTags:
+        """Return the patient as a recording names one."""
+        digits = self.birth_date if len(self.birth_date) == BIRTH_DATE and self.birth_date.isdecimal() else ""
+        born = datetime.strptime(digits, "%Y%m%d").date() if digits else None  # noqa: DTZ007 - a birthday has no zone
+        return PatientTags(self.patient_id, self.name, self.sex, born)
+
+
+@dataclass(frozen=True)
 class Identifiers:
-    """Under which UIDs a converted recording is kept, and when it was made if the file does not say."""
+    """Under which UIDs a converted recording is kept, and when it was made if the file does not say.
+
+    With *replaced* even a DICOM file is rewritten, sample for sample, into that study and under that patient.
+    """
 
     study_instance_uid: str
     series_instance_uid: str
     sop_instance_uid: str
     received_at: datetime
+    replaced: Replaced | None = None
 
 
 def analysed(files: Mapping[str, bytes], given: Particulars, identifiers: Identifiers) -> tuple[dict[str, Any], bytes | None]:
-    """Return the analysis of the recording in *files*, and its DICOM form unless it is DICOM already.
+    """Return the analysis of the recording in *files*, and its DICOM form unless it is DICOM already and no repeat.
 
     Raises
     ------
     Invalid
         code ``recording``: unreadable, no ECG, or without a gain; the sentence says which.
+    Conflict
+        code ``other-patient``: it names another patient than the recording that it is to replace.
     """
     leads = tuple(given.leads.split(",")) if given.leads else None
     declared = Declared(given.gain_uv, given.sampling_frequency_hz, leads)
     try:
         recording = read(files, declared=declared)
         patient = _patient(recording, given)
+        replaced = identifiers.replaced
+        if replaced is not None:
+            if patient.patient_id not in {"", replaced.patient_id}:
+                raise Conflict("this recording is of another patient than the one it is to replace", code="other-patient")
+            patient = replaced.tags()
         analysis = _analysis(replace(recording, patient=patient))
-        if recording.format == "dicom":
+        if recording.format == "dicom" and replaced is None:
             return analysis, None
         converted = dicom_format.write(
             recording,
@@ -70,6 +100,8 @@ def analysed(files: Mapping[str, bytes], given: Particulars, identifiers: Identi
             series_instance_uid=identifiers.series_instance_uid,
             sop_instance_uid=identifiers.sop_instance_uid,
             acquired_at=recording.started_at or identifiers.received_at,
+            accession_number=replaced.accession_number if replaced else "",
+            study_id=replaced.study_id if replaced else "",
         )
     except EcgError as error:
         raise Invalid(str(error), code="recording") from None
@@ -80,7 +112,7 @@ def analysis_json(path: Path) -> bytes:
     """Return the analysis of the kept recording at *path* as JSON."""
     from ecg.holter.whole import analysis_of_file  # noqa: PLC0415 - only a worker pays for loading the engine
 
-    with _readable():
+    with readable():
         return _json(analysis_of_file(path))
 
 
@@ -89,7 +121,7 @@ def waveform_json(path: Path, start_s: float, seconds: float | None) -> bytes:
     from ecg.formats.streams import of_recording  # noqa: PLC0415 - only a worker pays for loading the engine
     from ecg.holter.whole import long_source  # noqa: PLC0415 - see above
 
-    with _readable():
+    with readable():
         source = long_source(path) or of_recording(read({"the recording.dcm": path.read_bytes()}))
         rate, leads, samples = source.sampling_frequency_hz, len(source.leads), source.samples
         first = min(samples, round(start_s * rate))
@@ -114,7 +146,7 @@ def _analysis(recording: Recording) -> dict[str, Any]:
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def readable() -> Iterator[None]:
     """Say of what cannot be read that it is invalid."""
     try:
         yield

@@ -82,6 +82,8 @@ def _read(name: str, dataset: Dataset, declared: Declared) -> Recording:
         filters=tuple(channel.filters for channel in channels),
         device=MappingProxyType(_measured(annotations)),
         device_statements=tuple(str(item.UnformattedTextValue) for item in annotations if item.get("UnformattedTextValue")),
+        equipment=" ".join(str(dataset.get(name) or "") for name in ("Manufacturer", "ManufacturerModelName")).strip(),
+        institution=str(dataset.get("InstitutionName") or ""),
         notes=tuple(notes),
     )
 

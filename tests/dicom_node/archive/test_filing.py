@@ -176,6 +176,7 @@ def test_a_segment_that_cannot_be_read_is_kept_aside_with_the_long_objects_it_ma
     content = bytearray((journal.reader.folder / segment).read_bytes())
     content[3] ^= 0xFF
     (journal.reader.folder / segment).write_bytes(content)
+    journal.filing.take_over()
     assert journal.filing.replay() == 0
     [kept] = (journal.reader.folder / "aside").glob("*.segment")
     assert kept.read_bytes() == content

@@ -25,9 +25,9 @@ export type Patient = Required<Schemas["Patient"]>;
 export type Task = Required<Schemas["Task"]>;
 export type Question = Schemas["Question"];
 export type Study = Required<Schemas["Study"]>;
-export type StudyDetail = Required<Schemas["StudyDetail"]>;
-export type Series = Schemas["Series"];
-export type Instance = Schemas["Instance"];
+export type StudyDetail = Required<Schemas["StudyDetail"]> & { readonly series: Series[] };
+export type Series = Schemas["Series"] & { readonly instances: Instance[] };
+export type Instance = Required<Schemas["Instance"]>;
 /** A frame worth showing; frames count from 1, as DICOM counts them. */
 export type KeyImage = Required<Schemas["KeyImage"]>;
 export type Report = Required<Schemas["Report"]>;
@@ -39,6 +39,12 @@ export type Rule = Required<Schemas["Rule"]>;
 export type Destination = Required<Schemas["Destination"]> & { readonly rules: Rule[] };
 export type Conflict = Schemas["Conflict"];
 export type Analysis = Schemas["Analysis"];
+export type Fault = Required<Schemas["Fault"]>;
+/** A recording that the couch gate asks about, and whose it is. */
+export interface GateCard {
+  readonly gate: Required<Schemas["Gate"]> & { readonly faults: Fault[] };
+  readonly patient: Patient;
+}
 export type Identity = Schemas["Identity"];
 export type KnownPerson = Schemas["KnownPerson"];
 export type Doubt = Schemas["Doubt"];

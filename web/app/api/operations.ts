@@ -11,6 +11,7 @@ import type {
   Draft,
   DraftContent,
   Figures,
+  GateCard,
   IllegibleText,
   Institution,
   KnownPerson,
@@ -132,6 +133,11 @@ export const pdfOf = (report_id: string): string => `/api/v1/reports/${encodeURI
 /** Where the record of its delivery is. */
 export const slipOf = (report_id: string): string => `/api/v1/reports/${encodeURIComponent(report_id)}/slip.pdf`;
 
+/** What of this institution's ECGs waits to be recorded again or kept. */
+export const gates = async (): Promise<GateCard[]> => (await answered(client.GET("/api/v1/recordings/gates"))) as GateCard[];
+export const keepRecording = async (sop_instance_uid: string, reason: string): Promise<void> => {
+  await answered(client.POST("/api/v1/recordings/{sop_instance_uid}/keep", { params: { path: { sop_instance_uid } }, body: { reason } }));
+};
 export const analysis = async (sop_instance_uid: string): Promise<Analysis> =>
   answered(client.GET("/api/v1/recordings/{sop_instance_uid}/analysis", { params: { path: { sop_instance_uid } } }));
 export const institutions = (): Promise<Institution[]> => every(() => answered(client.GET("/api/v1/institutions")));

@@ -821,6 +821,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/recordings/gates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return the recordings of one's institution that wait to be repeated or kept, the newest first.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["open_gates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{sop_instance_uid}/keep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a recording as it is, with the reason why it is not repeated. Nothing waited for it.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        post: operations["keep_recording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{sop_instance_uid}/paper.svg": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return one page of a recording on paper, as SVG whose unit is a millimetre.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["recording_svg"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{sop_instance_uid}/paper.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return a recording on paper, ready to print at 100 %.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["recording_pdf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{sop_instance_uid}/report.dcm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return the analysis as a DICOM ECG Report (PS3.16 TID 3700) about the recording.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["recording_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{sop_instance_uid}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put the analysis, as a DICOM ECG Report, beside the recording in the archive; asked again it is the same object.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        post: operations["store_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/rounds": {
         parameters: {
             query?: never;
@@ -1220,6 +1340,14 @@ export interface components {
             supraventricular_share: number;
         };
         /**
+         * Card
+         * @description One recording that waits for the clinic, and whose it is.
+         */
+        Card: {
+            gate: components["schemas"]["Gate"];
+            patient: components["schemas"]["Patient"];
+        };
+        /**
          * Changed
          * @description How many objects it was done to.
          */
@@ -1499,6 +1627,26 @@ export interface components {
             };
         };
         /**
+         * Fault
+         * @description One thing to mend: *repeat* asks for a new recording, else it is a hint for the next one.
+         *
+         *     *electrodes* are to be looked at (RA, LA, RL, LL, V1 to V9), *leads* show it; both empty when it is the whole recording.
+         */
+        Fault: {
+            /** Code */
+            code: string;
+            /** Leads */
+            leads: string[];
+            /** Electrodes */
+            electrodes: string[];
+            text: components["schemas"]["Text"];
+            /**
+             * Repeat
+             * @default true
+             */
+            repeat: boolean;
+        };
+        /**
          * Figures
          * @description Of the consultations whose T0 lies in a span: how many, how many delivered, and T5 - T0 in seconds.
          *
@@ -1523,6 +1671,41 @@ export interface components {
             p90_s: number | null;
             /** P95 S */
             p95_s: number | null;
+        };
+        /**
+         * Gate
+         * @description What was said of one recording; *replaced_by* is the recording that came instead, *reason* why it was kept as it is.
+         */
+        Gate: {
+            /** Institution */
+            institution: string;
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Faults */
+            faults: components["schemas"]["Fault"][];
+            /**
+             * Judged At
+             * Format: date-time
+             */
+            judged_at: string;
+            /**
+             * Decided At
+             * @default null
+             */
+            decided_at: string | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Replaced By
+             * @default null
+             */
+            replaced_by: string | null;
         };
         /**
          * GivenConsent
@@ -1635,6 +1818,8 @@ export interface components {
         /**
          * Instance
          * @description One object of a series; *kind* is image, ecg, document or other.
+         *
+         *     Of an ECG: the SOP Instance UID of the recording that was made instead, and why the clinic sent it as it is.
          */
         Instance: {
             /** Sop Instance Uid */
@@ -1651,6 +1836,16 @@ export interface components {
             frames: number;
             /** Kind */
             kind: string;
+            /**
+             * Replaced By
+             * @default null
+             */
+            replaced_by: string | null;
+            /**
+             * Kept Because
+             * @default null
+             */
+            kept_because: string | null;
         };
         /**
          * Institution
@@ -1687,6 +1882,7 @@ export interface components {
             /** Study Instance Uid */
             study_instance_uid: string;
             analysis: components["schemas"]["Analysis"];
+            gate: components["schemas"]["Gate"] | null;
         };
         /**
          * KeyImage
@@ -2157,6 +2353,17 @@ export interface components {
             charset: string;
             /** Text */
             text: string;
+        };
+        /**
+         * Reason
+         * @description Why a recording is sent as it is; may be empty where no repeat was asked for.
+         */
+        Reason: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
         };
         /**
          * Repeated
@@ -2747,6 +2954,12 @@ export interface components {
             segments: number;
         };
         /**
+         * Verdict
+         * @description What the gate said and what came of it.
+         * @enum {string}
+         */
+        Verdict: "passed" | "open" | "repeated" | "kept";
+        /**
          * Waveform
          * @description Samples in microvolts, null where one is missing; *total_s* is the length of the whole recording.
          */
@@ -2780,6 +2993,16 @@ export interface components {
             zh: string;
             /** En */
             en: string;
+        };
+        /**
+         * Written
+         * @description The report that was put beside the recording.
+         */
+        Written: {
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
         };
         /**
          * Problem
@@ -4140,6 +4363,7 @@ export interface operations {
                 gain_uv?: number | null;
                 sampling_frequency_hz?: number | null;
                 leads?: string | null;
+                replaces?: string | null;
             };
             header?: never;
             path?: never;
@@ -4224,6 +4448,212 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Waveform"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_gates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Card"][];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keep_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sop_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gate"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recording_svg: {
+        parameters: {
+            query?: {
+                layout?: string;
+                speed?: number;
+                gain?: number;
+                cabrera?: boolean;
+                filter?: string;
+                start_s?: number;
+                seconds?: number;
+                page?: number;
+            };
+            header?: never;
+            path: {
+                sop_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recording_pdf: {
+        parameters: {
+            query?: {
+                layout?: string;
+                speed?: number;
+                gain?: number;
+                cabrera?: boolean;
+                filter?: string;
+                start_s?: number;
+                seconds?: number;
+                page?: number;
+            };
+            header?: never;
+            path: {
+                sop_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recording_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sop_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    store_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sop_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Written"];
                 };
             };
             /** @description A problem */
