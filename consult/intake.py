@@ -14,15 +14,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from consult.consents import actions as consents
+from consult.consents.model import KeptConsent
+from consult.consents.views import standing_for
 from consult.practitioners.model import SYSTEM, Level, Role, Viewer
-from consult.practitioners.views import institutions_by_id, performer_for
+from consult.practitioners.views import institutions_by_id
 from consult.queue import actions as queue
-from consult.queue.model import OPEN, TaskStatus
+from consult.queue.candidates import assign
+from consult.queue.dispatch import Need
+from consult.queue.model import OPEN, TaskEvent, TaskStatus
 from consult.queue.sla import deadline_of
 from consult.queue.tables import task_table
 from consult.requests.actions import place
-from consult.requests.model import HOUSE_ZONE, Consent, ConsentKind, Kind, Lane, Order, Priority
-from consult.requests.views import patient_of, request_by_id
+from consult.requests.model import HOUSE_ZONE, Kind, Lane, Order, Priority
+from consult.requests.views import patient_of, request_by_id, requests_on_consent
 from consult.triage.actions import keep_analysis
 from consult.triage.model import TARGETS, Urgency, Why, urgency
 from consult.triage.reading import analysed
@@ -41,14 +46,13 @@ from telemed.kernel.database import Database
 from telemed.kernel.errors import Conflict
 from telemed.kernel.events import Event, Follower, Write
 
-__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analysis_of", "ask", "unanalysed"]
+__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analysis_of", "ask", "revoke_consent", "unanalysed"]
 
 log = logging.getLogger(__name__)
 
 #: More recordings than this in one study are kept and shown, but not analysed by themselves.
 MOST_ECGS = 24
 
-STANDING_CONSENT = Consent(ConsentKind.STANDING, "kept by the clinic under its cooperation agreement")
 LATE_IMAGES = Why("late-images", Text("影像有补传", "images came late"))
 
 
@@ -100,21 +104,38 @@ def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targe
     if existing is not None and is_open and not request_by_id(db, existing.request_id).is_automatic:
         raise Conflict("somebody has already asked about this study: see its task", code="task-open")
     specialty = Role.CARDIOLOGIST if set(study.modalities) == {"ECG"} else Role.RADIOLOGIST
-    request = place(db, chronicle, order, institution_id=institution, service=specialty, placed_at=now, by=by)
     urgent = _urgency(db, study, order.priority, order.lane, targets)
+    asked = existing.performer_id if existing is not None and is_open else None
+    choice = assign(db, Need(institution, specialty, urgent.lane, now, order.wanted), within=asked)
+    performer = choice.performer_id
+    request = place(
+        db, chronicle, order, institution_id=institution, performer_id=performer, service=specialty, placed_at=now, by=by
+    )
     if existing is not None and is_open:
         t0 = existing.due_at - timedelta(seconds=existing.budget_s)
         due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)
-        queue.readdress(db, chronicle, existing.id, request, urgent, due_at=due_at, by=by)
+        queue.readdress(db, chronicle, existing.id, request, urgent, choice=choice, due_at=due_at, by=by)
         return str(existing.id)
     t0 = max(now, study.last_received_at)
     due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)
     count = study.instance_count
-    task_id = queue.create(db, chronicle, request, urgent, specialty=specialty, t0=t0, due_at=due_at, instance_count=count, by=by)
+    task_id = queue.create(
+        db, chronicle, request, urgent, specialty=specialty, choice=choice, t0=t0, due_at=due_at, instance_count=count, by=by
+    )
     stamp(db, task_id, Point.T1, t0)
     if study.settled_at is not None:
         stamp(db, task_id, Point.T2, max(t0, study.settled_at))
     return task_id
+
+
+def revoke_consent(db: Connection, chronicle: Chronicle, consent_id: str, *, reason: str, by: Viewer) -> KeptConsent:
+    """Revoke a consent; what was asked on it and is not answered yet is withdrawn, and the other side sees the study no more."""
+    revoked = consents.revoke(db, chronicle, consent_id, reason=reason, by=by)
+    for request in requests_on_consent(db, consent_id):
+        of_it = (task_table.c.request_id == request.id) & task_table.c.status.in_(OPEN)
+        for task_id in db.scalars(select(task_table.c.id).where(of_it)).all():
+            queue.cancel(db, chronicle, task_id, reason=reason, by=by, event=TaskEvent.REVOKE)
+    return revoked
 
 
 class Intake:
@@ -172,15 +193,31 @@ class Intake:
         if self._routing is None or rule is None or home is None or home.kind not in self._routing.levels:
             return
         placed_at = study.last_received_at
-        if performer_for(db, home.id, placed_at.astimezone(HOUSE_ZONE).date(), rule.specialty) is None:
-            log.warning("a study of institution %s is not routed: no agreement for a %s is valid", home.id, rule.specialty)
-            return
         routing = self._routing
-        order = Order(study.study_instance_uid, routing.kind, routing.priority, rule.lane, "", STANDING_CONSENT)
-        request = place(
-            db, self._chronicle, order, institution_id=home.id, service=rule.specialty, placed_at=placed_at, by=SYSTEM
-        )
         urgent = _urgency(db, study, routing.priority, rule.lane, self._targets)
+        choice = assign(db, Need(home.id, rule.specialty, urgent.lane, placed_at, routed=True))
+        day = placed_at.astimezone(HOUSE_ZONE).date()
+        hospital = choice.performer_id
+        standing = standing_for(db, home.id, hospital, day, rule.specialty) if hospital else None
+        if standing is None:
+            log.warning(
+                "a study of institution %s is not routed: no agreement for a %s with a standing consent is valid",
+                home.id,
+                rule.specialty,
+            )
+            return
+        order = Order(study.study_instance_uid, routing.kind, routing.priority, rule.lane, "", None)
+        request = place(
+            db,
+            self._chronicle,
+            order,
+            institution_id=home.id,
+            performer_id=hospital,
+            service=rule.specialty,
+            placed_at=placed_at,
+            standing=standing,
+            by=SYSTEM,
+        )
         due_at = deadline_of(urgent.lane, placed_at, targets=self._targets)
         task_id = queue.create(
             db,
@@ -188,6 +225,7 @@ class Intake:
             request,
             urgent,
             specialty=rule.specialty,
+            choice=choice,
             t0=placed_at,
             due_at=due_at,
             instance_count=study.instance_count,

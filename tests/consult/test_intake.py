@@ -14,15 +14,18 @@ from support.builders import a_clinic, a_county, a_nurse, a_study, a_task, an_or
 from support.long_hearts import heart, sinus
 
 from consult import intake as line
+from consult.consents.actions import end_routing, let_route
 from consult.intake import DEMO_ROUTING, Intake, ask
 from consult.long_recordings import LongRecordings
-from consult.practitioners.model import Role
+from consult.practitioners.model import SYSTEM, Role
+from consult.practitioners.views import agreements_of
 from consult.queue import actions as queue
 from consult.queue import views
 from consult.queue.model import TaskStatus
 from consult.queue.tables import task_table
 from consult.requests.model import Lane, Priority
 from consult.requests.tables import request_table
+from consult.requests.views import request_by_id
 from consult.triage.actions import keep_analysis
 from consult.triage.model import Analysis
 from consult.triage.views import analyses_of_study
@@ -320,6 +323,24 @@ def test_real_files_travel_from_the_archive_to_the_specialists_by_the_log(databa
     assert analysis.problem is None
     assert analysis.result["leads"][:3] == ["I", "II", "III"]
     assert len(analysis.result["r_peaks"]) > 5
+
+
+def test_nothing_is_routed_where_nobody_keeps_the_patients_papers(database, chronicle, intake):
+    county = a_county(database, chronicle)
+    with database.transaction() as db:
+        (agreement,) = agreements_of(db, county.clinic)
+        end_routing(db, chronicle, agreement.id, by=SYSTEM)
+    uid = a_study(database, chronicle, county.clinic)
+    arrive(database, chronicle, intake, county.clinic, uid)
+    assert tasks(database, county.radiologist) == ()
+    with database.transaction() as db:
+        standing = let_route(db, chronicle, agreement.id, keeper_id=county.nurse.practitioner_id, by=SYSTEM)
+    routed = a_study(database, chronicle, county.clinic)
+    arrive(database, chronicle, intake, county.clinic, routed)
+    (task,) = tasks(database, county.radiologist)
+    with database.reading() as db:
+        request = request_by_id(db, task.request_id)
+    assert (task.study_instance_uid, request.standing_id, request.consent_id) == (routed, standing.id, None)
 
 
 def test_a_large_ecg_does_not_hold_up_the_line_and_is_analysed_by_its_own_worker(

@@ -317,6 +317,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{task_id}/request": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return the whole request that a task answers.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["task_request"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the consents of a study one may see, the newest first.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["list_consents"];
+        put?: never;
+        /**
+         * Record how a patient agreed, and to what.
+         * @description For the roles clinic, coordinator.
+         */
+        post: operations["record_consent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/consents/{consent_id}/evidence/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return a photograph or signature as it came.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["consent_evidence"];
+        /**
+         * Keep a photograph of the paper, or the drawn signature: JPEG or PNG, once.
+         * @description For the roles clinic, coordinator.
+         */
+        put: operations["show_consent"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/consents/{consent_id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke a consent; what is not answered yet is withdrawn.
+         * @description For the roles clinic, coordinator.
+         */
+        post: operations["revoke_consent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agreements/routing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the standing consents of the agreements one sees.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        get: operations["list_routing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agreements/{agreement_id}/routing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a clinic's studies be routed under an agreement, and say who keeps the patients' papers.
+         * @description For the roles admin.
+         */
+        post: operations["allow_routing"];
+        /**
+         * Let nothing be routed under an agreement any more.
+         * @description For the roles admin.
+         */
+        delete: operations["end_routing"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks": {
         parameters: {
             query?: never;
@@ -1065,6 +1197,230 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return seven days of a rota with its promised and its uncovered hours.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        get: operations["get_week"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/duties": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enter a duty, a standby or a holiday.
+         * @description For the roles admin, coordinator.
+         */
+        post: operations["plan_duty"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/duties/{duty_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Strike a duty out of the rota.
+         * @description For the roles admin, coordinator.
+         */
+        delete: operations["cancel_duty"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Say which hours of the week a hospital covers for a specialty.
+         * @description For the roles admin, coordinator.
+         */
+        put: operations["promise_hours"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Propose a swap or a stand-in; it holds once both have agreed.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        post: operations["propose_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/changes/{change_id}/agree": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Agree to a swap or stand-in one takes part in.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        post: operations["agree_to_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/changes/{change_id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refuse a proposed change, or take it back.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        post: operations["refuse_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/gaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the promised hours of the next day that nobody covers; an administrator sees every institution's.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        get: operations["list_gaps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agreements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the agreements of one's institution, every one for an administrator.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        get: operations["list_agreements"];
+        put?: never;
+        /**
+         * Record an agreement, and return the register.
+         * @description For the roles admin.
+         */
+        post: operations["add_agreement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agreements/{agreement_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let an agreement end with a day; nothing is dispatched under it from the next.
+         * @description For the roles admin.
+         */
+        post: operations["end_agreement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{practitioner_id}/qualification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Record a person's registration, the beginning of their practice and their expertise.
+         * @description For the roles admin.
+         */
+        put: operations["qualify_person"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/figures/turnaround": {
         parameters: {
             query?: never;
@@ -1214,6 +1570,51 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Agreement
+         * @description A cooperation agreement: *institution_id* may ask *performer_id* from *valid_from* to *valid_until*, both included.
+         *
+         *     No *valid_until* is an agreement without an end; no *services* covers every specialty. *liability* says in its own words
+         *     who answers for what, *price* what a case costs.
+         */
+        Agreement: {
+            /** Id */
+            id: string;
+            /** Institution Id */
+            institution_id: string;
+            /** Performer Id */
+            performer_id: string;
+            /**
+             * Valid From
+             * Format: date
+             */
+            valid_from: string;
+            /** Valid Until */
+            valid_until: string | null;
+            /** Services */
+            services: components["schemas"]["Role"][];
+            /**
+             * Liability
+             * @default
+             */
+            liability: string;
+            /**
+             * Price
+             * @default
+             */
+            price: string;
+        };
+        /**
+         * AgreementEnd
+         * @description The last day of an agreement.
+         */
+        AgreementEnd: {
+            /**
+             * On
+             * Format: date
+             */
+            on: string;
+        };
+        /**
          * Amendment
          * @description The new text of a signed report, why it is needed, and the signer's password.
          */
@@ -1347,6 +1748,42 @@ export interface components {
             gate: components["schemas"]["Gate"];
             patient: components["schemas"]["Patient"];
         };
+        /**
+         * Change
+         * @description A swap or a stand-in as it stands; *giver_id* has the duty, *taker_id* is to have it.
+         */
+        Change: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["ChangeKind"];
+            /** Duty Id */
+            duty_id: string;
+            /** Other Duty Id */
+            other_duty_id: string | null;
+            /** Giver Id */
+            giver_id: string;
+            /** Taker Id */
+            taker_id: string;
+            /** Reason */
+            reason: string;
+            /** Giver Agreed At */
+            giver_agreed_at: string | null;
+            /** Taker Agreed At */
+            taker_agreed_at: string | null;
+            status: components["schemas"]["ChangeStatus"];
+        };
+        /**
+         * ChangeKind
+         * @description 换班, two people exchange their duties; 替班, one takes the other's.
+         * @enum {string}
+         */
+        ChangeKind: "swap" | "stand-in";
+        /**
+         * ChangeStatus
+         * @description A change holds once both have agreed.
+         * @enum {string}
+         */
+        ChangeStatus: "proposed" | "agreed" | "refused";
         /**
          * Changed
          * @description How many objects it was done to.
@@ -1603,6 +2040,37 @@ export interface components {
             key_images: components["schemas"]["GivenKeyImage"][];
         };
         /**
+         * Duty
+         * @description One stretch of one person's rota, *ends_at* not included; a *lane* narrows it, None is every lane of the specialty.
+         */
+        Duty: {
+            /** Id */
+            id: string;
+            /** Institution Id */
+            institution_id: string;
+            /** Practitioner Id */
+            practitioner_id: string;
+            specialty: components["schemas"]["Role"];
+            lane: components["schemas"]["Lane"] | null;
+            kind: components["schemas"]["DutyKind"];
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+        };
+        /**
+         * DutyKind
+         * @description 值班 at the screen, 备班 to be called, 休假 away whatever else is planned.
+         * @enum {string}
+         */
+        DutyKind: "duty" | "standby" | "holiday";
+        /**
          * Episode
          * @description One episode; *rate_bpm* is null where it has none (ST).
          */
@@ -1626,6 +2094,36 @@ export interface components {
                 [key: string]: number | string;
             };
         };
+        /**
+         * Evidence
+         * @description A photograph of the paper, or a drawn signature; *content* stands apart.
+         */
+        Evidence: {
+            kind: components["schemas"]["EvidenceKind"];
+            /** Media Type */
+            media_type: string;
+            /** Sha256 */
+            sha256: string;
+            /** Added By */
+            added_by: string;
+            /**
+             * Added At
+             * Format: date-time
+             */
+            added_at: string;
+        };
+        /**
+         * EvidenceKind
+         * @description What shows that it was agreed to.
+         * @enum {string}
+         */
+        EvidenceKind: "paper" | "signature";
+        /**
+         * Expertise
+         * @description What a specialist knows best, and a request may wish for.
+         * @enum {string}
+         */
+        Expertise: "neuro" | "chest" | "cardiovascular" | "abdomen" | "musculoskeletal" | "breast" | "obstetric" | "paediatric" | "emergency";
         /**
          * Fault
          * @description One thing to mend: *repeat* asks for a new recording, else it is a hint for the next one.
@@ -1673,6 +2171,15 @@ export interface components {
             p95_s: number | null;
         };
         /**
+         * Gap
+         * @description A promised stretch that nobody covers.
+         */
+        Gap: {
+            institution: components["schemas"]["Institution"];
+            specialty: components["schemas"]["Role"];
+            span: components["schemas"]["Span"];
+        };
+        /**
          * Gate
          * @description What was said of one recording; *replaced_by* is the recording that came instead, *reason* why it was kept as it is.
          */
@@ -1683,7 +2190,7 @@ export interface components {
             sop_instance_uid: string;
             /** Study Instance Uid */
             study_instance_uid: string;
-            verdict: components["schemas"]["Verdict"];
+            verdict: components["schemas"]["consult__gate__model__Verdict"];
             /** Faults */
             faults: components["schemas"]["Fault"][];
             /**
@@ -1709,7 +2216,7 @@ export interface components {
         };
         /**
          * GivenConsent
-         * @description How the patient agreed; an emergency needs its reason in the note.
+         * @description How the patient agreed, and to what; an emergency needs its reason in the note, a guardian name and relation.
          */
         GivenConsent: {
             kind: components["schemas"]["ConsentKind"];
@@ -1718,6 +2225,23 @@ export interface components {
              * @default
              */
             note: string;
+            /**
+             * Guardian
+             * @default
+             */
+            guardian: string;
+            /**
+             * Relation
+             * @default
+             */
+            relation: string;
+            /**
+             * Scopes
+             * @default [
+             *       "transfer"
+             *     ]
+             */
+            scopes: components["schemas"]["Scope"][];
         };
         /**
          * GivenKeyImage
@@ -1885,6 +2409,43 @@ export interface components {
             gate: components["schemas"]["Gate"] | null;
         };
         /**
+         * KeptConsent
+         * @description A consent as it is kept for one study of an institution.
+         */
+        KeptConsent: {
+            /** Id */
+            id: string;
+            /** Institution Id */
+            institution_id: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            kind: components["schemas"]["ConsentKind"];
+            /** Note */
+            note: string;
+            /** Guardian */
+            guardian: string;
+            /** Relation */
+            relation: string;
+            /** Scopes */
+            scopes: components["schemas"]["Scope"][];
+            /** Recorded By */
+            recorded_by: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Revoked Reason */
+            revoked_reason: string;
+            /**
+             * Evidence
+             * @default []
+             */
+            evidence: components["schemas"]["Evidence"][];
+        };
+        /**
          * KeyImage
          * @description One frame the reader chose; *frame* counts from 1, as DICOM does.
          */
@@ -1927,10 +2488,10 @@ export interface components {
         Lane: "imaging" | "ecg" | "ecg-critical" | "stroke" | "trauma" | "chest-pain" | "maternal" | "ultrasound" | "pathology" | "mdt";
         /**
          * Level
-         * @description The tier of an institution: 乡镇, 县, 省.
+         * @description The tier of an institution: 乡镇, 县, 市, 省, and partners beyond; in the order in which a question overflows.
          * @enum {string}
          */
-        Level: "township" | "county" | "provincial";
+        Level: "township" | "county" | "city" | "provincial" | "partner";
         /**
          * Long
          * @description What a long recording came to; of each kind of episode at most 500 are listed, all are counted.
@@ -2036,8 +2597,118 @@ export interface components {
             count: number;
         };
         /**
+         * NewAgreement
+         * @description Who may ask whom, for what, how long, on what terms.
+         */
+        NewAgreement: {
+            /** Institution */
+            institution: string;
+            /** Performer */
+            performer: string;
+            /**
+             * Valid From
+             * Format: date
+             */
+            valid_from: string;
+            /**
+             * Valid Until
+             * @default null
+             */
+            valid_until: string | null;
+            /**
+             * Services
+             * @default []
+             */
+            services: components["schemas"]["Role"][];
+            /**
+             * Liability
+             * @default
+             */
+            liability: string;
+            /**
+             * Price
+             * @default
+             */
+            price: string;
+        };
+        /**
+         * NewChange
+         * @description Who is to take a duty, and the duty of theirs that is given for it in a swap.
+         */
+        NewChange: {
+            /** Duty Id */
+            duty_id: string;
+            /** Taker Id */
+            taker_id: string;
+            /**
+             * Other Duty Id
+             * @default null
+             */
+            other_duty_id: string | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * NewConsent
+         * @description A consent for a study of one's own institution.
+         */
+        NewConsent: {
+            kind: components["schemas"]["ConsentKind"];
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /**
+             * Guardian
+             * @default
+             */
+            guardian: string;
+            /**
+             * Relation
+             * @default
+             */
+            relation: string;
+            /**
+             * Scopes
+             * @default [
+             *       "transfer"
+             *     ]
+             */
+            scopes: components["schemas"]["Scope"][];
+            /** Study Instance Uid */
+            study_instance_uid: string;
+        };
+        /**
+         * NewDuty
+         * @description Who is planned for what; without a lane for every lane of the specialty.
+         */
+        NewDuty: {
+            /** Practitioner Id */
+            practitioner_id: string;
+            specialty: components["schemas"]["Role"];
+            kind: components["schemas"]["DutyKind"];
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** @default null */
+            lane: components["schemas"]["Lane"] | null;
+        };
+        /**
          * NewRequest
-         * @description What is asked for; *wanted_by* belongs to the lanes that carry a date.
+         * @description What is asked for; *reason* is the question, *wanted_by* belongs to the lanes that carry a date.
+         *
+         *     The consent is given with it, or was recorded before as *consent_id*.
          */
         NewRequest: {
             /** Study Instance Uid */
@@ -2048,12 +2719,34 @@ export interface components {
             /** @default imaging */
             lane: components["schemas"]["Lane"];
             /**
+             * Complaint
+             * @default
+             */
+            complaint: string;
+            /**
+             * History
+             * @default
+             */
+            history: string;
+            /**
              * Reason
              * @default
              */
             reason: string;
+            /**
+             * Contraindications
+             * @default
+             */
+            contraindications: string;
+            /** @default null */
+            wanted: components["schemas"]["Expertise"] | null;
             /** @default null */
             consent: components["schemas"]["GivenConsent"] | null;
+            /**
+             * Consent Id
+             * @default null
+             */
+            consent_id: string | null;
             /**
              * Wanted By
              * @default null
@@ -2068,6 +2761,19 @@ export interface components {
             /** Items */
             items: components["schemas"]["Task"][];
             /** Next */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Agreement_: {
+            /** Items */
+            items: components["schemas"]["Agreement"][];
+            /**
+             * Next
+             * @default null
+             */
             next: string | null;
         };
         /**
@@ -2126,6 +2832,19 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_Gap_: {
+            /** Items */
+            items: components["schemas"]["Gap"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_IllegibleText_: {
             /** Items */
             items: components["schemas"]["IllegibleText"][];
@@ -2142,6 +2861,19 @@ export interface components {
         Page_Institution_: {
             /** Items */
             items: components["schemas"]["Institution"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_KeptConsent_: {
+            /** Items */
+            items: components["schemas"]["KeptConsent"][];
             /**
              * Next
              * @default null
@@ -2194,6 +2926,19 @@ export interface components {
         Page_Round_: {
             /** Items */
             items: components["schemas"]["Round"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Standing_: {
+            /** Items */
+            items: components["schemas"]["Standing"][];
             /**
              * Next
              * @default null
@@ -2294,6 +3039,7 @@ export interface components {
             /** Roles */
             roles: components["schemas"]["Role"][];
             institution: components["schemas"]["Institution"];
+            qualification: components["schemas"]["Qualification"];
         };
         /**
          * Priority
@@ -2301,6 +3047,59 @@ export interface components {
          * @enum {string}
          */
         Priority: "stat" | "asap" | "urgent" | "routine";
+        /**
+         * Promise
+         * @description The hours that a hospital covers for a specialty: *days* has a 1 for each day from Monday on, in the house's zone.
+         *
+         *     *until_hour* is not included; 24 ends with the day.
+         */
+        Promise: {
+            /** Institution Id */
+            institution_id: string;
+            specialty: components["schemas"]["Role"];
+            /** Days */
+            days: string;
+            /** From Hour */
+            from_hour: number;
+            /** Until Hour */
+            until_hour: number;
+        };
+        /**
+         * PromisedHours
+         * @description The hours a hospital covers: seven 0 or 1 from Monday on; no day takes the promise back.
+         */
+        PromisedHours: {
+            /** Institution */
+            institution: string;
+            specialty: components["schemas"]["Role"];
+            /** Days */
+            days: string;
+            /** From Hour */
+            from_hour: number;
+            /** Until Hour */
+            until_hour: number;
+        };
+        /**
+         * Qualification
+         * @description What an administrator has seen of a person: the number of their registration, and since when they practise.
+         */
+        Qualification: {
+            /**
+             * Registration
+             * @default
+             */
+            registration: string;
+            /**
+             * Practising Since
+             * @default null
+             */
+            practising_since: string | null;
+            /**
+             * Expertise
+             * @default []
+             */
+            expertise: components["schemas"]["Expertise"][];
+        };
         /**
          * Quality
          * @description Whether a lead can be measured, and if not, why.
@@ -2487,10 +3286,24 @@ export interface components {
          */
         ReportStatus: "preliminary" | "final" | "amended";
         /**
+         * RequestStatus
+         * @description FHIR ServiceRequest.status, as far as we go.
+         * @enum {string}
+         */
+        RequestStatus: "active" | "completed" | "revoked";
+        /**
          * Resolution
          * @description Why a conflict may rest.
          */
         Resolution: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * Revoking
+         * @description How the patient revoked it.
+         */
+        Revoking: {
             /** Reason */
             reason: string;
         };
@@ -2566,6 +3379,19 @@ export interface components {
          */
         RoundStatus: "open" | "closed";
         /**
+         * Routing
+         * @description Who at the clinic keeps the patients' papers.
+         */
+        Routing: {
+            /** Keeper */
+            keeper: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
          * Rule
          * @description Objects of *institution* and *modality* (DICOM 0008,0060), empty for any, go to the peer *ae_title*.
          */
@@ -2584,6 +3410,33 @@ export interface components {
             modality: string;
         };
         /**
+         * Scope
+         * @description What was agreed to, each on its own.
+         * @enum {string}
+         */
+        Scope: "transfer" | "recording" | "teaching";
+        /**
+         * SeenQualification
+         * @description What was seen of a person.
+         */
+        SeenQualification: {
+            /**
+             * Registration
+             * @default
+             */
+            registration: string;
+            /**
+             * Practising Since
+             * @default null
+             */
+            practising_since: string | null;
+            /**
+             * Expertise
+             * @default []
+             */
+            expertise: components["schemas"]["Expertise"][];
+        };
+        /**
          * Series
          * @description One series and its objects, in order.
          */
@@ -2598,6 +3451,49 @@ export interface components {
             description: string;
             /** Instances */
             instances: components["schemas"]["Instance"][];
+        };
+        /**
+         * ServiceRequest
+         * @description A request that was placed; *institution_id* asks, *performer_id* answers.
+         */
+        ServiceRequest: {
+            /** Id */
+            id: string;
+            /** Institution Id */
+            institution_id: string;
+            /** Performer Id */
+            performer_id: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            kind: components["schemas"]["Kind"];
+            priority: components["schemas"]["Priority"];
+            lane: components["schemas"]["Lane"];
+            /** Reason */
+            reason: string;
+            wanted: components["schemas"]["Expertise"] | null;
+            /** Complaint */
+            complaint: string;
+            /** History */
+            history: string;
+            /** Contraindications */
+            contraindications: string;
+            consent_kind: components["schemas"]["ConsentKind"];
+            /** Consent Note */
+            consent_note: string;
+            /** Consent Id */
+            consent_id: string | null;
+            /** Standing Id */
+            standing_id: string | null;
+            /** Requester Id */
+            requester_id: string;
+            /**
+             * Placed At
+             * Format: date-time
+             */
+            placed_at: string;
+            /** Wanted By */
+            wanted_by: string | null;
+            status: components["schemas"]["RequestStatus"];
         };
         /**
          * Session
@@ -2619,6 +3515,22 @@ export interface components {
             password: string;
         };
         /**
+         * Span
+         * @description A stretch of time, *until* not included.
+         */
+        Span: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
          * StTrend
          * @description ST levels in millivolts by lead, minute by minute; null where not measured.
          */
@@ -2637,6 +3549,27 @@ export interface components {
             j80_mv: {
                 [key: string]: (number | null)[];
             };
+        };
+        /**
+         * Standing
+         * @description The patients' papers of a clinic are kept by *keeper_id* there: its studies may be routed under that agreement.
+         */
+        Standing: {
+            /** Id */
+            id: string;
+            /** Agreement Id */
+            agreement_id: string;
+            /** Keeper Id */
+            keeper_id: string;
+            /** Note */
+            note: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /** Ended At */
+            ended_at: string | null;
         };
         /**
          * Statement
@@ -2769,7 +3702,9 @@ export interface components {
          * Task
          * @description One consultation in the queue; *institution* asks, *performer* answers, *owner* holds it.
          *
-         *     *question* is what the clinic has to answer while the task is on hold, *escalated* how many rungs are climbed.
+         *     *assigned* is whom dispatch chose and *dispatch* what it thought of everybody; *why* tells what raised the priority,
+         *     *standing* where that puts the task in the queue, which is in the order of *begin_by*. *question* is what the clinic has
+         *     to answer while the task is on hold, *escalated* how many rungs are climbed.
          */
         Task: {
             /** Id */
@@ -2780,6 +3715,9 @@ export interface components {
             kind: components["schemas"]["Kind"];
             specialty: components["schemas"]["Role"];
             owner: components["schemas"]["Person"] | null;
+            assigned: components["schemas"]["Person"] | null;
+            /** Dispatch */
+            dispatch: components["schemas"]["consult__queue__dispatch__Verdict"][];
             institution: components["schemas"]["Institution"];
             performer: components["schemas"]["Institution"];
             patient: components["schemas"]["Patient"];
@@ -2803,6 +3741,11 @@ export interface components {
              * Format: date-time
              */
             due_at: string;
+            /**
+             * Begin By
+             * Format: date-time
+             */
+            begin_by: string;
             /** Claimed At */
             claimed_at: string | null;
             /** Lease Until */
@@ -2816,6 +3759,8 @@ export interface components {
             completed_at: string | null;
             /** Why */
             why: components["schemas"]["Why"][];
+            /** Standing */
+            standing: components["schemas"]["Why"][];
             /** Report Id */
             report_id: string | null;
             /** Request Id */
@@ -2954,12 +3899,6 @@ export interface components {
             segments: number;
         };
         /**
-         * Verdict
-         * @description What the gate said and what came of it.
-         * @enum {string}
-         */
-        Verdict: "passed" | "open" | "repeated" | "kept";
-        /**
          * Waveform
          * @description Samples in microvolts, null where one is missing; *total_s* is the length of the whole recording.
          */
@@ -2974,6 +3913,35 @@ export interface components {
             total_s: number;
             /** Microvolts */
             microvolts: (number | null)[][];
+        };
+        /**
+         * Week
+         * @description What a week shows of one institution; *people* are those a duty can be given to.
+         */
+        Week: {
+            institution: components["schemas"]["Institution"];
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** People */
+            people: components["schemas"]["Practitioner"][];
+            /** Duties */
+            duties: components["schemas"]["Duty"][];
+            /** Promises */
+            promises: components["schemas"]["Promise"][];
+            /** Uncovered */
+            uncovered: components["schemas"]["Gap"][];
+            /** Changes */
+            changes: components["schemas"]["Change"][];
+            /** May Edit */
+            may_edit: boolean;
         };
         /**
          * Why
@@ -3003,6 +3971,25 @@ export interface components {
             sop_instance_uid: string;
             /** Study Instance Uid */
             study_instance_uid: string;
+        };
+        /**
+         * Verdict
+         * @description What the gate said and what came of it.
+         * @enum {string}
+         */
+        consult__gate__model__Verdict: "passed" | "open" | "repeated" | "kept";
+        /**
+         * Verdict
+         * @description Why somebody was chosen or not; without a person it is about the hospital.
+         */
+        consult__queue__dispatch__Verdict: {
+            /** Code */
+            code: string;
+            text: components["schemas"]["Text"];
+            /** Institution */
+            institution: string;
+            /** @default null */
+            person: components["schemas"]["Person"] | null;
         };
         /**
          * Problem
@@ -3590,6 +4577,298 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Task"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    task_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceRequest"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_consents: {
+        parameters: {
+            query: {
+                study_instance_uid: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_KeptConsent_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    record_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConsent"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptConsent"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    consent_evidence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                consent_id: string;
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/*": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                consent_id: string;
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/jpeg": string;
+                "image/png": string;
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptConsent"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                consent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Revoking"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptConsent"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_routing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Standing_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    allow_routing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agreement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Routing"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Standing"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_routing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agreement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {
@@ -4870,6 +6149,381 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Round"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_week: {
+        parameters: {
+            query: {
+                since: string;
+                institution?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Week"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    plan_duty: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDuty"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Duty"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_duty: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                duty_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    promise_hours: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromisedHours"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    propose_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewChange"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Change"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    agree_to_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                change_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Change"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refuse_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                change_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_gaps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Gap_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_agreements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Agreement_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAgreement"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Agreement_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agreement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgreementEnd"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    qualify_person: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                practitioner_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeenQualification"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {

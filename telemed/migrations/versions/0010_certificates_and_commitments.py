@@ -7,7 +7,7 @@ from alembic import op
 
 from telemed.kernel.database import UtcDateTime
 
-revision = "0011"
+revision = "0010"
 down_revision = "0009"
 
 
