@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from telemed.kernel.database import UtcDateTime, metadata
+
+_OPEN = text("open_key IS NOT NULL")
+_ORDER = ("begin_by", "id", "lane", "status")
 
 task_table = Table(
     "task",
@@ -51,6 +54,9 @@ task_table = Table(
     Index(None, "owner_id", "status", "completed_at"),
     Index(None, "assigned_id", "status"),
     Index(None, "institution_id", "study_instance_uid"),
+    # The queue: what is open, in its order, for either side; lane and status are asked without a look at the row.
+    Index("ix_task_queue_performer", "performer_id", "specialty", *_ORDER, sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("ix_task_queue_institution", "institution_id", *_ORDER, sqlite_where=_OPEN, postgresql_where=_OPEN),
 )
 
 question_table = Table(

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.benchmark
 OPEN_TASKS = 100_000
 ASKED, WARM = 200, 20
 LIMIT_MS = 100.0
-#: What is asked, and by whom: a specialist of either kind, both sides' coordinator, the clinic; a first page and a later one.
+#: What is asked, and by whom: a specialist of either kind, the hospital's coordinator, the clinic.
 QUESTIONS = (
     ("radiologist", "limit=50"),
     ("cardiologist", "limit=50"),
@@ -45,7 +45,7 @@ APPENDED = 300
 
 
 def enter_tasks(database: Database, count: int) -> None:
-    """Write *count* open tasks of the demo's clinic for its county hospital, one in ten for the cardiologist; one in a hundred is read."""
+    """Write *count* open tasks of the demo's clinic for its county hospital, two in ten for the cardiologist."""
     with database.transaction() as db:
         names = {row.name_en: row.id for row in db.execute(select(organization_table))}
         sides = {"institution_id": names["Lianhua Township Clinic"], "performer_id": names["Qingshan County Hospital"]}
@@ -63,12 +63,20 @@ def _rows(number: int, sides: dict[str, str]) -> tuple[dict[str, object], dict[s
         **sides, "study_instance_uid": Entry(number).study, "kind": "diagnosis", "priority": ("stat", "asap", "urgent", "routine")[rank],
         "lane": lane, "reason": "咳嗽三天", "placed_at": placed_at,
     }  # fmt: skip
-    request = {**said, "id": new_id(), "consent_kind": "written", "consent_note": "", "requester_id": "system", "status": "active"}
+    request = {
+        **said,
+        "id": new_id(),
+        "requester_id": "system",
+        "status": "active",
+        "consent_kind": "written",
+        "consent_note": "",
+    }
     due_at = placed_at + timedelta(days=2, minutes=20)  # far off: no rung of the ladder is due while we measure
     task = {
         **said, "id": new_id(), "request_id": request["id"], "open_key": f"{sides['institution_id']}/{said['study_instance_uid']}",
         "specialty": "cardiologist" if lane == "ecg" else "radiologist", "status": "requested", "priority_rank": rank, "why": [],
-        "declined_by": [], "budget_s": 1200, "due_at": due_at, "escalated": 0, "escalate_at": due_at, "instance_count": 2,
+        "dispatch": [], "declined_by": [], "budget_s": 1200, "due_at": due_at, "reading_s": 300, "escalated": 0,
+        "begin_by": due_at - timedelta(seconds=300 + 60 * (3 - rank)), "escalate_at": due_at, "instance_count": 2,
     }  # fmt: skip
     return request, task
 

@@ -51,9 +51,7 @@ class Readers:
         self._servers, self._promises = servers, promises
         self._stop = threading.Event()
         seeds = [chance.getrandbits(40) for _ in tokens]
-        self._threads = [
-            threading.Thread(target=self._read, args=pair, daemon=True) for pair in zip(tokens, seeds, strict=True)
-        ]
+        self._threads = [threading.Thread(target=self._read, args=pair, daemon=True) for pair in zip(tokens, seeds, strict=True)]
 
     @contextmanager
     def at_work(self):
