@@ -30,17 +30,17 @@ from consult.practitioners.tables import (
 )
 from telemed.kernel.errors import NotFound
 
-#: A row for each role, one where there is none: asked before every request.
-_WITH_ROLES = (
-    select(practitioner_table, practitioner_role_table.c.role)
-    .join(practitioner_role_table, practitioner_role_table.c.practitioner_id == practitioner_table.c.id, isouter=True)
-    .where(practitioner_table.c.id == bindparam("id"))
+#: A row for each role, one where there is none.
+_WITH_ROLES = select(practitioner_table, practitioner_role_table.c.role).join(
+    practitioner_role_table, practitioner_role_table.c.practitioner_id == practitioner_table.c.id, isouter=True
 )
+#: Asked before every request: made once.
+_ONE_WITH_ROLES = _WITH_ROLES.where(practitioner_table.c.id == bindparam("id"))
 
 
 def viewer_of(db: Connection, practitioner_id: str) -> Viewer:
     """Return who acts when this practitioner does; NotFound when there is none."""
-    found = db.execute(_WITH_ROLES, {"id": practitioner_id}).all()
+    found = db.execute(_ONE_WITH_ROLES, {"id": practitioner_id}).all()
     if not found:
         raise NotFound("there is no such practitioner")
     first = found[0]
