@@ -1,4 +1,4 @@
-"""Two servers on one PostgreSQL, each killed in turn while readers claim: every rung once, and nobody's claim outlives its lease."""
+"""Two servers on one PostgreSQL, each killed in turn while readers claim: every rung once, no claim outlives its lease."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def balance(database, promises, account, clock):
 
 
 def check_claims(task, events, promises, late):
-    """Check that each claim ended with its lease, neither before nor much later; return how many acknowledged ones are unknown."""
+    """Check that each claim ended with its lease, not before; return how many that were acknowledged are not known."""
     turns = [event for event in events if event.type in {"TaskClaimed", "TaskReleased"}]
     assert [event.type for event in turns] == ["TaskClaimed", "TaskReleased"] * (len(turns) // 2), turns
     for claimed, released in zip(turns[::2], turns[1::2], strict=True):
