@@ -114,7 +114,7 @@ def queue(
     """
     limit = max(1, min(limit, MOST_AT_ONCE))
     status = OPEN if status is None else status
-    wanted = task_table.c.status.in_(status)
+    wanted: ColumnElement[bool] = task_table.c.status.in_(status)
     if set(status) <= set(OPEN):  # says to the database which indexes serve
         wanted &= task_table.c.open_key.is_not(None)
     if lane is not None:
