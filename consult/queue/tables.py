@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from telemed.kernel.database import UtcDateTime, metadata
+
+_OPEN = text("open_key IS NOT NULL")
+_OWNED = text("owner_id IS NOT NULL")
+_ORDER = ("begin_by", "id", "lane", "status")
 
 task_table = Table(
     "task",
@@ -48,9 +52,13 @@ task_table = Table(
     Column("instance_count", Integer, nullable=False),
     Column("report_id", String(32), nullable=True),
     Index(None, "performer_id", "status", "begin_by", "id"),
-    Index(None, "owner_id", "status", "completed_at"),
+    # Most have no owner: SQLite, which only knows averages, would take this for no help.
+    Index(None, "owner_id", "status", "completed_at", sqlite_where=_OWNED, postgresql_where=_OWNED),
     Index(None, "assigned_id", "status"),
     Index(None, "institution_id", "study_instance_uid"),
+    # The queue: what is open, in its order, for either side; lane and status are asked without a look at the row.
+    Index("ix_task_queue_performer", "performer_id", "specialty", *_ORDER, sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("ix_task_queue_institution", "institution_id", *_ORDER, sqlite_where=_OPEN, postgresql_where=_OPEN),
 )
 
 question_table = Table(

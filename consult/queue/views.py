@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, false, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, false, or_, select
 
 from consult.practitioners.model import Institution, Person, Role, Viewer
 from consult.practitioners.views import institutions_by_id, people_by_id
@@ -22,6 +22,8 @@ from consult.triage.model import Why, standing
 from telemed.kernel.errors import Invalid, NotFound
 
 MOST_AT_ONCE = 200
+
+READERS = frozenset({Role.RADIOLOGIST, Role.CARDIOLOGIST})
 
 #: Shown where the archive no longer, or not yet, holds the study of a task.
 NOBODY = Patient("", "", "", None, None)
@@ -111,13 +113,18 @@ def queue(
     No *status* means the open ones. Raises Invalid for a cursor that is not ours.
     """
     limit = max(1, min(limit, MOST_AT_ONCE))
-    wanted = and_(visible(viewer), task_table.c.status.in_(OPEN if status is None else status))
+    status = OPEN if status is None else status
+    wanted: ColumnElement[bool] = task_table.c.status.in_(status)
+    if set(status) <= set(OPEN):  # says to the database which indexes serve
+        wanted &= task_table.c.open_key.is_not(None)
     if lane is not None:
         wanted &= task_table.c.lane == lane
     if cursor is not None:
         wanted &= _beyond(cursor)
-    order = (task_table.c.begin_by, task_table.c.id)
-    rows = db.execute(select(task_table).where(wanted).order_by(*order).limit(limit + 1)).mappings().all()
+    # Each side comes in the order of its index; the first of all are among the first of each.
+    first = select(task_table).where(wanted).order_by(task_table.c.begin_by, task_table.c.id).limit(limit + 1)
+    found = {row["id"]: row for side in _sides(viewer) for row in db.execute(first.where(side)).mappings()}
+    rows = sorted(found.values(), key=lambda row: (row["begin_by"], row["id"]))
     kept = rows[:limit]
     return Page(tuple(_shown(db, kept)), _cursor(kept[-1]) if len(rows) > limit else None)
 
@@ -143,17 +150,21 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
     A clinic sees what it asked for, a specialist what their hospital was asked in their specialty, a coordinator both
     sides of their institution. The regulator and the administrator see figures, never patients.
     """
-    home = viewer.institution_id
+    return or_(false(), *_sides(viewer))
+
+
+def _sides(viewer: Viewer) -> list[ColumnElement[bool]]:
+    """Return the conditions of which `visible` needs one, each of a kind that an index finds in the queue's order."""
+    task, home = task_table.c, viewer.institution_id
     sides: list[ColumnElement[bool]] = []
     if viewer.roles & {Role.CLINIC, Role.COORDINATOR}:
-        sides.append(task_table.c.institution_id == home)
-    if Role.COORDINATOR in viewer.roles:
-        sides.append(task_table.c.performer_id == home)
-    specialties = viewer.roles & {Role.RADIOLOGIST, Role.CARDIOLOGIST}
+        sides.append(task.institution_id == home)
+    specialties = viewer.roles & READERS
+    seen = READERS if Role.COORDINATOR in viewer.roles else specialties
+    sides += [(task.performer_id == home) & (task.specialty == specialty) for specialty in sorted(seen)]
     if specialties:
-        mine = task_table.c.specialty.in_(specialties) | (task_table.c.owner_id == viewer.practitioner_id)
-        sides.append((task_table.c.performer_id == home) & mine)
-    return or_(false(), *sides)
+        sides.append((task.performer_id == home) & (task.owner_id == viewer.practitioner_id))
+    return sides
 
 
 def _shown(db: Connection, rows: Sequence[RowMapping]) -> list[Task]:
@@ -234,4 +245,5 @@ def _beyond(cursor: str) -> ColumnElement[bool]:
         begin_by, id_ = datetime.fromisoformat(begin).astimezone(UTC), str(id_)
     except (ValueError, TypeError, binascii.Error, RecursionError):
         raise Invalid("this cursor is not one of ours: begin the list again without it", code="cursor") from None
-    return (task_table.c.begin_by > begin_by) | ((task_table.c.begin_by == begin_by) & (task_table.c.id > id_))
+    later = (task_table.c.begin_by > begin_by) | (task_table.c.id > id_)
+    return (task_table.c.begin_by >= begin_by) & later

@@ -174,8 +174,8 @@ def compare(clients: dict[str, Client], scenarios: tuple[Scenario, ...], ratio: 
         print(f"{line}   {middle([one[ratio[0]].seconds / one[ratio[1]].seconds for one in rounds]):.2f}", flush=True)
 
 
-def token_of(peer: Peer, folder: Path, settings: dict[str, str]) -> str:
-    command = [sys.executable, "-m", "telemed.cli", "token", "create", "clinic", "--data", str(folder)]
+def token_of(peer: Peer, folder: Path, settings: dict[str, str], username: str = "clinic") -> str:
+    command = [sys.executable, "-m", "telemed.cli", "token", "create", username, "--data", str(folder)]
     return subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **settings}).stdout.strip()
 
 

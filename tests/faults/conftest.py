@@ -178,12 +178,13 @@ class Node:
 
 
 def _members(group: int) -> list[int]:
-    """Return the living processes of *group*; those that only wait for their parent to notice their end are not among them."""
+    """Return the living processes of *group*: not those of which only the end is left to be noticed by their parent."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            state, _, its_group, *_ = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-            if state != "Z" and int(its_group) == group:
+            state, _, its_group, *rest = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            threads = int(rest[14])  # field 20 of proc_pid_stat(5); a first thread may end before the others
+            if int(its_group) == group and (state != "Z" or threads > 1):
                 found.append(int(folder.name))
     return sorted(found)
 

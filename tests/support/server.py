@@ -26,6 +26,8 @@ class Server:
 
     data: Path
     options: tuple[str, ...] = ("--demo",)
+    #: Another command line than that of `telemed serve`.
+    command: tuple[str, ...] = ()
     http: str = ""
     aet: str = ""
     dicom_port: int = 0
@@ -34,17 +36,8 @@ class Server:
     readers: list[threading.Thread] = field(default_factory=list)
 
     def start(self, seconds: float = 90) -> Server:
-        command = [
-            str(TELEMED),
-            "serve",
-            "--data",
-            str(self.data),
-            "--http",
-            "127.0.0.1:0",
-            "--dicom",
-            "127.0.0.1:0",
-            *self.options,
-        ]
+        anywhere = ("--http", "127.0.0.1:0", "--dicom", "127.0.0.1:0")
+        command = self.command or (str(TELEMED), "serve", "--data", str(self.data), *anywhere, *self.options)
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
