@@ -220,7 +220,7 @@ class Intake:
             return
         was_complete = reached(db, task.id, Point.T2) is not None
         if not was_complete:
-            queue.restart_clock(db, task.id, study.last_received_at)
+            queue.restart_clock(db, self._chronicle, task.id, study.last_received_at)
         stamp(db, task.id, Point.T2, settled_at)
         if study.instance_count > task.instance_count:
             urgent = _urgency(db, study, Priority(task.priority), Lane(task.lane), self._targets)

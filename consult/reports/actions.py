@@ -345,6 +345,7 @@ def _enter(db: Connection, chronicle: Chronicle, type_: str, report: Report, by:
         "version": report.version,
         "kind": report.kind,
         "critical": report.critical,
+        "signed_by": report.signed_by.id,
         "content_sha256": report.content_sha256,
         "document_sha256": report.document_sha256,
     }

@@ -14,13 +14,14 @@ import type {
   IllegibleText,
   Institution,
   KnownPerson,
-  Lane,
   Merging,
   NewRequest,
   Practitioner,
   Question,
   Report,
   Rule,
+  Score,
+  ScoreKey,
   Session,
   Study,
   StudyDetail,
@@ -136,9 +137,14 @@ export const analysis = async (sop_instance_uid: string): Promise<Analysis> =>
   answered(client.GET("/api/v1/recordings/{sop_instance_uid}/analysis", { params: { path: { sop_instance_uid } } }));
 export const institutions = (): Promise<Institution[]> => every(() => answered(client.GET("/api/v1/institutions")));
 export const people = (): Promise<Practitioner[]> => every(() => answered(client.GET("/api/v1/people")));
+type Span = { from: string; to: string };
 /** Counts and percentiles of the consultations that began in [from, to). */
-export const figures = (query: { from: string; to: string; lane?: Lane; institution?: string }): Promise<Figures> =>
-  answered(client.GET("/api/v1/figures/turnaround", { params: { query } }));
+export const figures = (query: Span): Promise<Figures> => answered(client.GET("/api/v1/figures/turnaround", { params: { query } }));
+/** The same and more for each lane, institution, hospital, reader or day. */
+export const scores = async (query: Span & { by: ScoreKey }): Promise<Score[]> =>
+  (await answered(client.GET("/api/v1/figures/scores", { params: { query } }))).items;
+/** Where a line for each of those consultations is, for a spreadsheet. */
+export const consultationsCsv = (span: Span): string => `/api/v1/figures/consultations.csv?${new URLSearchParams(span)}`;
 
 /** Every peer with its rules and its queue. */
 export const destinations = (): Promise<Destination[]> => every(() => answered(client.GET("/api/v1/forwarding")));

@@ -965,6 +965,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/figures/scores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return counts, percentiles of each stage, refusals, escalations and critical values by lane, place, reader or day.
+         * @description For the roles admin, coordinator, regulator.
+         */
+        get: operations["figures_by"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/figures/consultations.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return a line for each consultation, without its patient, as CSV that a spreadsheet opens.
+         * @description For the roles admin, coordinator, regulator.
+         */
+        get: operations["figures_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/forwarding": {
         parameters: {
             query?: never;
@@ -2258,6 +2298,43 @@ export interface components {
             modality: string;
         };
         /**
+         * Score
+         * @description What the consultations of one *key* sum up to; *key* is a lane, the id of an institution or person, or a day.
+         */
+        Score: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            turnaround: components["schemas"]["Figures"];
+            /** Stages */
+            stages: {
+                [key: string]: components["schemas"]["Spread"];
+            };
+            /** Paused S */
+            paused_s: number;
+            /** Declined */
+            declined: number;
+            /** Escalated */
+            escalated: number;
+            /** Breached */
+            breached: number;
+            /** Critical */
+            critical: number;
+            /** Critical Read Back */
+            critical_read_back: number;
+            /** Amended */
+            amended: number;
+        };
+        /**
+         * Scores
+         * @description One score for each key, in the order of the keys.
+         */
+        Scores: {
+            /** Items */
+            items: components["schemas"]["Score"][];
+        };
+        /**
          * Series
          * @description One series and its objects, in order.
          */
@@ -2292,6 +2369,24 @@ export interface components {
             /** Password */
             password: string;
         };
+        /**
+         * Spread
+         * @description Nearest-rank percentiles in seconds of what ended; None of none.
+         */
+        Spread: {
+            /** P50 S */
+            p50_s: number | null;
+            /** P90 S */
+            p90_s: number | null;
+            /** P95 S */
+            p95_s: number | null;
+        };
+        /**
+         * Stage
+         * @description The parts of the way from T0 to T6, each from one point of the clock to another.
+         * @enum {string}
+         */
+        Stage: "receiving" | "waiting" | "reading" | "delivery" | "opening";
         /**
          * Statement
          * @description One coded statement: a hint, never a diagnosis.
@@ -4276,6 +4371,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Figures"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    figures_by: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                to?: string | null;
+                lane?: string | null;
+                institution?: string | null;
+                by?: "all" | "lane" | "institution" | "performer" | "reader" | "day";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scores"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    figures_csv: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                to?: string | null;
+                lane?: string | null;
+                institution?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /** @description A problem */
