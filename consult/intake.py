@@ -15,13 +15,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from consult.practitioners.model import SYSTEM, Level, Role, Viewer
-from consult.practitioners.views import institutions_by_id, performer_for
+from consult.practitioners.views import institutions_by_id
 from consult.queue import actions as queue
+from consult.queue.candidates import assign
+from consult.queue.dispatch import Need
 from consult.queue.model import OPEN, TaskStatus
 from consult.queue.sla import deadline_of
 from consult.queue.tables import task_table
 from consult.requests.actions import place
-from consult.requests.model import HOUSE_ZONE, Consent, ConsentKind, Kind, Lane, Order, Priority
+from consult.requests.model import Consent, ConsentKind, Kind, Lane, Order, Priority
 from consult.requests.views import patient_of, request_by_id
 from consult.triage.actions import keep_analysis
 from consult.triage.model import TARGETS, Analysis, Urgency, Why, urgency
@@ -104,17 +106,23 @@ def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targe
     if existing is not None and is_open and not request_by_id(db, existing.request_id).is_automatic:
         raise Conflict("somebody has already asked about this study: see its task", code="task-open")
     specialty = Role.CARDIOLOGIST if set(study.modalities) == {"ECG"} else Role.RADIOLOGIST
-    request = place(db, chronicle, order, institution_id=institution, service=specialty, placed_at=now, by=by)
     urgent = _urgency(db, study, order.priority, order.lane, targets)
-    if existing is not None and is_open:
-        t0 = existing.due_at - timedelta(seconds=existing.budget_s)
-        due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)
-        queue.readdress(db, chronicle, existing.id, request, urgent, due_at=due_at, by=by)
-        return str(existing.id)
     t0 = max(now, study.last_received_at)
     due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)
+    choice = assign(db, Need(institution, specialty, urgent.lane, now, order.wanted, due_at=due_at))
+    performer = choice.performer_id
+    request = place(
+        db, chronicle, order, institution_id=institution, performer_id=performer, service=specialty, placed_at=now, by=by
+    )
+    if existing is not None and is_open:
+        began = existing.due_at - timedelta(seconds=existing.budget_s)
+        due_at = deadline_of(urgent.lane, began, wanted_by=order.wanted_by, targets=targets)
+        queue.readdress(db, chronicle, existing.id, request, urgent, due_at=due_at, by=by)
+        return str(existing.id)
     count = study.instance_count
-    task_id = queue.create(db, chronicle, request, urgent, specialty=specialty, t0=t0, due_at=due_at, instance_count=count, by=by)
+    task_id = queue.create(
+        db, chronicle, request, urgent, specialty=specialty, choice=choice, t0=t0, due_at=due_at, instance_count=count, by=by
+    )
     stamp(db, task_id, Point.T1, t0)
     if study.settled_at is not None:
         stamp(db, task_id, Point.T2, max(t0, study.settled_at))
@@ -190,22 +198,31 @@ class Intake:
         if self._routing is None or rule is None or home is None or home.kind not in self._routing.levels:
             return
         placed_at = study.last_received_at
-        if performer_for(db, home.id, placed_at.astimezone(HOUSE_ZONE).date(), rule.specialty) is None:
-            log.warning("a study of institution %s is not routed: no agreement for a %s is valid", home.id, rule.specialty)
-            return
         routing = self._routing
-        order = Order(study.study_instance_uid, routing.kind, routing.priority, rule.lane, "", STANDING_CONSENT)
-        request = place(
-            db, self._chronicle, order, institution_id=home.id, service=rule.specialty, placed_at=placed_at, by=SYSTEM
-        )
         urgent = _urgency(db, study, routing.priority, rule.lane, self._targets)
         due_at = deadline_of(urgent.lane, placed_at, targets=self._targets)
+        choice = assign(db, Need(home.id, rule.specialty, urgent.lane, placed_at, due_at=due_at))
+        if choice.performer_id is None:
+            log.warning("a study of institution %s is not routed: no agreement for a %s is valid", home.id, rule.specialty)
+            return
+        order = Order(study.study_instance_uid, routing.kind, routing.priority, rule.lane, "", STANDING_CONSENT)
+        request = place(
+            db,
+            self._chronicle,
+            order,
+            institution_id=home.id,
+            performer_id=choice.performer_id,
+            service=rule.specialty,
+            placed_at=placed_at,
+            by=SYSTEM,
+        )
         task_id = queue.create(
             db,
             self._chronicle,
             request,
             urgent,
             specialty=rule.specialty,
+            choice=choice,
             t0=placed_at,
             due_at=due_at,
             instance_count=study.instance_count,

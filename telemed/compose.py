@@ -24,6 +24,7 @@ from consult.queue.watch import QueueWatch
 from consult.reports.document.authority import Authority
 from consult.reports.verification import differences as report_differences
 from consult.requests.views import scheduled
+from consult.schedule.watch import RotaWatch
 from dicom_node.access import Access
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
@@ -129,6 +130,7 @@ def house(config: Config, store: Kept) -> House:
         Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
         QueueWatch(database, chronicle),
+        RotaWatch(database, chronicle),
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),

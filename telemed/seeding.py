@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 
 from consult.practitioners.actions import add_agreement, add_institution, add_practitioner, bind_ae
-from consult.practitioners.model import SYSTEM, Level, Role
+from consult.practitioners.model import SYSTEM, Level, Qualification, Role
 from consult.practitioners.tables import organization_table
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database
@@ -43,6 +43,8 @@ USERS = (
     SampleUser("regulator", "演示·监管员", "省医院", (Role.REGULATOR,)),
     SampleUser("admin", "演示·管理员", "省医院", (Role.ADMIN,)),
 )
+#: Nobody's number; dispatch chooses only whose registration and years are recorded.
+QUALIFIED = Qualification("DEMO", date(2010, 1, 1))
 #: Agreements of the demo began before any sample study was made.
 SINCE = date(2020, 1, 1)
 
@@ -64,7 +66,13 @@ def seed(database: Database, chronicle: Chronicle) -> None:
         bind_ae(db, chronicle, ae_title=CLINIC_AE, institution_id=ids[CLINIC], by=SYSTEM)
         for user in USERS:
             person = add_practitioner(
-                db, chronicle, name=user.name, institution_id=ids[user.institution], roles=user.roles, by=SYSTEM
+                db,
+                chronicle,
+                name=user.name,
+                institution_id=ids[user.institution],
+                roles=user.roles,
+                qualification=QUALIFIED,
+                by=SYSTEM,
             )
             add_account(
                 db,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection
-from datetime import date
+from datetime import date, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
-from consult.practitioners.model import Level, Role, Viewer
+from consult.practitioners.model import SYSTEM, Level, Qualification, Role, Viewer
 from consult.practitioners.tables import (
     ae_binding_table,
     agreement_table,
@@ -19,7 +20,13 @@ from consult.practitioners.tables import (
 from consult.practitioners.views import institution
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import new_id
-from telemed.kernel.errors import Conflict, Invalid, Refused
+from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
+
+UNSEEN = Qualification()
+LONGEST_REGISTRATION = 40
+LONGEST_LIABILITY = 4000
+#: An agreement that ends is told of so long before, that it can be renewed in time.
+WARNED_BEFORE = timedelta(days=30)
 
 
 def add_institution(
@@ -40,7 +47,14 @@ def add_institution(
 
 
 def add_practitioner(
-    db: Connection, chronicle: Chronicle, *, name: str, institution_id: str, roles: Collection[Role], by: Viewer
+    db: Connection,
+    chronicle: Chronicle,
+    *,
+    name: str,
+    institution_id: str,
+    roles: Collection[Role],
+    qualification: Qualification = UNSEEN,
+    by: Viewer,
 ) -> str:
     """Take in a person of an institution and return their id; Invalid without a role."""
     _administrator(by)
@@ -49,7 +63,7 @@ def add_practitioner(
     if not roles:
         raise Invalid(f"{name} needs at least one role: {', '.join(Role)}")
     id_ = new_id()
-    db.execute(insert(practitioner_table).values(id=id_, name=name, institution_id=institution_id))
+    db.execute(insert(practitioner_table).values(id=id_, name=name, institution_id=institution_id, **_columns(qualification)))
     db.execute(insert(practitioner_role_table), [{"practitioner_id": id_, "role": role} for role in sorted(set(roles))])
     data = {"institution": institution_id, "roles": sorted(roles)}
     chronicle.enter(
@@ -67,6 +81,8 @@ def add_agreement(
     valid_from: date,
     valid_until: date | None = None,
     services: Collection[Role] = (),
+    liability: str = "",
+    price: str = "",
     by: Viewer,
 ) -> str:
     """Record that *institution_id* may ask *performer_id* in that time, and return the agreement's id."""
@@ -77,10 +93,51 @@ def add_agreement(
         raise Invalid(f"the agreement ends on {valid_until}, before it begins on {valid_from}")
     id_ = new_id()
     row = {"institution_id": institution_id, "performer_id": performer_id, "valid_from": valid_from, "valid_until": valid_until}
-    db.execute(insert(agreement_table).values(id=id_, services=sorted(services), **row))
+    words = {"liability": liability.strip()[:LONGEST_LIABILITY], "price": price.strip()[:100]}
+    db.execute(insert(agreement_table).values(id=id_, services=sorted(services), **row, **words))
     data = {"institution": institution_id, "performer": performer_id, "valid_from": valid_from.isoformat()}
     chronicle.enter(db, "AgreementAdded", id_, data, actor=by.practitioner_id, institution=by.institution_id, entity="Agreement")
     return id_
+
+
+def end_agreement(db: Connection, chronicle: Chronicle, agreement_id: str, *, on: date, by: Viewer) -> None:
+    """Let an agreement end with the day *on*; from the next day nothing is dispatched under it."""
+    _administrator(by)
+    found = db.execute(select(agreement_table).where(agreement_table.c.id == agreement_id)).first()
+    if found is None:
+        raise NotFound("there is no such agreement")
+    if on < found.valid_from:
+        raise Invalid(f"the agreement began on {found.valid_from}: it cannot end before")
+    db.execute(update(agreement_table).where(agreement_table.c.id == agreement_id).values(valid_until=on))
+    data = {"institution": found.institution_id, "performer": found.performer_id, "valid_until": on.isoformat()}
+    _enter(db, chronicle, "AgreementEnded", agreement_id, data, by=by, entity="Agreement")
+
+
+def warn_of_ends(db: Connection, chronicle: Chronicle, today: date) -> int:
+    """Tell of each agreement that ends within WARNED_BEFORE, once for each end; return of how many."""
+    ends, warned_of = agreement_table.c.valid_until, agreement_table.c.warned_of
+    near = ends.between(today, today + WARNED_BEFORE) & (warned_of.is_(None) | (warned_of != ends))
+    found = db.execute(select(agreement_table).where(near)).all()
+    for row in found:
+        db.execute(update(agreement_table).where(agreement_table.c.id == row.id).values(warned_of=row.valid_until))
+        data = {"institution": row.institution_id, "performer": row.performer_id, "valid_until": row.valid_until.isoformat()}
+        _enter(db, chronicle, "AgreementEnding", row.id, data, by=SYSTEM, entity="Agreement")
+    return len(found)
+
+
+def qualify(db: Connection, chronicle: Chronicle, practitioner_id: str, qualification: Qualification, *, by: Viewer) -> None:
+    """Record what was seen of a person's registration, years and expertise: dispatch chooses nobody without."""
+    _administrator(by)
+    if len(qualification.registration) > LONGEST_REGISTRATION:
+        raise Invalid(f"a registration number has at most {LONGEST_REGISTRATION} characters")
+    mine = practitioner_table.c.id == practitioner_id
+    home = db.scalar(select(practitioner_table.c.institution_id).where(mine))
+    if home is None:
+        raise NotFound("there is no such practitioner")
+    db.execute(update(practitioner_table).where(mine).values(_columns(qualification)))
+    since = qualification.practising_since
+    data = {"institution": home, "registration": qualification.registration, "since": since and since.isoformat()}
+    _enter(db, chronicle, "PractitionerQualified", practitioner_id, data, by=by, entity="Practitioner")
 
 
 def bind_ae(
@@ -104,6 +161,18 @@ def bind_ae(
     data = {"institution": institution_id, "ae_title": title, "networks": ranges}
     chronicle.enter(db, "AeBound", id_, data, actor=by.practitioner_id, institution=by.institution_id, entity="Device")
     return id_
+
+
+def _columns(qualification: Qualification) -> dict[str, Any]:
+    return {
+        "registration": qualification.registration.strip(),
+        "practising_since": qualification.practising_since,
+        "expertise": sorted(set(qualification.expertise)),
+    }
+
+
+def _enter(db: Connection, chronicle: Chronicle, type_: str, id_: str, data: dict[str, Any], *, by: Viewer, entity: str) -> None:
+    chronicle.enter(db, type_, id_, data, actor=by.practitioner_id, institution=by.institution_id, entity=entity)
 
 
 def _administrator(by: Viewer) -> None:

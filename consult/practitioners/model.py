@@ -18,12 +18,33 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Expertise(StrEnum):
+    """What a specialist knows best, and a request may wish for."""
+
+    NEURO = "neuro"
+    CHEST = "chest"
+    CARDIOVASCULAR = "cardiovascular"
+    ABDOMEN = "abdomen"
+    MUSCULOSKELETAL = "musculoskeletal"
+    BREAST = "breast"
+    OBSTETRIC = "obstetric"
+    PAEDIATRIC = "paediatric"
+    EMERGENCY = "emergency"
+
+
 class Level(StrEnum):
-    """The tier of an institution: 乡镇, 县, 省."""
+    """The tier of an institution: 乡镇, 县, 市, 省, and partners beyond; in the order in which a question overflows."""
 
     TOWNSHIP = "township"
     COUNTY = "county"
+    CITY = "city"
     PROVINCIAL = "provincial"
+    PARTNER = "partner"
+
+    @property
+    def tier(self) -> int:
+        """0 for the nearest."""
+        return tuple(Level).index(self)
 
 
 @dataclass(frozen=True)
@@ -58,6 +79,26 @@ class Institution:
     kind: Level
 
 
+#: How long somebody must have practised before strangers' patients are theirs to judge (2018 telemedicine rules).
+YEARS_NEEDED = 3
+
+
+@dataclass(frozen=True)
+class Qualification:
+    """What an administrator has seen of a person: the number of their registration, and since when they practise."""
+
+    registration: str = ""
+    practising_since: date | None = None
+    expertise: tuple[Expertise, ...] = ()
+
+    def years_on(self, day: date) -> int | None:
+        """Return the whole years of practice on *day*; None when nobody recorded since when."""
+        since = self.practising_since
+        if since is None:
+            return None
+        return day.year - since.year - ((day.month, day.day) < (since.month, since.day))
+
+
 @dataclass(frozen=True)
 class Practitioner:
     """One person with their roles, sorted."""
@@ -66,13 +107,15 @@ class Practitioner:
     name: str
     roles: tuple[Role, ...]
     institution: Institution
+    qualification: Qualification
 
 
 @dataclass(frozen=True)
 class Agreement:
     """A cooperation agreement: *institution_id* may ask *performer_id* from *valid_from* to *valid_until*, both included.
 
-    No *valid_until* is an agreement without an end; no *services* covers every specialty.
+    No *valid_until* is an agreement without an end; no *services* covers every specialty. *liability* says in its own words
+    who answers for what, *price* what a case costs.
     """
 
     id: str
@@ -81,6 +124,8 @@ class Agreement:
     valid_from: date
     valid_until: date | None
     services: tuple[Role, ...]
+    liability: str = ""
+    price: str = ""
 
     def covers(self, on: date, service: Role | None = None) -> bool:
         """Tell whether the agreement holds on that day, and for *service* when one is named."""

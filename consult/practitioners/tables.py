@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Date, ForeignKey, Index, String, Table
+from sqlalchemy import JSON, Column, Date, ForeignKey, Index, String, Table, Text
 
 from telemed.kernel.database import metadata
 
@@ -22,6 +22,10 @@ practitioner_table = Table(
     Column("id", String(32), primary_key=True),
     Column("name", String(100), nullable=False),
     Column("institution_id", String(32), ForeignKey("organization.id"), nullable=False, index=True),
+    # What an administrator has seen; until then nobody is chosen by dispatch.
+    Column("registration", String(40), nullable=False, default=""),
+    Column("practising_since", Date, nullable=True),
+    Column("expertise", JSON, nullable=False, default=list),
 )
 
 practitioner_role_table = Table(
@@ -40,6 +44,10 @@ agreement_table = Table(
     Column("valid_from", Date, nullable=False),
     Column("valid_until", Date, nullable=True),
     Column("services", JSON, nullable=False),
+    Column("liability", Text, nullable=False, default=""),
+    Column("price", String(100), nullable=False, default=""),
+    # Which end was warned of, so that it is warned of once.
+    Column("warned_of", Date, nullable=True),
     Index(None, "institution_id", "performer_id"),
 )
 

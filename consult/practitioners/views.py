@@ -5,10 +5,21 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection
 from datetime import date
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, or_, select, true
 
-from consult.practitioners.model import Agreement, Institution, Level, Person, Practitioner, Role, Viewer
+from consult.practitioners.model import (
+    Agreement,
+    Expertise,
+    Institution,
+    Level,
+    Person,
+    Practitioner,
+    Qualification,
+    Role,
+    Viewer,
+)
 from consult.practitioners.tables import (
     ae_binding_table,
     agreement_table,
@@ -58,24 +69,24 @@ def practitioner(db: Connection, practitioner_id: str) -> Practitioner:
     found = db.execute(select(practitioner_table).where(practitioner_table.c.id == practitioner_id)).first()
     if found is None:
         raise NotFound("there is no such practitioner")
-    return Practitioner(found.id, found.name, _roles(db, found.id), institution(db, found.institution_id))
+    return Practitioner(found.id, found.name, _roles(db, found.id), institution(db, found.institution_id), _qualification(found))
 
 
-def practitioners_of(db: Connection, institution_id: str) -> list[Practitioner]:
-    """Return the people of one institution, ordered by name: those a task can be handed to."""
-    query = (
-        select(practitioner_table.c.id, practitioner_table.c.name, practitioner_role_table.c.role)
-        .join(practitioner_role_table, practitioner_role_table.c.practitioner_id == practitioner_table.c.id, isouter=True)
-        .where(practitioner_table.c.institution_id == institution_id)
-        .order_by(practitioner_table.c.name, practitioner_table.c.id, practitioner_role_table.c.role)
-    )
-    roles: dict[Person, list[Role]] = {}
-    for id_, name, role in db.execute(query):
-        held = roles.setdefault(Person(id_, name), [])
-        if role is not None:
-            held.append(Role(role))
-    theirs = institution(db, institution_id)
-    return [Practitioner(person.id, person.name, tuple(held), theirs) for person, held in roles.items()]
+def practitioners_of(db: Connection, *institution_ids: str) -> list[Practitioner]:
+    """Return the people of some institutions, ordered by name: those a task can be handed to."""
+    order = (practitioner_table.c.name, practitioner_table.c.id, practitioner_role_table.c.role)
+    rows = db.execute(_WITH_ROLES.where(practitioner_table.c.institution_id.in_(institution_ids)).order_by(*order)).all()
+    places = institutions_by_id(db, institution_ids)
+    roles: dict[str, list[Role]] = {}
+    for row in rows:
+        held = roles.setdefault(row.id, [])
+        if row.role is not None:
+            held.append(Role(row.role))
+    people = {row.id: row for row in rows}
+    return [
+        Practitioner(row.id, row.name, tuple(roles[row.id]), places[row.institution_id], _qualification(row))
+        for row in people.values()
+    ]
 
 
 def people_by_id(db: Connection, ids: Collection[str]) -> dict[str, Person]:
@@ -92,17 +103,19 @@ def duty_phone(db: Connection, institution_id: str) -> str:
 
 def agreements_of(db: Connection, institution_id: str) -> list[Agreement]:
     """Return every agreement under which *institution_id* asks others, the oldest first."""
-    query = select(agreement_table).where(agreement_table.c.institution_id == institution_id)
-    rows = db.execute(query.order_by(agreement_table.c.valid_from, agreement_table.c.id)).mappings()
-    return [Agreement(**{**row, "services": tuple(Role(name) for name in row["services"])}) for row in rows]
+    return _agreements(db, agreement_table.c.institution_id == institution_id)
 
 
-def performer_for(db: Connection, institution_id: str, on: date, service: Role | None = None) -> str | None:
-    """Return the id of the hospital that answers *institution_id* on that day, None when no agreement is valid.
+def register(db: Connection, viewer: Viewer) -> list[Agreement]:
+    """Return the agreements an administrator sees, all, and others, those of their institution; the oldest first."""
+    home = viewer.institution_id
+    mine = or_(agreement_table.c.institution_id == home, agreement_table.c.performer_id == home)
+    return _agreements(db, true() if Role.ADMIN in viewer.roles else mine)
 
-    Where several are, the oldest agreement decides.
-    """
-    return next((held.performer_id for held in agreements_of(db, institution_id) if held.covers(on, service)), None)
+
+def may_ask(db: Connection, institution_id: str, performer_id: str, on: date, service: Role) -> bool:
+    """Tell whether an agreement between the two covers *service* on that day."""
+    return any(held.performer_id == performer_id and held.covers(on, service) for held in agreements_of(db, institution_id))
 
 
 def institution_of_ae(db: Connection, ae_title: str, address: str) -> str | None:
@@ -119,6 +132,16 @@ def institution_of_ae(db: Connection, ae_title: str, address: str) -> str | None
         if width >= 0 and (best is None or width > best[0]):
             best = (width, row.institution_id)
     return best[1] if best else None
+
+
+def _agreements(db: Connection, wanted: ColumnElement[bool]) -> list[Agreement]:
+    columns = [column for column in agreement_table.c if column.name != "warned_of"]
+    rows = db.execute(select(*columns).where(wanted).order_by(agreement_table.c.valid_from, agreement_table.c.id)).mappings()
+    return [Agreement(**{**row, "services": tuple(Role(name) for name in row["services"])}) for row in rows]
+
+
+def _qualification(row: Row[Any]) -> Qualification:
+    return Qualification(row.registration, row.practising_since, tuple(Expertise(each) for each in row.expertise))
 
 
 def _institution(row: RowMapping) -> Institution:

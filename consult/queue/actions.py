@@ -14,17 +14,18 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from consult.practitioners.model import SYSTEM, Role, Viewer
+from consult.practitioners.model import SYSTEM, Expertise, Role, Viewer
 from consult.practitioners.views import people_by_id, practitioner
-from consult.queue.dispatch import next_hospital
+from consult.queue.candidates import assign
+from consult.queue.dispatch import Choice, Need
 from consult.queue.model import HELD, LEASED, OPEN, Declined, TaskEvent, TaskStatus, status_after
 from consult.queue.sla import LEASE, climbs_at
 from consult.queue.tables import question_table, task_table
 from consult.queue.views import Task, visible
 from consult.queue.views import task as task_of
 from consult.requests import actions as requests
-from consult.requests.model import HOUSE_ZONE, ServiceRequest
-from consult.triage.model import Urgency, Why
+from consult.requests.model import HOUSE_ZONE, Lane, Priority, ServiceRequest
+from consult.triage.model import READING, Urgency, Why, begin_by
 from consult.turnaround import actions as turnaround
 from consult.turnaround.model import Point
 from ecg.analysis import Text
@@ -45,6 +46,7 @@ def create(
     urgency: Urgency,
     *,
     specialty: Role,
+    choice: Choice,
     t0: datetime,
     due_at: datetime,
     instance_count: int,
@@ -52,11 +54,12 @@ def create(
 ) -> str:
     """Put *request* into its performer's queue, start its clock at *t0*, and return the task's id.
 
-    *instance_count* is what the study held by then: what exceeds it later comes late.
+    *choice* says to whom dispatch gives it and why; *instance_count* is what the study held by then: what exceeds it later
+    comes late.
 
     Raises Conflict when the study already has an open task: two may arrive at the same instant, one is made.
     """
-    id_, budget = new_id(), due_at - t0
+    id_, budget, reading = new_id(), due_at - t0, READING[urgency.lane]
     row = {
         "id": id_,
         "request_id": request.id,
@@ -72,10 +75,14 @@ def create(
         "lane": urgency.lane,
         "reason": request.reason,
         "why": [asdict(why) for why in urgency.why],
+        "wanted": request.wanted,
+        **assigned(choice),
         "declined_by": [],
         "placed_at": request.placed_at,
         "budget_s": int(budget.total_seconds()),
         "due_at": due_at,
+        "reading_s": int(reading.total_seconds()),
+        "begin_by": begin_by(due_at, urgency.priority, reading),
         "escalated": 0,
         "escalate_at": climbs_at(due_at, budget, 0),
         "instance_count": instance_count,
@@ -87,7 +94,7 @@ def create(
         raise Conflict("this study already waits for an answer", code="task-open") from None
     sides = {"institution": request.institution_id, "performer": request.performer_id}
     turnaround.begin(db, id_, **sides, lane=urgency.lane, budget=budget, t0=t0)
-    enter(db, chronicle, "TaskRequested", id_, by, t0_at=rfc3339(t0))
+    enter(db, chronicle, "TaskRequested", id_, by, t0_at=rfc3339(t0), assigned=choice.person and choice.person.id)
     return id_
 
 
@@ -192,14 +199,16 @@ def decline(db: Connection, chronicle: Chronicle, task_id: str, *, code: Decline
     reason = _said(reason, "say why in 1 to {} characters: the clinic reads it")
     now = chronicle.clock.now()
     declined_by = [*found.declined_by, found.performer_id]
-    other = next_hospital(db, found.institution_id, Role(found.specialty), beside=declined_by, now=now)
-    performer_id = other or found.performer_id
+    choice = assign(db, need_of(found, now, tried=declined_by))
+    if choice.performer_id is None:
+        choice = assign(db, need_of(found, now, beside=[by.practitioner_id]), within=found.performer_id)
+    performer_id = choice.performer_id or found.performer_id
     why = [*found.why, asdict(Why(f"declined:{code}", Text(f"曾被退回：{reason}", f"declined before: {reason}")))]
-    moved = {"performer_id": performer_id, "declined_by": declined_by, "why": why}
+    moved = {"performer_id": performer_id, "declined_by": declined_by, "why": why, **assigned(choice)}
     _change(db, found, TaskEvent.DECLINE, **_UNHELD, **moved, **_resumed(db, found, now))
     budget = timedelta(seconds=found.budget_s)
     turnaround.move(db, task_id, performer=performer_id, lane=found.lane, budget=budget)
-    news = {"code": code, "reason": reason, "declined_by": found.performer_id}
+    news = {"code": code, "reason": reason, "declined_by": found.performer_id, "assigned": choice.person and choice.person.id}
     enter(db, chronicle, "TaskDeclined", task_id, by, **news)
 
 
@@ -251,7 +260,13 @@ def readdress(
     if found.status not in OPEN:
         raise Conflict(f"this task is {found.status}", code="task-state")
     requests.revoke(db, chronicle, found.request_id, reason="a person has asked for the same study", by=SYSTEM)
-    values = {"request_id": request.id, "kind": request.kind, "reason": request.reason, "why": _reasons(found, urgency.why)}
+    values: dict[str, Any] = {
+        "request_id": request.id,
+        "kind": request.kind,
+        "reason": request.reason,
+        "why": _reasons(found, urgency.why),
+    }
+    values |= {"wanted": request.wanted}
     db.execute(update(task_table).where(task_table.c.id == task_id).values(values | _raised(db, found, urgency, due_at)))
     enter(db, chronicle, "TaskUpdated", task_id, by, change="request", request_id=request.id)
 
@@ -286,7 +301,7 @@ def restart_clock(db: Connection, chronicle: Chronicle, task_id: str, t0: dateti
     budget = timedelta(seconds=found.budget_s)
     if found.status == TaskStatus.REQUESTED and found.breached_at is None and t0 + budget > found.due_at:
         turnaround.stamp(db, task_id, Point.T0, t0)
-        values = {"due_at": t0 + budget, "escalate_at": climbs_at(t0 + budget, budget, found.escalated)}
+        values = {**_due(found, t0 + budget), "escalate_at": climbs_at(t0 + budget, budget, found.escalated)}
         db.execute(update(task_table).where(task_table.c.id == task_id).values(values))
         enter(db, chronicle, "TaskUpdated", task_id, SYSTEM, change="clock", t0_at=rfc3339(t0))
 
@@ -301,12 +316,11 @@ def _began_at(found: Row[Any]) -> datetime:
 
 
 def _raised(db: Connection, found: Row[Any], urgency: Urgency, due_at: datetime) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    if urgency.priority.rank < found.priority_rank:
-        values |= {"priority": urgency.priority, "priority_rank": urgency.priority.rank}
+    priority = min(urgency.priority, Priority(found.priority), key=lambda each: each.rank)
+    values = {"priority": priority, "priority_rank": priority.rank, **_due(found, min(due_at, found.due_at), priority)}
     if due_at < found.due_at:
         budget = due_at - _began_at(found)
-        values |= {"lane": urgency.lane, "due_at": due_at, "budget_s": int(budget.total_seconds())}
+        values |= {"lane": urgency.lane, "budget_s": int(budget.total_seconds())}
         if found.escalate_at is not None:
             values |= {"escalate_at": climbs_at(due_at, budget, found.escalated)}
         turnaround.move(db, found.id, performer=found.performer_id, lane=urgency.lane, budget=budget)
@@ -323,7 +337,13 @@ def _resumed(db: Connection, found: Row[Any], now: datetime) -> dict[str, Any]:
     if found.status != TaskStatus.ON_HOLD:
         return {}
     due_at = found.due_at + stood
-    return {"due_at": due_at, "escalate_at": climbs_at(due_at, timedelta(seconds=found.budget_s), found.escalated)}
+    return {**_due(found, due_at), "escalate_at": climbs_at(due_at, timedelta(seconds=found.budget_s), found.escalated)}
+
+
+def _due(found: Row[Any], due_at: datetime, priority: Priority | None = None) -> dict[str, datetime]:
+    """Return the deadline and, by it, the task's place in the queue."""
+    reading = timedelta(seconds=found.reading_s)
+    return {"due_at": due_at, "begin_by": begin_by(due_at, priority or Priority(found.priority), reading)}
 
 
 def _said(words: str, otherwise: str) -> str:
@@ -377,6 +397,28 @@ def _change(db: Connection, found: Row[Any], event: TaskEvent, **values: Any) ->
     held = task_table.c.owner_id.is_(None) if found.owner_id is None else task_table.c.owner_id == found.owner_id
     if db.execute(update(task_table).where(as_found, held).values(status=status, **values)).rowcount == 0:
         raise Conflict("somebody changed this task at the same moment: look again", code="task-state")
+
+
+def need_of(found: Row[Any], at: datetime, *, tried: Iterable[str] = (), beside: Iterable[str] = ()) -> Need:
+    """Return what dispatch has to find somebody for."""
+    return Need(
+        institution_id=found.institution_id,
+        specialty=Role(found.specialty),
+        lane=Lane(found.lane),
+        at=at,
+        wanted=Expertise(found.wanted) if found.wanted else None,
+        tried=frozenset(tried),
+        beside=frozenset(beside),
+        due_at=found.due_at,
+    )
+
+
+def assigned(choice: Choice) -> dict[str, Any]:
+    """Return the columns that keep what dispatch chose, and why."""
+    return {
+        "assigned_id": None if choice.person is None else choice.person.id,
+        "dispatch": [asdict(verdict) for verdict in choice.verdicts],
+    }
 
 
 def enter(db: Connection, chronicle: Chronicle, type_: str, task_id: str, by: Viewer, **news: Any) -> None:  # noqa: ANN401 - plain JSON

@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, select, update
 
-from consult.practitioners.model import SYSTEM, Role
+from consult.practitioners.model import SYSTEM
 from consult.practitioners.views import duty_phone, institution
-from consult.queue.actions import enter
-from consult.queue.dispatch import coordinators, next_doctor, next_hospital
+from consult.queue.actions import assigned, enter, need_of
+from consult.queue.candidates import assign, coordinators
 from consult.queue.model import LEASED, RUNNING, TaskStatus
 from consult.queue.sla import LADDER, Rung, climbs_at
 from consult.queue.tables import task_table
@@ -77,25 +77,26 @@ def climb(db: Connection, chronicle: Chronicle) -> bool:
 _Climbed = tuple[dict[str, Any], dict[str, Any]]
 
 
-def _to_next_doctor(db: Connection, found: Row[Any], _: datetime) -> _Climbed:
-    doctor = next_doctor(db, found.performer_id, Role(found.specialty), beside=found.owner_id)
-    return {}, {"to": [] if doctor is None else [asdict(doctor)]}
+def _to_next_doctor(db: Connection, found: Row[Any], now: datetime) -> _Climbed:
+    passed = [one for one in (found.owner_id or found.assigned_id,) if one]
+    choice = assign(db, need_of(found, now, beside=passed), within=found.performer_id)
+    if choice.person is None:
+        return {}, {"to": []}
+    return {} if found.owner_id else assigned(choice), {"to": [asdict(choice.person)]}
 
 
 def _to_next_hospital(db: Connection, found: Row[Any], now: datetime) -> _Climbed:
     tried = {found.performer_id, *found.declined_by}
-    other = None
-    if found.status == TaskStatus.REQUESTED:
-        other = next_hospital(db, found.institution_id, Role(found.specialty), beside=tried, now=now)
-    if other is None:
+    choice = assign(db, need_of(found, now, tried=tried)) if found.status == TaskStatus.REQUESTED else None
+    if choice is None or choice.performer_id is None:
         return {}, {"to": [asdict(one) for one in coordinators(db, found.performer_id)]}
-    name = institution(db, other)
+    name = institution(db, choice.performer_id)
     moved = Why(
         "escalated", Text(f"时限已过四分之三，转至{name.name}", f"three quarters of the time are gone: moved to {name.name_en}")
     )
     return (
-        {"performer_id": other, "why": [*found.why, asdict(moved)]},
-        {"to": [], "moved_to": other, "left": found.performer_id},
+        {"performer_id": choice.performer_id, "why": [*found.why, asdict(moved)], **assigned(choice)},
+        {"to": [asdict(choice.person)] if choice.person else [], "moved_to": choice.performer_id, "left": found.performer_id},
     )
 
 

@@ -25,10 +25,17 @@ task_table = Table(
     Column("reason", Text, nullable=False),
     Column("why", JSON, nullable=False),
     Column("owner_id", String(32), ForeignKey("practitioner.id"), nullable=True),
+    # Whom dispatch chose, and what it thought of everybody; any fitting specialist of the hospital may still claim.
+    Column("assigned_id", String(32), ForeignKey("practitioner.id"), nullable=True),
+    Column("dispatch", JSON, nullable=False),
+    Column("wanted", String(16), nullable=True),
     Column("declined_by", JSON, nullable=False),
     Column("placed_at", UtcDateTime, nullable=False),
     Column("budget_s", Integer, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
+    # How long reading it should take, and by when it should be begun: the order of the queue, see triage.begin_by.
+    Column("reading_s", Integer, nullable=False),
+    Column("begin_by", UtcDateTime, nullable=False),
     Column("claimed_at", UtcDateTime, nullable=True),
     # Until when the owner's claim holds unless they renew it; NULL while nobody holds the task or the clinic is asked.
     Column("lease_until", UtcDateTime, nullable=True, index=True),
@@ -40,7 +47,9 @@ task_table = Table(
     # How many instances the task was last told of: what exceeds it has come late.
     Column("instance_count", Integer, nullable=False),
     Column("report_id", String(32), nullable=True),
-    Index(None, "performer_id", "status", "priority_rank", "due_at", "id"),
+    Index(None, "performer_id", "status", "begin_by", "id"),
+    Index(None, "owner_id", "status", "completed_at"),
+    Index(None, "assigned_id", "status"),
     Index(None, "institution_id", "study_instance_uid"),
 )
 

@@ -7,17 +7,18 @@ import binascii
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, false, or_, select
 
 from consult.practitioners.model import Institution, Person, Role, Viewer
 from consult.practitioners.views import institutions_by_id, people_by_id
+from consult.queue.dispatch import Verdict
 from consult.queue.model import OPEN, TaskStatus
 from consult.queue.tables import question_table, task_table
 from consult.requests.model import Kind, Lane, Patient, Priority
 from consult.requests.views import summaries
-from consult.triage.model import Why
+from consult.triage.model import Why, standing
 from telemed.kernel.errors import Invalid, NotFound
 
 MOST_AT_ONCE = 200
@@ -42,7 +43,9 @@ class Question:
 class Task:
     """One consultation in the queue; *institution* asks, *performer* answers, *owner* holds it.
 
-    *question* is what the clinic has to answer while the task is on hold, *escalated* how many rungs are climbed.
+    *assigned* is whom dispatch chose and *dispatch* what it thought of everybody; *why* tells what raised the priority,
+    *standing* where that puts the task in the queue, which is in the order of *begin_by*. *question* is what the clinic has
+    to answer while the task is on hold, *escalated* how many rungs are climbed.
     """
 
     id: str
@@ -52,6 +55,8 @@ class Task:
     kind: Kind
     specialty: Role
     owner: Person | None
+    assigned: Person | None
+    dispatch: tuple[Verdict, ...]
     institution: Institution
     performer: Institution
     patient: Patient
@@ -62,6 +67,7 @@ class Task:
     instance_count: int
     placed_at: datetime
     due_at: datetime
+    begin_by: datetime
     claimed_at: datetime | None
     lease_until: datetime | None
     question: Question | None
@@ -69,6 +75,7 @@ class Task:
     breached_at: datetime | None
     completed_at: datetime | None
     why: tuple[Why, ...]
+    standing: tuple[Why, ...]
     report_id: str | None
     request_id: str
     budget_s: int
@@ -99,7 +106,7 @@ def queue(
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page:
-    """Return the tasks the viewer may see, most urgent first: priority, then deadline, then id.
+    """Return the tasks the viewer may see, most urgent first: by when they should be begun, then id.
 
     No *status* means the open ones. Raises Invalid for a cursor that is not ours.
     """
@@ -109,7 +116,7 @@ def queue(
         wanted &= task_table.c.lane == lane
     if cursor is not None:
         wanted &= _beyond(cursor)
-    order = (task_table.c.priority_rank, task_table.c.due_at, task_table.c.id)
+    order = (task_table.c.begin_by, task_table.c.id)
     rows = db.execute(select(task_table).where(wanted).order_by(*order).limit(limit + 1)).mappings().all()
     kept = rows[:limit]
     return Page(tuple(_shown(db, kept)), _cursor(kept[-1]) if len(rows) > limit else None)
@@ -152,7 +159,7 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
 def _shown(db: Connection, rows: Sequence[RowMapping]) -> list[Task]:
     """Fill in what other tables know, in a fixed number of queries however many the rows."""
     places = institutions_by_id(db, {row[side] for row in rows for side in ("institution_id", "performer_id")})
-    people = people_by_id(db, {row["owner_id"] for row in rows if row["owner_id"]})
+    people = people_by_id(db, {row[who] for row in rows for who in ("owner_id", "assigned_id") if row[who]})
     studies = summaries(db, {(row["institution_id"], row["study_instance_uid"]) for row in rows})
     held = {row["id"] for row in rows if row["status"] == TaskStatus.ON_HOLD}
     asked = dict(_questions(db, question_table.c.task_id.in_(held) & question_table.c.answered_at.is_(None))) if held else {}
@@ -168,6 +175,8 @@ def _shown(db: Connection, rows: Sequence[RowMapping]) -> list[Task]:
                 kind=Kind(row["kind"]),
                 specialty=Role(row["specialty"]),
                 owner=people.get(row["owner_id"]),
+                assigned=people.get(row["assigned_id"]),
+                dispatch=tuple(Verdict.of(stored) for stored in row["dispatch"]),
                 institution=places[row["institution_id"]],
                 performer=places[row["performer_id"]],
                 patient=study.patient if study else NOBODY,
@@ -178,6 +187,7 @@ def _shown(db: Connection, rows: Sequence[RowMapping]) -> list[Task]:
                 instance_count=study.instance_count if study else 0,
                 placed_at=row["placed_at"],
                 due_at=row["due_at"],
+                begin_by=row["begin_by"],
                 claimed_at=row["claimed_at"],
                 lease_until=row["lease_until"],
                 question=asked.get(row["id"]),
@@ -185,6 +195,7 @@ def _shown(db: Connection, rows: Sequence[RowMapping]) -> list[Task]:
                 breached_at=row["breached_at"],
                 completed_at=row["completed_at"],
                 why=tuple(Why.of(stored) for stored in row["why"]),
+                standing=standing(Priority(row["priority"]), row["due_at"], timedelta(seconds=row["reading_s"])),
                 report_id=row["report_id"],
                 request_id=row["request_id"],
                 budget_s=row["budget_s"],
@@ -213,15 +224,14 @@ def _questions(db: Connection, wanted: ColumnElement[bool]) -> list[tuple[str, Q
 
 
 def _cursor(row: RowMapping) -> str:
-    place = json.dumps([row["priority_rank"], row["due_at"].isoformat(), row["id"]])
+    place = json.dumps([row["begin_by"].isoformat(), row["id"]])
     return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
 def _beyond(cursor: str) -> ColumnElement[bool]:
     try:
-        rank, due, id_ = json.loads(base64.urlsafe_b64decode(cursor[:200] + "=" * (-len(cursor) % 4)))
-        rank, due_at, id_ = int(rank), datetime.fromisoformat(due).astimezone(UTC), str(id_)
+        begin, id_ = json.loads(base64.urlsafe_b64decode(cursor[:200] + "=" * (-len(cursor) % 4)))
+        begin_by, id_ = datetime.fromisoformat(begin).astimezone(UTC), str(id_)
     except (ValueError, TypeError, binascii.Error, RecursionError):
         raise Invalid("this cursor is not one of ours: begin the list again without it", code="cursor") from None
-    later = (task_table.c.due_at > due_at) | ((task_table.c.due_at == due_at) & (task_table.c.id > id_))
-    return (task_table.c.priority_rank > rank) | ((task_table.c.priority_rank == rank) & later)
+    return (task_table.c.begin_by > begin_by) | ((task_table.c.begin_by == begin_by) & (task_table.c.id > id_))

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select, update
 
 from consult.practitioners.model import SYSTEM, Role, Viewer
-from consult.practitioners.views import institution, performer_for
+from consult.practitioners.views import institution, may_ask
 from consult.requests.model import DATED, HOUSE_ZONE, Consent, ConsentKind, Examination, Order, RequestStatus, ServiceRequest
 from consult.requests.tables import examination_table, request_table
 from consult.requests.views import request_by_id
@@ -21,9 +21,17 @@ LONGEST_REASON = 4000
 
 
 def place(
-    db: Connection, chronicle: Chronicle, order: Order, *, institution_id: str, service: Role, placed_at: datetime, by: Viewer
+    db: Connection,
+    chronicle: Chronicle,
+    order: Order,
+    *,
+    institution_id: str,
+    performer_id: str | None,
+    service: Role,
+    placed_at: datetime,
+    by: Viewer,
 ) -> ServiceRequest:
-    """Place *order* for a study of *institution_id* with the hospital its agreement names for *service*.
+    """Place *order* for a study of *institution_id* with the hospital that dispatch chose for *service*, None for nobody.
 
     Raises
     ------
@@ -42,8 +50,7 @@ def place(
             f"the lane {order.lane} needs the date by which an answer is wanted, and only {', '.join(sorted(DATED))} do"
         )
     day = placed_at.astimezone(HOUSE_ZONE).date()
-    performer_id = performer_for(db, institution_id, day, service)
-    if performer_id is None:
+    if performer_id is None or not may_ask(db, institution_id, performer_id, day, service):
         name = institution(db, institution_id).name
         raise Refused(
             f"{name} has no cooperation agreement for a {service} on {day}; ask the administrator to record one",
@@ -58,6 +65,7 @@ def place(
         priority=order.priority,
         lane=order.lane,
         reason=order.reason.strip(),
+        wanted=order.wanted,
         consent_kind=consent.kind,
         consent_note=consent.note.strip(),
         requester_id=by.practitioner_id,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 
+from consult.practitioners.model import Expertise
+
 #: The whole country has one zone: days and spoken hours are counted in it, moments are kept in UTC.
 HOUSE_ZONE = timezone(timedelta(hours=8), "UTC+8")
 
@@ -80,7 +82,10 @@ class RequestStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Order:
-    """What somebody asks for, before it is a request. *wanted_by* is needed on the DATED lanes and only there."""
+    """What somebody asks for, before it is a request.
+
+    *wanted_by* is needed on the DATED lanes and only there; *wanted* is the expertise wished for.
+    """
 
     study_instance_uid: str
     kind: Kind
@@ -89,6 +94,7 @@ class Order:
     reason: str
     consent: Consent | None
     wanted_by: datetime | None = None
+    wanted: Expertise | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,7 @@ class ServiceRequest:
     priority: Priority
     lane: Lane
     reason: str
+    wanted: Expertise | None
     consent_kind: ConsentKind
     consent_note: str
     requester_id: str

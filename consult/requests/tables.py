@@ -17,6 +17,7 @@ request_table = Table(
     Column("priority", String(16), nullable=False),
     Column("lane", String(16), nullable=False),
     Column("reason", Text, nullable=False),
+    Column("wanted", String(16), nullable=True),
     Column("consent_kind", String(16), nullable=False),
     Column("consent_note", Text, nullable=False),
     # Not a foreign key: a routing rule places requests too, in the name of the system.

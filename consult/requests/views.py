@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, select
 
+from consult.practitioners.model import Expertise
 from consult.requests.model import (
     ConsentKind,
     Examination,
@@ -37,6 +38,7 @@ def request_by_id(db: Connection, request_id: str) -> ServiceRequest:
         "kind": Kind(row["kind"]),
         "priority": Priority(row["priority"]),
         "lane": Lane(row["lane"]),
+        "wanted": Expertise(row["wanted"]) if row["wanted"] else None,
         "consent_kind": ConsentKind(row["consent_kind"]),
         "status": RequestStatus(row["status"]),
     }

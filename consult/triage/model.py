@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from consult.requests.model import Lane, Priority
+from consult.requests.model import HOUSE_ZONE, Lane, Priority
 from ecg.analysis import Severity, Text
 
 #: From T0 to T5. Only the twenty minutes come from the policy papers; every one can be configured.
@@ -20,6 +20,29 @@ TARGETS: Mapping[Lane, timedelta] = {
     Lane.CHEST_PAIN: timedelta(minutes=12),
     Lane.MATERNAL: timedelta(minutes=12),
     Lane.ULTRASOUND: timedelta(minutes=20),
+}
+
+#: How long reading takes where a person's own readings do not tell yet.
+READING: Mapping[Lane, timedelta] = {
+    Lane.IMAGING: timedelta(minutes=8),
+    Lane.ECG: timedelta(minutes=3),
+    Lane.ECG_CRITICAL: timedelta(minutes=2),
+    Lane.STROKE: timedelta(minutes=6),
+    Lane.TRAUMA: timedelta(minutes=8),
+    Lane.CHEST_PAIN: timedelta(minutes=5),
+    Lane.MATERNAL: timedelta(minutes=6),
+    Lane.ULTRASOUND: timedelta(minutes=8),
+    Lane.PATHOLOGY: timedelta(minutes=20),
+    Lane.MDT: timedelta(minutes=45),
+}
+
+#: How much earlier a priority is begun than its deadline asks for. Finite, so that whatever waits becomes first: nothing
+#: that arrives later than this after it can stand before it.
+HEAD_START: Mapping[Priority, timedelta] = {
+    Priority.STAT: timedelta(minutes=60),
+    Priority.ASAP: timedelta(minutes=30),
+    Priority.URGENT: timedelta(minutes=10),
+    Priority.ROUTINE: timedelta(),
 }
 
 MOST_STATEMENTS_SHOWN = 3
@@ -103,6 +126,31 @@ def urgency(
         if quicker is not None and targets[quicker] < targets.get(lane, timedelta.max):
             lane = quicker
     return Urgency(priority, lane, tuple(why for _, _, why in raised))
+
+
+def begin_by(due_at: datetime, priority: Priority, reading: timedelta) -> datetime:
+    """Return when reading should begin at the latest, less the head start of the priority: the queue stands in its order.
+
+    It holds the age of a request and the time that is left in one moment that does not move while time passes. No stream of
+    others can starve a task: whatever is placed after its `begin_by` plus the longest head start and reading stands behind it.
+    """
+    return due_at - reading - HEAD_START[priority]
+
+
+def standing(priority: Priority, due_at: datetime, reading: timedelta) -> tuple[Why, ...]:
+    """Return why a task stands where it does, one sentence for each of time, reading and priority."""
+    due, latest = (at.astimezone(HOUSE_ZONE) for at in (due_at, due_at - reading))
+    minutes, lead = round(reading.total_seconds() / 60), round(HEAD_START[priority].total_seconds() / 60)
+    found = [
+        Why("due", Text(f"时限 {due:%m-%d %H:%M}", f"due {due:%m-%d %H:%M} ({HOUSE_ZONE})")),
+        Why(
+            "reading",
+            Text(f"预计阅片 {minutes} 分钟，最迟 {latest:%H:%M} 开始", f"reading takes {minutes} min: begin by {latest:%H:%M}"),
+        ),
+    ]
+    if lead:
+        found.append(Why("head-start", Text(f"优先级提前 {lead} 分钟排序", f"the priority puts it {lead} min ahead")))
+    return tuple(found)
 
 
 def _reasons(lane: Lane, analyses: tuple[Analysis, ...], age_years: int | None) -> Iterator[tuple[Priority, Lane | None, Why]]:

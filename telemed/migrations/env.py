@@ -16,6 +16,7 @@ TABLES = (
     "dicom_node.tables",
     "consult.practitioners.tables",
     "consult.requests.tables",
+    "consult.schedule.tables",
     "consult.triage.tables",
     "consult.queue.tables",
     "consult.turnaround.tables",

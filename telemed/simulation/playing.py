@@ -155,8 +155,7 @@ class House:
             for hospital in within
             for reader in self._crews[case.specialty].get(hospital, ())
         ]
-        left_s = round((one.due_at - now).total_seconds())
-        need = Need(f"site-{case.site}", case.specialty, one.urgency.lane, now, tried=tried, left_s=left_s)
+        need = Need(f"site-{case.site}", case.specialty, one.urgency.lane, now, tried=tried, due_at=one.due_at)
         hospitals = [place for place in self.scenario.hospitals if place.id in within]
         return choose(need, hospitals=hospitals, agreements=agreements, candidates=candidates)
 

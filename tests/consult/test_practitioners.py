@@ -56,7 +56,7 @@ def test_an_institution_needs_a_name_that_can_be_kept(database, chronicle):
             a_clinic(database, chronicle, name)
 
 
-def test_the_performer_is_the_one_whose_agreement_is_valid_on_the_day(database, chronicle):
+def test_only_an_agreement_that_covers_the_service_on_the_day_lets_one_ask(database, chronicle):
     clinic, old, new = (
         a_clinic(database, chronicle),
         a_hospital(database, chronicle, "旧"),
@@ -65,12 +65,13 @@ def test_the_performer_is_the_one_whose_agreement_is_valid_on_the_day(database, 
     an_agreement(database, chronicle, clinic, old, valid_from=date(2020, 1, 1), valid_until=date(2025, 12, 31))
     an_agreement(database, chronicle, clinic, new, valid_from=date(2026, 1, 1), services=[Role.CARDIOLOGIST])
     with database.reading() as db:
-        assert views.performer_for(db, clinic, date(2019, 12, 31)) is None
-        assert views.performer_for(db, clinic, date(2025, 12, 31)) == old
-        assert views.performer_for(db, clinic, date(2026, 1, 1)) == new
-        assert views.performer_for(db, clinic, DAY, Role.CARDIOLOGIST) == new
-        assert views.performer_for(db, clinic, DAY, Role.RADIOLOGIST) is None
-        assert views.performer_for(db, new, DAY) is None
+        answering = {
+            (day, service): [one for one in (old, new) if views.may_ask(db, clinic, one, day, service)]
+            for day in (date(2019, 12, 31), date(2025, 12, 31), DAY)
+            for service in (Role.RADIOLOGIST, Role.CARDIOLOGIST)
+        }
+        assert list(answering.values()) == [[], [], [old], [old], [], [new]]
+        assert not views.may_ask(db, new, old, DAY, Role.CARDIOLOGIST)
 
 
 def test_an_agreement_needs_two_institutions_and_an_end_after_its_beginning(database, chronicle):

@@ -13,6 +13,7 @@ from support.builders import a_county, a_hospital, a_nurse, a_specialist, a_stud
 
 from consult.practitioners.model import Role
 from consult.queue import actions, views
+from consult.queue.dispatch import Choice
 from consult.queue.model import OPEN, TRANSITIONS, Declined, TaskEvent, TaskStatus, status_after
 from consult.queue.sla import LADDER, LEASE, climbs_at
 from consult.queue.watch import QueueWatch
@@ -204,7 +205,13 @@ def test_a_study_never_has_two_open_tasks_whoever_makes_them(database, chronicle
     urgency = Urgency(task.priority, task.lane)
     with database.reading() as db:
         again = request_by_id(db, task.request_id)
-    terms = {"specialty": task.specialty, "t0": task.placed_at, "due_at": task.due_at, "instance_count": 2}
+    terms = {
+        "choice": Choice(county.hospital),
+        "specialty": task.specialty,
+        "t0": task.placed_at,
+        "due_at": task.due_at,
+        "instance_count": 2,
+    }
     with pytest.raises(Conflict, match="already waits"), database.transaction() as db:
         actions.create(db, chronicle, again, urgency, **terms, by=county.nurse)
     with database.reading() as db:
@@ -319,7 +326,8 @@ def test_a_task_nobody_takes_climbs_to_the_next_doctor_hospital_and_phone_each_a
     assert [told["climbed_at"] for told in (doctor, hospital, phone)] == [
         rfc3339(began + timedelta(minutes=minutes)) for minutes in (10, 15, 20)
     ]
-    assert [one["name"] for one in doctor["to"]] == ["陈涛"]
+    # Dispatch had chosen 陈涛, who had less in hand; who is next is told once the half of the time is gone.
+    assert [one["name"] for one in doctor["to"]] == ["王敏"]
     assert (hospital["rung"], hospital["moved_to"], hospital["left"]) == ("next-hospital", province, county.hospital)
     assert (phone["rung"], phone["performer"]) == ("duty-phone", province)
     task = shown(database, county.nurse, task_id)

@@ -17,7 +17,7 @@ from sqlalchemy import insert
 
 from consult.intake import ask
 from consult.practitioners.actions import add_agreement, add_institution, add_practitioner
-from consult.practitioners.model import SYSTEM, Level, Role, Viewer
+from consult.practitioners.model import SYSTEM, Level, Qualification, Role, Viewer
 from consult.practitioners.views import viewer_of
 from consult.requests.model import Consent, ConsentKind, Kind, Lane, Order, Priority
 from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
@@ -46,9 +46,21 @@ def a_hospital(database: Database, chronicle: Chronicle, name: str = "青山县�
     return an_institution(database, chronicle, kind=Level.COUNTY, name=name)
 
 
-def a_person(database: Database, chronicle: Chronicle, institution_id: str, *roles: Role, name: str = "李文") -> Viewer:
+#: What an administrator has seen of everybody here, unless a test says otherwise.
+SEEN = Qualification("110441900000001", date(2010, 7, 1))
+
+
+def a_person(
+    database: Database,
+    chronicle: Chronicle,
+    institution_id: str,
+    *roles: Role,
+    name: str = "李文",
+    qualification: Qualification = SEEN,
+) -> Viewer:
     with database.transaction() as db:
-        id_ = add_practitioner(db, chronicle, name=name, institution_id=institution_id, roles=roles, by=SYSTEM)
+        terms = {"institution_id": institution_id, "roles": roles, "qualification": qualification}
+        id_ = add_practitioner(db, chronicle, name=name, **terms, by=SYSTEM)
         return viewer_of(db, id_)
 
 

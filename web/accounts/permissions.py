@@ -26,6 +26,8 @@ class Permission(StrEnum):
     READ_INSTITUTIONS = "read-institutions"
     READ_FIGURES = "read-figures"
     MEET = "meet"
+    READ_ROTA = "read-rota"
+    KEEP_ROTA = "keep-rota"
     MANAGE_NODE = "manage-node"
     RECONCILE = "reconcile"
     SET_CHARSETS = "set-charsets"
@@ -50,6 +52,8 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.READ_INSTITUTIONS: _EVERYONE,
     Permission.READ_FIGURES: frozenset({Role.REGULATOR, Role.COORDINATOR, Role.ADMIN}),
     Permission.MEET: _CLINICAL,
+    Permission.READ_ROTA: _SPECIALISTS | {Role.COORDINATOR, Role.ADMIN},
+    Permission.KEEP_ROTA: frozenset({Role.COORDINATOR, Role.ADMIN}),
     Permission.MANAGE_NODE: frozenset({Role.ADMIN}),
     Permission.RECONCILE: frozenset({Role.COORDINATOR, Role.ADMIN}),
     Permission.SET_CHARSETS: frozenset({Role.ADMIN}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from web.api import (
+    agreements,
     charsets,
     conflicts,
     figures,
@@ -13,6 +14,7 @@ from web.api import (
     reports,
     requests,
     rounds,
+    schedule,
     session,
     studies,
     tasks,
@@ -29,6 +31,8 @@ OPERATIONS = (
     *reports.OPERATIONS,
     *recordings.OPERATIONS,
     *rounds.OPERATIONS,
+    *schedule.OPERATIONS,
+    *agreements.OPERATIONS,
     *figures.OPERATIONS,
     *forwarding.OPERATIONS,
     *conflicts.OPERATIONS,

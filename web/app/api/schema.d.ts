@@ -945,6 +945,230 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return seven days of a rota with its promised and its uncovered hours.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        get: operations["get_week"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/duties": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enter a duty, a standby or a holiday.
+         * @description For the roles admin, coordinator.
+         */
+        post: operations["plan_duty"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/duties/{duty_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Strike a duty out of the rota.
+         * @description For the roles admin, coordinator.
+         */
+        delete: operations["cancel_duty"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Say which hours of the week a hospital covers for a specialty.
+         * @description For the roles admin, coordinator.
+         */
+        put: operations["promise_hours"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Propose a swap or a stand-in; it holds once both have agreed.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        post: operations["propose_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/changes/{change_id}/agree": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Agree to a swap or stand-in one takes part in.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        post: operations["agree_to_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/changes/{change_id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refuse a proposed change, or take it back.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        post: operations["refuse_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/gaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the promised hours of the next day that nobody covers; an administrator sees every institution's.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        get: operations["list_gaps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agreements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the agreements of one's institution, every one for an administrator.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        get: operations["list_agreements"];
+        put?: never;
+        /**
+         * Record an agreement, and return the register.
+         * @description For the roles admin.
+         */
+        post: operations["add_agreement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agreements/{agreement_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let an agreement end with a day; nothing is dispatched under it from the next.
+         * @description For the roles admin.
+         */
+        post: operations["end_agreement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{practitioner_id}/qualification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Record a person's registration, the beginning of their practice and their expertise.
+         * @description For the roles admin.
+         */
+        put: operations["qualify_person"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/figures/turnaround": {
         parameters: {
             query?: never;
@@ -1134,6 +1358,51 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Agreement
+         * @description A cooperation agreement: *institution_id* may ask *performer_id* from *valid_from* to *valid_until*, both included.
+         *
+         *     No *valid_until* is an agreement without an end; no *services* covers every specialty. *liability* says in its own words
+         *     who answers for what, *price* what a case costs.
+         */
+        Agreement: {
+            /** Id */
+            id: string;
+            /** Institution Id */
+            institution_id: string;
+            /** Performer Id */
+            performer_id: string;
+            /**
+             * Valid From
+             * Format: date
+             */
+            valid_from: string;
+            /** Valid Until */
+            valid_until: string | null;
+            /** Services */
+            services: components["schemas"]["Role"][];
+            /**
+             * Liability
+             * @default
+             */
+            liability: string;
+            /**
+             * Price
+             * @default
+             */
+            price: string;
+        };
+        /**
+         * AgreementEnd
+         * @description The last day of an agreement.
+         */
+        AgreementEnd: {
+            /**
+             * On
+             * Format: date
+             */
+            on: string;
+        };
+        /**
          * Amendment
          * @description The new text of a signed report, why it is needed, and the signer's password.
          */
@@ -1232,6 +1501,42 @@ export interface components {
              */
             signed_at: string;
         };
+        /**
+         * Change
+         * @description A swap or a stand-in as it stands; *giver_id* has the duty, *taker_id* is to have it.
+         */
+        Change: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["ChangeKind"];
+            /** Duty Id */
+            duty_id: string;
+            /** Other Duty Id */
+            other_duty_id: string | null;
+            /** Giver Id */
+            giver_id: string;
+            /** Taker Id */
+            taker_id: string;
+            /** Reason */
+            reason: string;
+            /** Giver Agreed At */
+            giver_agreed_at: string | null;
+            /** Taker Agreed At */
+            taker_agreed_at: string | null;
+            status: components["schemas"]["ChangeStatus"];
+        };
+        /**
+         * ChangeKind
+         * @description 换班, two people exchange their duties; 替班, one takes the other's.
+         * @enum {string}
+         */
+        ChangeKind: "swap" | "stand-in";
+        /**
+         * ChangeStatus
+         * @description A change holds once both have agreed.
+         * @enum {string}
+         */
+        ChangeStatus: "proposed" | "agreed" | "refused";
         /**
          * Changed
          * @description How many objects it was done to.
@@ -1488,6 +1793,43 @@ export interface components {
             key_images: components["schemas"]["GivenKeyImage"][];
         };
         /**
+         * Duty
+         * @description One stretch of one person's rota, *ends_at* not included; a *lane* narrows it, None is every lane of the specialty.
+         */
+        Duty: {
+            /** Id */
+            id: string;
+            /** Institution Id */
+            institution_id: string;
+            /** Practitioner Id */
+            practitioner_id: string;
+            specialty: components["schemas"]["Role"];
+            lane: components["schemas"]["Lane"] | null;
+            kind: components["schemas"]["DutyKind"];
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+        };
+        /**
+         * DutyKind
+         * @description 值班 at the screen, 备班 to be called, 休假 away whatever else is planned.
+         * @enum {string}
+         */
+        DutyKind: "duty" | "standby" | "holiday";
+        /**
+         * Expertise
+         * @description What a specialist knows best, and a request may wish for.
+         * @enum {string}
+         */
+        Expertise: "neuro" | "chest" | "cardiovascular" | "abdomen" | "musculoskeletal" | "breast" | "obstetric" | "paediatric" | "emergency";
+        /**
          * Figures
          * @description Of the consultations whose T0 lies in a span: how many, how many delivered, and T5 - T0 in seconds.
          *
@@ -1512,6 +1854,15 @@ export interface components {
             p90_s: number | null;
             /** P95 S */
             p95_s: number | null;
+        };
+        /**
+         * Gap
+         * @description A promised stretch that nobody covers.
+         */
+        Gap: {
+            institution: components["schemas"]["Institution"];
+            specialty: components["schemas"]["Role"];
+            span: components["schemas"]["Span"];
         };
         /**
          * GivenConsent
@@ -1698,10 +2049,10 @@ export interface components {
         Lane: "imaging" | "ecg" | "ecg-critical" | "stroke" | "trauma" | "chest-pain" | "maternal" | "ultrasound" | "pathology" | "mdt";
         /**
          * Level
-         * @description The tier of an institution: 乡镇, 县, 省.
+         * @description The tier of an institution: 乡镇, 县, 市, 省, and partners beyond; in the order in which a question overflows.
          * @enum {string}
          */
-        Level: "township" | "county" | "provincial";
+        Level: "township" | "county" | "city" | "provincial" | "partner";
         /**
          * Measurements
          * @description Global measurements; what cannot be measured is null, and the warnings say why.
@@ -1761,6 +2112,83 @@ export interface components {
             count: number;
         };
         /**
+         * NewAgreement
+         * @description Who may ask whom, for what, how long, on what terms.
+         */
+        NewAgreement: {
+            /** Institution */
+            institution: string;
+            /** Performer */
+            performer: string;
+            /**
+             * Valid From
+             * Format: date
+             */
+            valid_from: string;
+            /**
+             * Valid Until
+             * @default null
+             */
+            valid_until: string | null;
+            /**
+             * Services
+             * @default []
+             */
+            services: components["schemas"]["Role"][];
+            /**
+             * Liability
+             * @default
+             */
+            liability: string;
+            /**
+             * Price
+             * @default
+             */
+            price: string;
+        };
+        /**
+         * NewChange
+         * @description Who is to take a duty, and the duty of theirs that is given for it in a swap.
+         */
+        NewChange: {
+            /** Duty Id */
+            duty_id: string;
+            /** Taker Id */
+            taker_id: string;
+            /**
+             * Other Duty Id
+             * @default null
+             */
+            other_duty_id: string | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * NewDuty
+         * @description Who is planned for what; without a lane for every lane of the specialty.
+         */
+        NewDuty: {
+            /** Practitioner Id */
+            practitioner_id: string;
+            specialty: components["schemas"]["Role"];
+            kind: components["schemas"]["DutyKind"];
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** @default null */
+            lane: components["schemas"]["Lane"] | null;
+        };
+        /**
          * NewRequest
          * @description What is asked for; *wanted_by* belongs to the lanes that carry a date.
          */
@@ -1793,6 +2221,19 @@ export interface components {
             /** Items */
             items: components["schemas"]["Task"][];
             /** Next */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Agreement_: {
+            /** Items */
+            items: components["schemas"]["Agreement"][];
+            /**
+             * Next
+             * @default null
+             */
             next: string | null;
         };
         /**
@@ -1841,6 +2282,19 @@ export interface components {
         Page_Doubt_: {
             /** Items */
             items: components["schemas"]["Doubt"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Gap_: {
+            /** Items */
+            items: components["schemas"]["Gap"][];
             /**
              * Next
              * @default null
@@ -2019,6 +2473,7 @@ export interface components {
             /** Roles */
             roles: components["schemas"]["Role"][];
             institution: components["schemas"]["Institution"];
+            qualification: components["schemas"]["Qualification"];
         };
         /**
          * Priority
@@ -2026,6 +2481,59 @@ export interface components {
          * @enum {string}
          */
         Priority: "stat" | "asap" | "urgent" | "routine";
+        /**
+         * Promise
+         * @description The hours that a hospital covers for a specialty: *days* has a 1 for each day from Monday on, in the house's zone.
+         *
+         *     *until_hour* is not included; 24 ends with the day.
+         */
+        Promise: {
+            /** Institution Id */
+            institution_id: string;
+            specialty: components["schemas"]["Role"];
+            /** Days */
+            days: string;
+            /** From Hour */
+            from_hour: number;
+            /** Until Hour */
+            until_hour: number;
+        };
+        /**
+         * PromisedHours
+         * @description The hours a hospital covers: seven 0 or 1 from Monday on; no day takes the promise back.
+         */
+        PromisedHours: {
+            /** Institution */
+            institution: string;
+            specialty: components["schemas"]["Role"];
+            /** Days */
+            days: string;
+            /** From Hour */
+            from_hour: number;
+            /** Until Hour */
+            until_hour: number;
+        };
+        /**
+         * Qualification
+         * @description What an administrator has seen of a person: the number of their registration, and since when they practise.
+         */
+        Qualification: {
+            /**
+             * Registration
+             * @default
+             */
+            registration: string;
+            /**
+             * Practising Since
+             * @default null
+             */
+            practising_since: string | null;
+            /**
+             * Expertise
+             * @default []
+             */
+            expertise: components["schemas"]["Expertise"][];
+        };
         /**
          * Quality
          * @description Whether a lead can be measured, and if not, why.
@@ -2335,6 +2843,27 @@ export interface components {
             items: components["schemas"]["Score"][];
         };
         /**
+         * SeenQualification
+         * @description What was seen of a person.
+         */
+        SeenQualification: {
+            /**
+             * Registration
+             * @default
+             */
+            registration: string;
+            /**
+             * Practising Since
+             * @default null
+             */
+            practising_since: string | null;
+            /**
+             * Expertise
+             * @default []
+             */
+            expertise: components["schemas"]["Expertise"][];
+        };
+        /**
          * Series
          * @description One series and its objects, in order.
          */
@@ -2368,6 +2897,22 @@ export interface components {
         Signature: {
             /** Password */
             password: string;
+        };
+        /**
+         * Span
+         * @description A stretch of time, *until* not included.
+         */
+        Span: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
         };
         /**
          * Spread
@@ -2504,7 +3049,9 @@ export interface components {
          * Task
          * @description One consultation in the queue; *institution* asks, *performer* answers, *owner* holds it.
          *
-         *     *question* is what the clinic has to answer while the task is on hold, *escalated* how many rungs are climbed.
+         *     *assigned* is whom dispatch chose and *dispatch* what it thought of everybody; *why* tells what raised the priority,
+         *     *standing* where that puts the task in the queue, which is in the order of *begin_by*. *question* is what the clinic has
+         *     to answer while the task is on hold, *escalated* how many rungs are climbed.
          */
         Task: {
             /** Id */
@@ -2515,6 +3062,9 @@ export interface components {
             kind: components["schemas"]["Kind"];
             specialty: components["schemas"]["Role"];
             owner: components["schemas"]["Person"] | null;
+            assigned: components["schemas"]["Person"] | null;
+            /** Dispatch */
+            dispatch: components["schemas"]["Verdict"][];
             institution: components["schemas"]["Institution"];
             performer: components["schemas"]["Institution"];
             patient: components["schemas"]["Patient"];
@@ -2538,6 +3088,11 @@ export interface components {
              * Format: date-time
              */
             due_at: string;
+            /**
+             * Begin By
+             * Format: date-time
+             */
+            begin_by: string;
             /** Claimed At */
             claimed_at: string | null;
             /** Lease Until */
@@ -2551,6 +3106,8 @@ export interface components {
             completed_at: string | null;
             /** Why */
             why: components["schemas"]["Why"][];
+            /** Standing */
+            standing: components["schemas"]["Why"][];
             /** Report Id */
             report_id: string | null;
             /** Request Id */
@@ -2655,6 +3212,19 @@ export interface components {
             institution: components["schemas"]["Institution"];
         };
         /**
+         * Verdict
+         * @description Why somebody was chosen or not; without a person it is about the hospital.
+         */
+        Verdict: {
+            /** Code */
+            code: string;
+            text: components["schemas"]["Text"];
+            /** Institution */
+            institution: string;
+            /** @default null */
+            person: components["schemas"]["Person"] | null;
+        };
+        /**
          * Waveform
          * @description Samples in microvolts, null where one is missing; *total_s* is the length of the whole recording.
          */
@@ -2669,6 +3239,35 @@ export interface components {
             total_s: number;
             /** Microvolts */
             microvolts: (number | null)[][];
+        };
+        /**
+         * Week
+         * @description What a week shows of one institution; *people* are those a duty can be given to.
+         */
+        Week: {
+            institution: components["schemas"]["Institution"];
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** People */
+            people: components["schemas"]["Practitioner"][];
+            /** Duties */
+            duties: components["schemas"]["Duty"][];
+            /** Promises */
+            promises: components["schemas"]["Promise"][];
+            /** Uncovered */
+            uncovered: components["schemas"]["Gap"][];
+            /** Changes */
+            changes: components["schemas"]["Change"][];
+            /** May Edit */
+            may_edit: boolean;
         };
         /**
          * Why
@@ -4338,6 +4937,381 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Round"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_week: {
+        parameters: {
+            query: {
+                since: string;
+                institution?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Week"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    plan_duty: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDuty"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Duty"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_duty: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                duty_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    promise_hours: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromisedHours"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    propose_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewChange"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Change"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    agree_to_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                change_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Change"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refuse_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                change_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_gaps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Gap_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_agreements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Agreement_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAgreement"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Agreement_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agreement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgreementEnd"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    qualify_person: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                practitioner_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeenQualification"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {

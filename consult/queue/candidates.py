@@ -1,0 +1,87 @@
+"""What dispatch chooses from, as the database has it now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from statistics import median_low
+
+from sqlalchemy import Connection, func, select
+
+from consult.practitioners.model import Person, Practitioner, Role
+from consult.practitioners.views import agreements_of, institutions_by_id, practitioners_of
+from consult.queue.dispatch import Candidate, Choice, Need, choose
+from consult.queue.model import HELD, TaskStatus
+from consult.queue.tables import task_table
+from consult.requests.model import Lane
+from consult.schedule.model import HOUR, Availability, Duty, availability
+from consult.schedule.views import duties_between, keeping_rotas
+from consult.triage.model import READING
+from consult.turnaround.tables import turnaround_table
+
+#: So many of a person's newest readings on a lane say how fast they are; below the fewest the lane's usual time counts.
+NEWEST, FEWEST = 20, 3
+
+__all__ = ["assign", "coordinators"]
+
+
+def assign(db: Connection, need: Need, *, within: str | None = None) -> Choice:
+    """Choose for *need* from everybody its institution has an agreement with; *within* keeps to one hospital."""
+    agreements = agreements_of(db, need.institution_id)
+    ids = {held.performer_id for held in agreements if within in (None, held.performer_id)}
+    places = list(institutions_by_id(db, ids).values())
+    people = [one for one in practitioners_of(db, *ids) if need.specialty in one.roles]
+    duties: dict[str, list[Duty]] = {}
+    for duty in duties_between(db, ids, need.at, need.at + HOUR):
+        if duty.specialty is need.specialty:
+            duties.setdefault(duty.practitioner_id, []).append(duty)
+    planned = keeping_rotas(db, ids, need.specialty, need.at)
+    loads = _loads(db, [one.id for one in people])
+    candidates = [
+        Candidate(
+            practitioner=one,
+            availability=_there(one, duties.get(one.id, []), need, planned),
+            load=loads.get(one.id, 0),
+            reading_s=_reading_s(db, one.id, need.lane),
+        )
+        for one in people
+    ]
+    return choose(need, hospitals=places, agreements=agreements, candidates=candidates)
+
+
+def coordinators(db: Connection, hospital_id: str) -> list[Person]:
+    """Return the hospital's coordinators."""
+    return [Person(one.id, one.name) for one in practitioners_of(db, hospital_id) if Role.COORDINATOR in one.roles]
+
+
+def _there(one: Practitioner, duties: list[Duty], need: Need, planned: Collection[str]) -> Availability:
+    found = availability(duties, need.at, need.lane)
+    if found is Availability.OFF and one.institution.id not in planned:
+        return Availability.UNPLANNED
+    return found
+
+
+def _loads(db: Connection, people: Collection[str]) -> dict[str, int]:
+    """Count what each person holds, and what waits for them by name."""
+    held = select(task_table.c.owner_id.label("person")).where(task_table.c.owner_id.in_(people), task_table.c.status.in_(HELD))
+    waiting = select(task_table.c.assigned_id).where(
+        task_table.c.assigned_id.in_(people), task_table.c.status == TaskStatus.REQUESTED
+    )
+    both = held.union_all(waiting).subquery()
+    return {
+        row.person: row.tasks for row in db.execute(select(both.c.person, func.count().label("tasks")).group_by(both.c.person))
+    }
+
+
+def _reading_s(db: Connection, person: str, lane: Lane) -> int:
+    """Return how long a reading on the lane takes a person: the median of their newest, T3 to T4."""
+    clock = turnaround_table.c
+    done = (task_table.c.owner_id == person) & (task_table.c.status == TaskStatus.COMPLETED) & (task_table.c.lane == lane)
+    query = (
+        select(clock.t3_at, clock.t4_at)
+        .join(task_table, task_table.c.id == clock.task_id)
+        .where(done, clock.t3_at.is_not(None), clock.t4_at.is_not(None))
+        .order_by(task_table.c.completed_at.desc())
+        .limit(NEWEST)
+    )
+    taken = [int((row.t4_at - row.t3_at).total_seconds()) for row in db.execute(query)]
+    return max(1, median_low(taken)) if len(taken) >= FEWEST else int(READING[lane].total_seconds())
