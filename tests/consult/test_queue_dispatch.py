@@ -238,7 +238,11 @@ def test_a_farther_hospital_answers_what_the_nearer_one_would_answer_too_late():
         Candidate(Practitioner(name, name, (Role.RADIOLOGIST,), place, seen), Availability.DUTY, load, 480)
         for name, place, load in (("near", county, 3), ("far", province, 0))
     )
-    world = {"hospitals": PLACES, "agreements": [an_agreement_with(county), an_agreement_with(province)], "candidates": [near, far]}
+    world = {
+        "hospitals": PLACES,
+        "agreements": [an_agreement_with(county), an_agreement_with(province)],
+        "candidates": [near, far],
+    }
     assert choose(replace(NEED, due_at=AT + timedelta(minutes=40)), **world).performer_id == county.id
     hurried = choose(replace(NEED, due_at=AT + timedelta(minutes=20)), **world)
     assert (hurried.performer_id, [verdict.code for verdict in hurried.verdicts]) == (province.id, ["chosen", "too-late"])

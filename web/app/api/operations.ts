@@ -11,6 +11,7 @@ import type {
   Draft,
   DraftContent,
   Figures,
+  Forecast,
   IllegibleText,
   Institution,
   KnownPerson,
@@ -96,6 +97,9 @@ export const answer = async (task_id: string, text: string): Promise<Task> =>
   (await answered(client.POST("/api/v1/tasks/{task_id}/answer", { params: { path: { task_id } }, body: { answer: text } }))) as Task;
 export const questions = (task_id: string): Promise<Question[]> =>
   answered(client.GET("/api/v1/tasks/{task_id}/questions", { params: { path: { task_id } } }));
+/** When the report is expected, null while nobody can tell. */
+export const forecast = (task_id: string): Promise<Forecast | null> =>
+  answered(client.GET("/api/v1/tasks/{task_id}/forecast", { params: { path: { task_id } } })) as Promise<Forecast | null>;
 export const turnaround = (task_id: string): Promise<Turnaround> =>
   answered(client.GET("/api/v1/tasks/{task_id}/turnaround", { params: { path: { task_id } } }));
 

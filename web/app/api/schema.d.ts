@@ -557,6 +557,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{task_id}/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return when the report is expected and how likely it is late; null while nobody can tell, or none is awaited.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["task_forecast"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks/{task_id}/turnaround": {
         parameters: {
             query?: never;
@@ -1854,6 +1874,25 @@ export interface components {
             p90_s: number | null;
             /** P95 S */
             p95_s: number | null;
+        };
+        /**
+         * Forecast
+         * @description When the report is expected on the clinic's screen (T5), how likely it is late (0 to 1), and by how many minutes.
+         *
+         *     *late_by_min* is the expected T5 beyond the deadline, 0 when it lies before it. *ahead* tasks are read before.
+         */
+        Forecast: {
+            /**
+             * Expected At
+             * Format: date-time
+             */
+            expected_at: string;
+            /** Late */
+            late: number;
+            /** Late By Min */
+            late_by_min: number;
+            /** Ahead */
+            ahead: number;
         };
         /**
          * Gap
@@ -4254,6 +4293,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Question"][];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    task_forecast: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forecast"] | null;
                 };
             };
             /** @description A problem */

@@ -15,14 +15,14 @@ export function useLadder(open: (taskId: string) => void): void {
   const { t } = useI18n();
   const stop = live.listen(({ type, data }) => {
     const user = session.user;
-    if (type !== "TaskEscalated" || !user) return;
+    if ((type !== "TaskEscalated" && type !== "LatenessForecast") || !user) return;
     const named = ((data["to"] ?? []) as Told[]).some(({ id }) => id === user.id);
     const moved = data["moved_to"] === user.institution.id;
     if (!named && !moved) return;
     chime(true);
     const phone = typeof data["phone"] === "string" ? data["phone"] : "";
     const toast = ElNotification({
-      title: t(`reading.ladder.rung.${String(data["rung"])}`),
+      title: type === "LatenessForecast" ? t("reading.ladder.foretold") : t(`reading.ladder.rung.${String(data["rung"])}`),
       message: phone ? t("reading.ladder.call", { phone }) : t(moved ? "reading.ladder.moved" : "reading.ladder.look"),
       type: "warning",
       duration: 0,
