@@ -81,7 +81,7 @@ def climb(db: Connection, chronicle: Chronicle) -> bool:
 
 
 def foretell(db: Connection, chronicle: Chronicle) -> bool:
-    """Tell the coordinators of a task that will likely come late, once, while there is time to act; tell whether one was found."""
+    """Tell the coordinators of a task that will likely come late, once, while there is time; tell whether there was one."""
     now = chronicle.clock.now()
     waiting = (task_table.c.status == TaskStatus.REQUESTED) & task_table.c.breached_at.is_(None)
     queues = select(task_table.c.performer_id, task_table.c.specialty).where(waiting, task_table.c.due_at < now + FORETOLD_WITHIN)

@@ -33,6 +33,7 @@ export type KeyImage = Required<Schemas["KeyImage"]>;
 export type Report = Required<Schemas["Report"]>;
 export type Turnaround = Schemas["Turnaround"];
 export type Figures = Schemas["Figures"];
+export type Remark = Schemas["Remark"];
 export type Forecast = Schemas["Forecast"];
 export type Score = Schemas["Score"];
 /** What consultations are put together by. */

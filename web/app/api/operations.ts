@@ -20,6 +20,7 @@ import type {
   Practitioner,
   Question,
   Report,
+  Remark,
   Rule,
   Score,
   ScoreKey,
@@ -110,6 +111,9 @@ export const saveDraft = async (task_id: string, content: DraftContent, version:
   const headers = { "If-Match": `"${version}"` };
   return (await answered(client.PUT("/api/v1/tasks/{task_id}/report", { params: { path: { task_id } }, body: content, headers }))) as Draft;
 };
+/** What the words of the saved draft leave in doubt. */
+export const remarks = async (task_id: string): Promise<Remark[]> =>
+  (await answered(client.GET("/api/v1/tasks/{task_id}/report/remarks", { params: { path: { task_id } } }))).items;
 export const sign = async (task_id: string, password: string): Promise<Report> =>
   (await answered(client.POST("/api/v1/tasks/{task_id}/report/sign", { params: { path: { task_id } }, body: { password } }))) as Report;
 

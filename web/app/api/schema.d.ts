@@ -621,6 +621,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{task_id}/report/remarks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return what the words of the saved draft leave in doubt: sides, sex, negations, units, critical words, blanks.
+         * @description For the roles cardiologist, radiologist.
+         */
+        get: operations["draft_remarks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks/{task_id}/report/sign": {
         parameters: {
             query?: never;
@@ -2627,6 +2647,28 @@ export interface components {
             text: string;
         };
         /**
+         * Remark
+         * @description One question to the writer; *words* are those of the report that raise it.
+         */
+        Remark: {
+            /** Code */
+            code: string;
+            text: components["schemas"]["Text"];
+            /**
+             * Words
+             * @default
+             */
+            words: string;
+        };
+        /**
+         * Remarks
+         * @description What should be looked at once more, the gravest first.
+         */
+        Remarks: {
+            /** Items */
+            items: components["schemas"]["Remark"][];
+        };
+        /**
          * Repeated
          * @description The critical value in the words of whoever was told.
          */
@@ -4421,6 +4463,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Draft"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    draft_remarks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Remarks"];
                 };
             };
             /** @description A problem */
