@@ -43,7 +43,7 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest -m benchmark tests/benchmarks -s
 
-# Every fault of the store path a hundred times over, and a table of what was acknowledged and what became of it; takes hours, as root.
+# Every fault of the store path a hundred times over, as root; a table, and faults.jsonl, of what was acknowledged and what became of it.
 faults: $(VENV)/.dev
 	$(BIN)/python tests/support/machine.py
 	TELEMED_FAULT_RUNS=$${TELEMED_FAULT_RUNS:-100} $(BIN)/python -m pytest tests/faults

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Connection, false, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, false, or_, select
 
 from consult.practitioners.model import Role, Viewer
 from consult.queue.model import TaskStatus
@@ -46,11 +46,15 @@ def may_read_study(db: Connection, viewer: Viewer, study_instance_uid: str) -> s
 
     Where several hold a study of one UID the viewer's own comes first.
     """
-    mine = (study_table.c.study_instance_uid == study_instance_uid) & visible(viewer)
-    holders = sorted(db.scalars(select(study_table.c.institution).where(mine)))
+    holders = sorted(db.scalars(_holders(viewer), {"uid": study_instance_uid}))
     if not holders:
         raise NotFound("there is no such study here", code="study")
     return viewer.institution_id if viewer.institution_id in holders else holders[0]
+
+
+@lru_cache(maxsize=4096)  # see visible
+def _holders(viewer: Viewer) -> Select[str]:
+    return select(study_table.c.institution).where(study_table.c.study_instance_uid == bindparam("uid"), visible(viewer))
 
 
 def _own(viewer: Viewer) -> ColumnElement[bool]:

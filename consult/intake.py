@@ -14,19 +14,23 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from consult.consents import actions as consents
+from consult.consents.model import KeptConsent
+from consult.consents.views import standing_for
 from consult.practitioners.model import SYSTEM, Level, Role, Viewer
 from consult.practitioners.views import institutions_by_id
 from consult.queue import actions as queue
 from consult.queue.candidates import assign
 from consult.queue.dispatch import Need
-from consult.queue.model import OPEN, TaskStatus
+from consult.queue.model import OPEN, TaskEvent, TaskStatus
 from consult.queue.sla import deadline_of
 from consult.queue.tables import task_table
 from consult.requests.actions import place
-from consult.requests.model import Consent, ConsentKind, Kind, Lane, Order, Priority
-from consult.requests.views import patient_of, request_by_id
+from consult.requests.model import HOUSE_ZONE, Kind, Lane, Order, Priority
+from consult.requests.views import patient_of, request_by_id, requests_on_consent
 from consult.triage.actions import keep_analysis
-from consult.triage.model import TARGETS, Analysis, Urgency, Why, urgency
+from consult.triage.model import TARGETS, Urgency, Why, urgency
+from consult.triage.reading import analysed
 from consult.triage.views import analyses_of_study, analysis_of
 from consult.turnaround.actions import stamp
 from consult.turnaround.model import Point
@@ -35,20 +39,20 @@ from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.events import STUDY_SETTLED
 from ecg.analysis import Text
+from ecg.holter import LONG_BYTES
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
-from telemed.kernel.errors import Conflict, Invalid, NotFound
+from telemed.kernel.errors import Conflict
 from telemed.kernel.events import Event, Follower, Write
 
-__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analyse_recording", "analysis_of", "ask"]
+__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analysis_of", "ask", "revoke_consent", "unanalysed"]
 
 log = logging.getLogger(__name__)
 
 #: More recordings than this in one study are kept and shown, but not analysed by themselves.
 MOST_ECGS = 24
 
-STANDING_CONSENT = Consent(ConsentKind.STANDING, "kept by the clinic under its cooperation agreement")
 LATE_IMAGES = Why("late-images", Text("影像有补传", "images came late"))
 
 
@@ -87,12 +91,6 @@ DEMO_ROUTING = Routing(
 )
 
 
-def analyse_recording(confinement: Confinement, data: bytes) -> dict[str, Any]:
-    """Return the analysis of one ECG file as the public interface's JSON; Invalid with a sentence when it cannot be read."""
-    found: dict[str, Any] = confinement.run(_analyse, data)
-    return found
-
-
 def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targets: Mapping[Lane, timedelta] = TARGETS) -> str:
     """Place *order* for a study of the asker's institution, triage it, and return the id of the task that answers it.
 
@@ -109,7 +107,8 @@ def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targe
     urgent = _urgency(db, study, order.priority, order.lane, targets)
     t0 = max(now, study.last_received_at)
     due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)
-    choice = assign(db, Need(institution, specialty, urgent.lane, now, order.wanted, due_at=due_at))
+    asked = existing.performer_id if existing is not None and is_open else None
+    choice = assign(db, Need(institution, specialty, urgent.lane, now, order.wanted, due_at=due_at), within=asked)
     performer = choice.performer_id
     request = place(
         db, chronicle, order, institution_id=institution, performer_id=performer, service=specialty, placed_at=now, by=by
@@ -117,7 +116,7 @@ def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targe
     if existing is not None and is_open:
         began = existing.due_at - timedelta(seconds=existing.budget_s)
         due_at = deadline_of(urgent.lane, began, wanted_by=order.wanted_by, targets=targets)
-        queue.readdress(db, chronicle, existing.id, request, urgent, due_at=due_at, by=by)
+        queue.readdress(db, chronicle, existing.id, request, urgent, choice=choice, due_at=due_at, by=by)
         return str(existing.id)
     count = study.instance_count
     task_id = queue.create(
@@ -127,6 +126,16 @@ def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targe
     if study.settled_at is not None:
         stamp(db, task_id, Point.T2, max(t0, study.settled_at))
     return task_id
+
+
+def revoke_consent(db: Connection, chronicle: Chronicle, consent_id: str, *, reason: str, by: Viewer) -> KeptConsent:
+    """Revoke a consent; what was asked on it and is not answered yet is withdrawn, and the other side sees the study no more."""
+    revoked = consents.revoke(db, chronicle, consent_id, reason=reason, by=by)
+    for request in requests_on_consent(db, consent_id):
+        of_it = (task_table.c.request_id == request.id) & task_table.c.status.in_(OPEN)
+        for task_id in db.scalars(select(task_table.c.id).where(of_it)).all():
+            queue.cancel(db, chronicle, task_id, reason=reason, by=by, event=TaskEvent.REVOKE)
+    return revoked
 
 
 class Intake:
@@ -164,15 +173,8 @@ class Intake:
         institution, uid = event.data["institution"], event.data["study_instance_uid"]
         with self._database.reading() as db:
             study = index.study(db, institution, uid)
-            recordings = [
-                instance.sop_instance_uid
-                for series in index.series_of(db, study.id)
-                if series.modality not in IMAGES
-                for instance in index.instances_of(db, series.id)
-                if instance.kind == "ecg"
-            ]
-            new = [each for each in recordings[:MOST_ECGS] if analysis_of(db, institution, each) is None]
-        analyses = [self._analyse(institution, sop_instance_uid) for sop_instance_uid in new]
+            new = unanalysed(db, study)
+        analyses = [analysed(self._archive, self._confinement, institution, each) for each in new]
 
         def write(db: Connection) -> None:
             for analysis in analyses:
@@ -180,13 +182,6 @@ class Intake:
             self._route(db, study, settled_at=event.at)
 
         return write
-
-    def _analyse(self, institution: str, sop_instance_uid: str) -> Analysis:
-        try:
-            data = self._archive.read(institution, sop_instance_uid)
-            return Analysis(sop_instance_uid, analyse_recording(self._confinement, data))
-        except (Invalid, NotFound) as error:  # a task comes of it all the same, and says so
-            return Analysis(sop_instance_uid, None, error.sentence)
 
     def _route(self, db: Connection, study: index.Study, *, settled_at: datetime) -> None:
         existing = _newest_task(db, study.institution, study.study_instance_uid)
@@ -201,19 +196,27 @@ class Intake:
         routing = self._routing
         urgent = _urgency(db, study, routing.priority, rule.lane, self._targets)
         due_at = deadline_of(urgent.lane, placed_at, targets=self._targets)
-        choice = assign(db, Need(home.id, rule.specialty, urgent.lane, placed_at, due_at=due_at))
-        if choice.performer_id is None:
-            log.warning("a study of institution %s is not routed: no agreement for a %s is valid", home.id, rule.specialty)
+        choice = assign(db, Need(home.id, rule.specialty, urgent.lane, placed_at, due_at=due_at, routed=True))
+        day = placed_at.astimezone(HOUSE_ZONE).date()
+        hospital = choice.performer_id
+        standing = standing_for(db, home.id, hospital, day, rule.specialty) if hospital else None
+        if standing is None:
+            log.warning(
+                "a study of institution %s is not routed: no agreement for a %s with a standing consent is valid",
+                home.id,
+                rule.specialty,
+            )
             return
-        order = Order(study.study_instance_uid, routing.kind, routing.priority, rule.lane, "", STANDING_CONSENT)
+        order = Order(study.study_instance_uid, routing.kind, routing.priority, rule.lane, "", None)
         request = place(
             db,
             self._chronicle,
             order,
             institution_id=home.id,
-            performer_id=choice.performer_id,
+            performer_id=hospital,
             service=rule.specialty,
             placed_at=placed_at,
+            standing=standing,
             by=SYSTEM,
         )
         task_id = queue.create(
@@ -256,17 +259,16 @@ def _late(db: Connection, study: index.Study, task: Row[Any]) -> Why:
     return Why(LATE_IMAGES.code, Text(f"阅片开始后又收到 {count} 幅影像", english))
 
 
-def _analyse(data: bytes) -> dict[str, Any]:
-    """Read and analyse one recording; runs in a confined process, which alone pays for loading the engine."""
-    from ecg.errors import EcgError  # noqa: PLC0415 - see above
-    from ecg.formats import read  # noqa: PLC0415 - see above
-    from ecg.pipeline import analyse  # noqa: PLC0415 - see above
-
-    try:
-        recording = read({"recording": data})
-        return analyse(recording).as_json()
-    except EcgError as error:
-        raise Invalid(str(error), code="ecg-unreadable") from error
+def unanalysed(db: Connection, study: index.Study, *, long: bool = False) -> list[str]:
+    """Return the UIDs of the study's recordings without an analysis: those of a few minutes, or the *long* ones."""
+    recordings = [
+        instance.sop_instance_uid
+        for series in index.series_of(db, study.id)
+        if series.modality not in IMAGES
+        for instance in index.instances_of(db, series.id)
+        if instance.kind == "ecg" and (instance.size > LONG_BYTES) is long
+    ]
+    return [each for each in recordings[:MOST_ECGS] if analysis_of(db, study.institution, each) is None]
 
 
 def _urgency(db: Connection, study: index.Study, priority: Priority, lane: Lane, targets: Mapping[Lane, timedelta]) -> Urgency:

@@ -20,18 +20,33 @@ class Reject(Enum):
 class InstitutionOf(Protocol):
     """Anything that knows whose equipment calls."""
 
-    def __call__(self, ae_title: str, address: str) -> str | None:
-        """Return the institution that *ae_title* at *address* belongs to, or None when nobody knows it."""
+    def __call__(self, ae_title: str, address: str, fingerprint: str) -> str | None:
+        """Return the institution that *ae_title* at *address* belongs to, or None when nobody knows it.
+
+        *fingerprint* is the SHA-256 of the certificate it has shown, in hexadecimal; empty when it has shown none.
+        """
         ...
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """What a caller over TLS has proved: the names in its certificate, and the certificate's SHA-256 in hexadecimal."""
+
+    names: frozenset[str]
+    sha256: str
+
+
+@dataclass(frozen=True)
 class KnownPeer:
-    """An AE title that counts as *institution*'s when it calls from one of *networks*; "*" stands for any title."""
+    """An AE title that counts as *institution*'s when it calls from one of *networks*; "*" stands for any title.
+
+    Where *certificate_sha256* is not empty, only a caller with that certificate is meant.
+    """
 
     ae_title: str
     networks: tuple[IPv4Network | IPv6Network, ...]
     institution: str
+    certificate_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,13 +55,13 @@ class KnownPeers:
 
     peers: Sequence[KnownPeer]
 
-    def __call__(self, ae_title: str, address: str) -> str | None:
+    def __call__(self, ae_title: str, address: str, fingerprint: str) -> str | None:
         """Return the institution of the first fitting entry."""
         caller = ip_address(address.partition("%")[0])
         caller = getattr(caller, "ipv4_mapped", None) or caller
         for peer in self.peers:
-            title_fits = peer.ae_title in ("*", ae_title)
-            if title_fits and any(caller.version == net.version and caller in net for net in peer.networks):
+            fits = peer.ae_title in ("*", ae_title) and peer.certificate_sha256 in ("", fingerprint)
+            if fits and any(caller.version == net.version and caller in net for net in peer.networks):
                 return peer.institution
         return None
 
@@ -61,8 +76,11 @@ class Access:
     institution_of: InstitutionOf
     called_aet: str | None
 
-    def admit(self, calling_aet: str, called_aet: str, address: str) -> str | Reject:
-        """Return the caller's institution, or why it is turned away."""
+    def admit(self, calling_aet: str, called_aet: str, address: str, certificate: Certificate | None = None) -> str | Reject:
+        """Return the caller's institution, or why it is turned away; a *certificate* speaks only for the titles it names."""
         if self.called_aet is not None and called_aet != self.called_aet:
             return Reject.UNKNOWN_CALLED_AE
-        return self.institution_of(calling_aet, address) or Reject.UNKNOWN_CALLING_AE
+        if certificate is not None and calling_aet not in certificate.names:
+            return Reject.UNKNOWN_CALLING_AE
+        fingerprint = "" if certificate is None else certificate.sha256
+        return self.institution_of(calling_aet, address, fingerprint) or Reject.UNKNOWN_CALLING_AE

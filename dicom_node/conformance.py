@@ -48,13 +48,15 @@ DICOM Conformance Statement
   are not returned (status FF01). Answers are in ISO_IR 192, or in GB18030 or GBK to requests that state it.
   An institution's equipment finds and fetches its own studies and those its institution was asked about.
   C-MOVE goes to destinations that were entered by the administrator; C-GET needs the SCP role for the storage classes.
-  Instances are sent as they are kept; uncompressed ones are encoded anew where the peer took only another uncompressed
-  syntax. Warnings of the receiver count as completed. Objects are forwarded in the same way to peers for which the
-  administrator made a rule, until each has acknowledged them.
+  Instances are sent as they are kept, or in Explicit or Implicit VR Little Endian where the peer did not take their
+  transfer syntax. Warnings of the receiver count as completed. Objects are forwarded in the same way to peers for which
+  the administrator made a rule, until each has acknowledged them, or committed to them where it is so entered.
 
 5 Storage commitment
   Push model. Every instance is read again and compared with its digest before it is committed to. The report comes on the
   same association while it stays open, else on a new one to the peer of that AE title, up to {tries} times.
+  As SCU it is requested of peers that are so entered, for what was forwarded to them; their report is taken on the same
+  association or on a new one, for which they take the SCP role.
   Failure reasons: 0110 damaged, 0112 not here, 0119 of another SOP class.
 
 6 Modality worklist and performed procedure steps
@@ -64,7 +66,8 @@ DICOM Conformance Statement
 
 7 Security
   DICOM over TLS 1.2 and newer on a port of its own, when configured: both sides authenticate by certificate, and the
-  caller's certificate names its AE title as common name or DNS name.
+  caller's certificate names its AE title as common name or DNS name. A title may be bound to one certificate, and is
+  then refused without it. Peers are called over TLS where they are so entered.
 
 8 Character sets
   All of PS3.3 C.12.1.1.2, with and without code extensions; GB18030 as of 2022. Bytes that contradict their label are

@@ -1,17 +1,28 @@
 """The sockets under pynetdicom, guarded: no PDU is read before its length is, and none may take for ever.
 
 pynetdicom 3.0 reads whatever length a stranger announces, in pieces of 4096 bytes, with no deadline of its own. Its
-`AssociationSocket` and `RequestHandler` are meant to be replaced; this is all that is replaced.
+`AssociationSocket` and `RequestHandler` are meant to be replaced. Its two threads for each association look for work every
+millisecond, so that a request waits three times on its way: here each is woken by what comes, and sleeps until then.
 """
 
 from __future__ import annotations
 
+import logging
+import os
+import queue
+import select
 import socket
+import ssl
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from pynetdicom import association, transport
+from pynetdicom.fsm import StateMachine
+
+log = logging.getLogger(__name__)
 
 #: An A-ASSOCIATE-RQ of 128 contexts with 38 syntaxes each is below 400 KB.
 MAX_PDU_BEFORE_ACCEPTANCE = 1 << 20
@@ -20,6 +31,8 @@ MAX_PDU = 16 << 20
 SECONDS_BEFORE_ACCEPTANCE = 30.0
 #: A thin uplink brings 1 MiB in a minute; a sender of single bytes is cut off.
 SECONDS_PER_PDU = 120.0
+#: How long a thread sleeps before it looks after its timers.
+_SECONDS_ASLEEP = 0.02
 
 
 class GuardedSocket(transport.AssociationSocket):
@@ -31,14 +44,36 @@ class GuardedSocket(transport.AssociationSocket):
         super().__init__(*arguments, **named)
         self._bytes_of_object = 0
         self._unread = b""
+        self._bell, self._ringing = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC), threading.Lock()
         if self.socket is not None:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     @property
     def ready(self) -> bool:
-        """Whether something can be read without waiting."""
-        return bool(self._unread) or bool(super().ready)
+        """Whether something can be read; where nothing can, wait a moment for that, or for something to send."""
+        if self._unread:
+            return True
+        if self.socket is not None and not self._has_buffered():
+            waiting = select.poll()
+            with suppress(OSError, ValueError):  # closed meanwhile: what follows says so
+                waiting.register(self._bell, select.POLLIN)
+                waiting.register(self.socket, select.POLLIN)
+                if any(bell == self._bell for bell, _ in waiting.poll(_SECONDS_ASLEEP * 1000)):
+                    os.eventfd_read(self._bell)
+                    if self.assoc.dul._process_recv_primitive():  # noqa: SLF001 - else it sleeps before it looks there
+                        return False  # it takes one event at a time
+        return bool(super().ready)
+
+    def _has_buffered(self) -> bool:
+        """Whether TLS has decrypted what nobody has read: no poll would tell."""
+        return isinstance(self.socket, ssl.SSLSocket) and self.socket.pending() > 0
+
+    def ring(self) -> None:
+        """Wake the thread that waits in `ready`: there is something to send."""
+        with self._ringing:
+            if self._bell >= 0:
+                os.eventfd_write(self._bell, 1)
 
     def unread(self, received: bytes) -> None:
         """Let *received*, which somebody else read from the connection, be read here first."""
@@ -90,6 +125,10 @@ class GuardedSocket(transport.AssociationSocket):
             with suppress(OSError):
                 self.socket.shutdown(socket.SHUT_RDWR)
             self.socket.close()
+        with self._ringing:
+            if self._bell >= 0:
+                os.close(self._bell)
+                self._bell = -1
 
     def _gone(self) -> None:
         """Wake an acceptor that still waits for an A-ASSOCIATE-RQ: pynetdicom would hold its place until the time is up."""
@@ -110,6 +149,43 @@ class GuardedSocket(transport.AssociationSocket):
         return some
 
 
+class GuardedStates(StateMachine):
+    """The state machine of PS3.8 9.2: what pynetdicom's has no answer for ends the association, not its thread."""
+
+    def do_action(self, event: str) -> None:
+        """Do what *event* asks for in this state."""
+        try:
+            super().do_action(event)
+        except Exception as error:  # noqa: BLE001 - a PDU before its time, an answer to somebody who is gone: whatever it was
+            log.warning("an association was ended: %s", error)
+            self.dul.assoc.is_aborted, self.dul.assoc.is_established = True, False
+            self.dul.assoc._kill = True  # noqa: SLF001 - as pynetdicom's reactor does when it fails itself
+            self.dul.kill_dul()
+            if self.dul.socket is not None:
+                self.dul.socket.close()
+
+
+class _Announced(queue.Queue[Any]):
+    """A queue that says when something is put into it."""
+
+    def __init__(self, announce: Callable[[], None]) -> None:
+        super().__init__()
+        self._announce = announce
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: ANN401, FBT001, FBT002 - queue.Queue's
+        """Put *item*, and announce it."""
+        super().put(item, block, timeout)
+        self._announce()
+
+
+class _Awaited(queue.Queue[Any]):
+    """A queue in which whoever looks waits a moment: pynetdicom looks in, sleeps, and looks in again."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ANN401, FBT001, FBT002 - queue.Queue's
+        """Return the next item; Empty when none comes for a moment, or for *timeout* where that was asked for."""
+        return super().get(timeout=timeout if block else _SECONDS_ASLEEP)
+
+
 class GuardedHandler(transport.RequestHandler):
     """Puts a GuardedSocket under every association that comes in."""
 
@@ -121,6 +197,11 @@ class GuardedHandler(transport.RequestHandler):
             guarded.maximum_object_bytes = self.server.maximum_object_bytes
             guarded.unread(self.server.requests.pop(self.request, b""))
         created.dul.socket = guarded
+        created.dul.state_machine = GuardedStates(created.dul)
+        messages = created.dimse.msg_queue = _Awaited()
+        created.dul.to_provider_queue = _Announced(guarded.ring)
+        # What is not a message, a release or an abort, is looked for after messages: no message makes it look.
+        created.dul.to_user_queue = _Announced(lambda: messages.put((None, None)))
         return created
 
 

@@ -17,10 +17,12 @@ from dicom_node.access import Access, Reject
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.connections import GuardedHandler, GuardedSocket, NodeServer
+from dicom_node.services.commitment_request import PUSH_MODEL
 from dicom_node.services.exchange import SYNTAXES, Caller, Service, Services
 from dicom_node.services.storage import store
 from dicom_node.services.verification import VERIFICATION, echoed
-from dicom_node.tls import TlsNodeServer, TlsSettings, certified_names, context_of
+from dicom_node.tls import TlsNodeServer, TlsSettings, certificate_of, context_of
+from dicom_node.upper_layer.negotiation import Negotiation
 from dicom_node.upper_layer.processes import Limits, Processes
 from telemed.kernel.errors import Unavailable
 
@@ -119,7 +121,9 @@ class DicomNode:
         ae.maximum_pdu_size = MAXIMUM_PDU
         ae.acse_timeout, ae.dimse_timeout, ae.network_timeout = ACSE_TIMEOUT_S, DIMSE_TIMEOUT_S, NETWORK_TIMEOUT_S
         for sop_class in (VERIFICATION, *self._services.sop_classes):
-            ae.add_supported_context(sop_class, list(SYNTAXES))
+            # Who reports a storage commitment that we have asked for calls as its SCP, PS3.4 J.3.3.
+            either = True if sop_class == PUSH_MODEL else None
+            ae.add_supported_context(sop_class, list(SYNTAXES), scu_role=either, scp_role=either)
         handlers: Any = [
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_DIMSE_RECV, _message_ended),
@@ -135,7 +139,7 @@ class DicomNode:
         try:
             if self._tls is not None:
                 over_tls = self._listen(ae, (self._tls.host, self._tls.port), handlers, TlsNodeServer)
-                over_tls.tls = secured
+                over_tls.tls, over_tls.negotiation = secured, Negotiation(MAXIMUM_PDU)
             self._processes.start(plain.socket)
         except BaseException:
             plain.close()
@@ -183,10 +187,7 @@ class DicomNode:
         request = association.requestor.primitive
         calling, called = str(request.calling_ae_title).strip(), str(request.called_ae_title).strip()
         address = association.requestor.address
-        certified = certified_names(association.dul.socket.socket)
-        admitted = self._access.admit(calling, called, address)
-        if certified is not None and calling not in certified:
-            admitted = Reject.UNKNOWN_CALLING_AE
+        admitted = self._access.admit(calling, called, address, certificate_of(association.dul.socket.socket))
         if isinstance(admitted, Reject):
             log.warning("an association of %r to %r from %s was rejected: %s", calling, called, address, admitted.name)
             association.acse.send_reject(*admitted.value)

@@ -6,8 +6,9 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from pydicom import dcmread
@@ -27,7 +28,8 @@ from pynetdicom.presentation import PresentationContext, build_context
 from dicom_node.archive.header import read_header
 from dicom_node.archive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, read_preface
 from dicom_node.services.verification import VERIFICATION
-from telemed.kernel.errors import Invalid, Unavailable
+from dicom_node.tls import certificate_of
+from telemed.kernel.errors import Invalid, TelemedError, Unavailable
 
 _PEER = re.compile(r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[0-9a-fA-F:.]+\]|[^:@]+):(?P<port>\d{1,5})\Z")
 #: Seconds a peer has for its answer, and the slowest line that a large object is waited for on top of them.
@@ -36,6 +38,8 @@ ANSWER_S, SLOWEST_BYTES_PER_S = 120, 16 << 10
 _UNCOMPRESSED = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian})
 MOST_ENCODED_ANEW = 256 << 20
 _MAX_CONTEXTS = 128  # PS3.8 9.3.2.2: odd identifiers from 1 to 255
+#: SOP class and transfer syntaxes of each presentation context, in the order they are proposed.
+_Contexts = dict[tuple[str, tuple[str, ...]], None]
 
 #: done, total, and the file that was just answered for.
 OnProgress = Callable[[int, int, Path], None]
@@ -43,12 +47,16 @@ OnProgress = Callable[[int, int, Path], None]
 
 @dataclass(frozen=True)
 class Peer:
-    """A remote AE, written AET@HOST:PORT; *tls* is how it is spoken to, None in the clear."""
+    """A remote AE, written AET@HOST:PORT; *tls* is how it is spoken to, None in the clear.
+
+    *certificate_sha256* is then the certificate it has to show (hexadecimal), empty for any that its authority signed.
+    """
 
     aet: str
     host: str
     port: int
     tls: ssl.SSLContext | None = field(default=None, compare=False, repr=False)
+    certificate_sha256: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Peer:
@@ -97,6 +105,12 @@ class Parcel:
     sop_class_uid: str
     transfer_syntax_uid: str
     sop_instance_uid: str
+    #: What an archive knows the file by; empty for any other file.
+    digest: str = ""
+
+
+#: Gives an object in an uncompressed transfer syntax as a file, for as long as the context lasts; or a TelemedError, why not.
+Rewrite = Callable[[Parcel, str], AbstractContextManager[Path]]
 
 
 @dataclass(frozen=True)
@@ -158,19 +172,19 @@ def parcel_of(path: Path) -> Parcel:
     return Parcel(path, header.sop_class_uid, before.transfer_syntax_uid, header.sop_instance_uid)
 
 
-def _batches(parcels: Iterable[Parcel]) -> Iterator[list[Parcel]]:
-    """Part the files, in order, so that each part needs at most 128 presentation contexts."""
+def _batches(parcels: Iterable[Parcel], proposed: Callable[[Parcel], _Contexts]) -> Iterator[tuple[list[Parcel], _Contexts]]:
+    """Part the files, in order, so that each part needs at most 128 presentation contexts; yield it with them."""
     batch: list[Parcel] = []
-    pairs: set[tuple[str, str]] = set()
+    needed: _Contexts = {}
     for parcel in parcels:
-        pair = (parcel.sop_class_uid, parcel.transfer_syntax_uid)
-        if len(pairs | {pair}) > _MAX_CONTEXTS:
-            yield batch
-            batch, pairs = [], set()
+        with_it = needed | proposed(parcel)
+        if len(with_it) > _MAX_CONTEXTS:
+            yield batch, needed
+            batch, with_it = [], proposed(parcel)
         batch.append(parcel)
-        pairs.add(pair)
+        needed = with_it
     if batch:
-        yield batch
+        yield batch, needed
 
 
 class Line:
@@ -190,33 +204,42 @@ class Line:
 
 
 def deliver(
-    parcels: Iterable[Parcel], peer: Peer, calling_aet: str, *, origin: Origin | None = None, line: Line | None = None
+    parcels: Iterable[Parcel],
+    peer: Peer,
+    calling_aet: str,
+    *,
+    origin: Origin | None = None,
+    line: Line | None = None,
+    rewrite: Rewrite | None = None,
 ) -> Generator[tuple[Parcel, str]]:
     """Send *parcels* in their order and yield each with why it failed, an empty text when the peer has it.
 
     What failed because the peer could not be reached, or left, is `Unreached`. One association serves as long as it lasts
-    and its 128 contexts suffice. Whoever stops asking ends the sending.
+    and its 128 contexts suffice. Whoever stops asking ends the sending. With *rewrite* a compressed object is offered
+    uncompressed, too, and goes so where the peer refuses it as it is.
     """
-    for batch in _batches(parcels):
-        yield from _sent(batch, peer, calling_aet, origin, line or Line())
+    for batch, needed in _batches(parcels, partial(_proposed, rewritable=rewrite is not None)):
+        contexts = [build_context(UID(sop_class), list(syntaxes)) for sop_class, syntaxes in needed]
+        opening, storing = partial(associate, peer, contexts, calling_aet), partial(store, origin=origin, rewrite=rewrite)
+        yield from _sent(batch, opening, storing, line or Line())
 
 
-def _sent(batch: list[Parcel], peer: Peer, calling_aet: str, origin: Origin | None, line: Line) -> Generator[tuple[Parcel, str]]:
-    pairs = dict.fromkeys((parcel.sop_class_uid, parcel.transfer_syntax_uid) for parcel in batch)
-    contexts = [build_context(UID(sop_class), _proposed(syntax)) for sop_class, syntax in pairs]
+def _sent(
+    batch: list[Parcel], opening: Callable[[], Association], storing: Callable[..., str], line: Line
+) -> Generator[tuple[Parcel, str]]:
     association: Association | None = None
     connection: socket.socket | None = None
     try:
         for number, parcel in enumerate(batch):
             if association is None or not association.is_established:
                 try:
-                    association = associate(peer, contexts, calling_aet)
+                    association = opening()
                     connection = None if association.dul.socket is None else association.dul.socket.socket
                     line.hold(association, connection)
                 except Unavailable as error:
                     yield from ((left, Unreached(error.sentence)) for left in batch[number:])
                     return
-            reason = store(association, parcel, message_id=number % 65_535 + 1, origin=origin)
+            reason = storing(association, parcel, message_id=number % 65_535 + 1)
             if reason == _LOST:
                 _abandon(association, connection)
                 association = None
@@ -236,11 +259,18 @@ def _abandon(association: Association, connection: socket.socket | None) -> None
         connection.close()
 
 
-def store(association: Association, parcel: Parcel, *, message_id: int = 1, origin: Origin | None = None) -> str:
+def store(
+    association: Association,
+    parcel: Parcel,
+    *,
+    message_id: int = 1,
+    origin: Origin | None = None,
+    rewrite: Rewrite | None = None,
+) -> str:
     """Send one file by C-STORE and return why it failed, an empty text when the peer has it.
 
-    It goes as it is where the peer took its transfer syntax; an uncompressed one is otherwise encoded anew in one the peer
-    did take, for which it has to fit into memory.
+    It goes as it is where the peer took its transfer syntax, else as *rewrite* gives it in an uncompressed one that the peer
+    did take. Without *rewrite* only an uncompressed one is encoded anew, for which it has to fit into memory.
     """
     title, number = (None, None) if origin is None else (origin.aet, origin.message_id)
     with suppress(OSError):  # pynetdicom counts from before the object is sent
@@ -249,16 +279,21 @@ def store(association: Association, parcel: Parcel, *, message_id: int = 1, orig
     def sent(what: Path | Dataset) -> Dataset:
         return association.send_c_store(what, msg_id=message_id, originator_aet=title, originator_id=number)
 
+    taken, own = _taken(association, parcel.sop_class_uid), parcel.transfer_syntax_uid
+    plain = next((syntax for syntax in (ExplicitVRLittleEndian, ImplicitVRLittleEndian) if syntax in taken), "")
     try:
-        try:
+        if own in taken:
             status = sent(parcel.path)
-        except ValueError:
-            if parcel.transfer_syntax_uid not in _UNCOMPRESSED or parcel.path.stat().st_size > MOST_ENCODED_ANEW:
-                raise
+        elif plain and rewrite is not None:
+            with rewrite(parcel, plain) as path:
+                status = sent(path)
+        elif plain and own in _UNCOMPRESSED and parcel.path.stat().st_size <= MOST_ENCODED_ANEW:
             status = sent(dcmread(parcel.path))
-    except ValueError:
-        return f"the peer does not take {UID(parcel.sop_class_uid).name} in {UID(parcel.transfer_syntax_uid).name}"
-    except (RuntimeError, AttributeError, OSError, KeyError, NotImplementedError) as error:
+        else:
+            return f"the peer does not take {UID(parcel.sop_class_uid).name} in {UID(own).name}"
+    except TelemedError as error:
+        return f"it had to be sent uncompressed: {error.sentence}"
+    except (RuntimeError, ValueError, AttributeError, OSError, KeyError, NotImplementedError) as error:
         return f"it could not be sent: {error}"
     if "Status" not in status:
         return _LOST
@@ -267,9 +302,22 @@ def store(association: Association, parcel: Parcel, *, message_id: int = 1, orig
     return f"the peer refused it with status {status.Status:04X}: {status.get('ErrorComment', '') or 'no comment'}"
 
 
-def _proposed(syntax: str) -> list[str | UID]:
+def _proposed(parcel: Parcel, *, rewritable: bool) -> _Contexts:
     """Return what to propose for an object: its own transfer syntax, and the default of PS3.5 10.1 where it can be had."""
-    return [UID(one) for one in dict.fromkeys((syntax, ImplicitVRLittleEndian)) if one == syntax or syntax in _UNCOMPRESSED]
+    own, sop_class = parcel.transfer_syntax_uid, parcel.sop_class_uid
+    if own in _UNCOMPRESSED:
+        return {(sop_class, tuple(dict.fromkeys((own, ImplicitVRLittleEndian)))): None}
+    contexts: _Contexts = {(sop_class, (own,)): None}
+    return contexts | ({(sop_class, (ExplicitVRLittleEndian, ImplicitVRLittleEndian)): None} if rewritable else {})
+
+
+def _taken(association: Association, sop_class_uid: str) -> set[str]:
+    """Return the transfer syntaxes in which the peer takes objects of a class."""
+    return {
+        str(context.transfer_syntax[0])
+        for context in association.accepted_contexts
+        if context.abstract_syntax == sop_class_uid and context.as_scu
+    }
 
 
 def associate(
@@ -300,9 +348,18 @@ def associate(
         tls_args=None if peer.tls is None else (peer.tls, peer.host),
     )
     if association.is_established:
-        return association
+        if not peer.certificate_sha256 or _shown(association) == peer.certificate_sha256:
+            return association
+        association.abort()
+        raise Unavailable(f"{peer} shows another certificate than it was entered with", code="peer")
     if association.dul.socket is not None and association.dul.socket.socket is not None:
         association.dul.socket.socket.close()  # a handshake of TLS that failed leaves it open
     if association.is_rejected:
         raise Unavailable(f"{peer} rejected the association: it does not know {calling_aet} or its own name", code="peer")
     raise Unavailable(f"{peer} ended the association before it began", code="peer")
+
+
+def _shown(association: Association) -> str:
+    """Return the SHA-256 of the certificate that the other side has shown, empty when it has shown none."""
+    shown = certificate_of(None if association.dul.socket is None else association.dul.socket.socket)
+    return "" if shown is None else shown.sha256

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Index, Integer, String, Table, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Column, Index, Integer, String, Table, UniqueConstraint, false
 
 from telemed.kernel.database import Counter, UtcDateTime, metadata
 
-#: Where an AE title is reached. *institution* empty: a destination for every institution's equipment.
+#: Where an AE title is reached. *institution* empty: a destination for every institution's equipment. *tls*: spoken to over
+#: TLS; *certificate_sha256* is then the certificate it must show, empty for any that the authority signed. *commits*: what is
+#: forwarded to it is done once it has committed to keep it (PS3.4 Annex J).
 peer_table = Table(
     "peer",
     metadata,
@@ -15,6 +17,9 @@ peer_table = Table(
     Column("host", String(255), nullable=False),
     Column("port", Integer, nullable=False),
     Column("institution", String(64), nullable=False),
+    Column("tls", Boolean, nullable=False, server_default=false()),
+    Column("certificate_sha256", String(64), nullable=False, server_default=""),
+    Column("commits", Boolean, nullable=False, server_default=false()),
 )
 
 #: A storage commitment that was asked for and not yet reported; it goes once the peer has taken the report.
@@ -63,7 +68,8 @@ forwarding_rule_table = Table(
 )
 
 #: An object that a destination is still to get; the row goes once the destination has it. *refusals* counts its answers,
-#: *interruptions* the connections that ended over the object. *given_up_at*: refused too often, a person decides.
+#: *interruptions* the connections that ended over the object. *given_up_at*: refused too often, a person decides. *sent_at*: the
+#: destination has it and is still to commit to it; *refusals* then counts how often it was asked.
 forwarding_table = Table(
     "forwarding",
     metadata,
@@ -78,6 +84,7 @@ forwarding_table = Table(
     Column("try_at", UtcDateTime, nullable=False),
     Column("given_up_at", UtcDateTime),
     Column("error", String(400), nullable=False),
+    Column("sent_at", UtcDateTime),
     UniqueConstraint("ae_title", "institution", "sop_instance_uid"),
     Index(None, "ae_title", "given_up_at", "interruptions", "place"),
 )

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import re
 import socket
 import ssl
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from dicom_node.access import Certificate
 from dicom_node.connections import NodeServer
+from dicom_node.upper_layer.lobby import SECONDS_TO_ASK, wanted
+from dicom_node.upper_layer.messages import ABORTED, Malformed
+from dicom_node.upper_layer.negotiation import Negotiation
 from telemed.kernel.errors import Invalid
+
+log = logging.getLogger(__name__)
 
 #: How long a stranger may take to shake hands; each does so in a thread of its own.
 HANDSHAKE_S = 10.0
@@ -68,27 +82,72 @@ def client_context(ca: Path, certificate: Path | None = None, key: Path | None =
     return context
 
 
-def certified_names(connection: socket.socket | None) -> frozenset[str] | None:
-    """Return the common name and DNS names of the caller's certificate; None when the connection is not TLS."""
+def certificate_of(connection: socket.socket | None) -> Certificate | None:
+    """Return the certificate that the other side has shown, with its common and DNS names; None without TLS."""
     if not isinstance(connection, ssl.SSLSocket):
         return None
     certificate: dict[str, Any] = connection.getpeercert() or {}
     subject = (pair for part in certificate.get("subject", ()) for pair in part)
-    names = [value for kind, value in subject if kind == "commonName"]
-    return frozenset(names) | {value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"}
+    names = {value for kind, value in subject if kind == "commonName"}
+    names |= {value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"}
+    return Certificate(frozenset(names), hashlib.sha256(connection.getpeercert(binary_form=True) or b"").hexdigest())
+
+
+def fingerprint_of(file: Path) -> str:
+    """Return the SHA-256 of the certificate in *file* (PEM or DER) in hexadecimal; Invalid when it holds none."""
+    try:
+        content = file.read_bytes()
+        load = x509.load_pem_x509_certificate if b"-----BEGIN" in content else x509.load_der_x509_certificate
+        return load(content).fingerprint(hashes.SHA256()).hex()
+    except (OSError, ValueError) as error:
+        raise Invalid(f"{file} cannot be read as a certificate: give it as PEM or DER", code="certificate") from error
+
+
+def fingerprint(text: str) -> str:
+    """Return a SHA-256 fingerprint as it is kept, however it was written (with colons, in capitals); Invalid when it is none."""
+    digits = re.sub(r"[\s:]", "", text).lower()
+    if not re.fullmatch("[0-9a-f]{64}", digits):
+        raise Invalid(f"{text!r} is no SHA-256 fingerprint: write its 64 hexadecimal digits", code="certificate")
+    return digits
 
 
 class TlsNodeServer(NodeServer):
-    """A listening socket whose callers shake hands in their own threads: a silent one holds up nobody else."""
+    """A listening socket whose callers shake hands and ask in their own threads: a silent one holds up nobody else."""
 
     tls: ssl.SSLContext
+    negotiation: Negotiation
 
     def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's own
-        """Shake hands, then go on as without TLS."""
+        """Shake hands and read what is asked; then go on as without TLS, but only with what can be understood."""
         request.settimeout(HANDSHAKE_S)
         try:
             wrapped = self.tls.wrap_socket(request, server_side=True)
         except (OSError, ssl.SSLError):  # no certificate, the wrong one, a port scanner: none of them is an event
             self.shutdown_request(request)
             return
-        super().finish_request(wrapped, client_address)
+        try:
+            asked = _asked(wrapped)
+            self.negotiation.read(asked)
+        except OSError:
+            self.shutdown_request(wrapped)
+        except (ValueError, Malformed) as error:
+            log.warning("a connection from %s over TLS was ended: %s", client_address[0], error)
+            with suppress(OSError):
+                wrapped.send(ABORTED)
+            self.shutdown_request(wrapped)
+        else:
+            self.requests[wrapped] = asked
+            super().finish_request(wrapped, client_address)
+
+
+def _asked(connection: ssl.SSLSocket) -> bytes:
+    """Read an A-ASSOCIATE-RQ; OSError when none comes in time, ValueError when what comes is none."""
+    request, deadline = bytearray(), time.monotonic() + SECONDS_TO_ASK
+    while (left := wanted(request)) > 0:
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        some = connection.recv(left)
+        if not some:
+            raise ConnectionResetError
+        request += some
+    connection.settimeout(None)
+    return bytes(request)

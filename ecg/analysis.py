@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from ecg.coding import AHA
+
 #: The waves of one lead, in the order of a beat.
 WAVES = ("p_on", "p_peak", "p_off", "qrs_on", "qrs_off", "t_on", "t_peak", "t_off")
 
@@ -42,6 +44,11 @@ class Statement:
     severity: Severity
     evidence: Mapping[str, Any]
     scp: str = ""
+
+    @property
+    def codes(self) -> dict[str, str]:
+        """The statement in standards' codes: ``scp`` and ``aha`` (`ecg.coding`), each only where there is one for it."""
+        return {scheme: code for scheme, code in (("scp", self.scp), ("aha", AHA.get(self.code, ""))) if code}
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,7 @@ class Analysis:
                     "severity": statement.severity.value,
                     "evidence": dict(statement.evidence),
                     "scp": statement.scp or None,
+                    "codes": statement.codes,
                 }
                 for statement in self.statements
             ],

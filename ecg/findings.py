@@ -31,7 +31,11 @@ class CriticalValues:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that the statements may stand on. ``beats`` are the classes of `ecg.measures.ectopy`, ``gaps_ms`` the intervals."""
+    """All that the statements may stand on.
+
+    ``beats`` are the classes of `ecg.measures.ectopy`, ``gaps_ms`` the intervals, ``placement`` what `ecg.measures.placement`
+    says of the limb electrodes.
+    """
 
     measurements: Measurements
     rhythm: str
@@ -39,6 +43,7 @@ class Findings:
     quality: Mapping[str, Quality]
     st_j60_mv: Mapping[str, float] | None
     amplitudes: Mapping[str, Amplitudes] = field(default_factory=dict)
+    placement: Mapping[str, float] = field(default_factory=dict)
     beats: tuple[str, ...] = ()
     gaps_ms: tuple[float, ...] = ()
     sex: str = ""

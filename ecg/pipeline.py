@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from ecg.measures.axis import axis, foot_lead
 from ecg.measures.ectopy import BeatFacts, classes, in_groups, ventricular
 from ecg.measures.flutter import flutter_rate
 from ecg.measures.intervals import Intervals, corrected, intervals, middle
+from ecg.measures.placement import Segments, placement, segments
 from ecg.measures.rhythm import (
     FLUTTER_EVIDENCE,
     TACHYCARDIA_BPM,
@@ -26,24 +26,31 @@ from ecg.measures.rhythm import (
 from ecg.measures.st_segment import StLevels, st_levels
 from ecg.processing import beats, delineation, median_beat, preparation, quality
 from ecg.processing.candidates import Samples
+from ecg.processing.order import median, percentiles
 from ecg.processing.preparation import Prepared
 from ecg.recording import Millivolts, Recording, with_limb_leads
 from ecg.statements import Findings, rhythm_statement, statements
 
 __all__ = ["Analysis", "analyse"]
 
+ABSENT, NOWHERE = -1, -(1 << 40)
+_OF_P = np.array([wave.startswith("p_") for wave in WAVES])
+_SPANS = slice(0, 3), slice(3, 5), slice(5, 8)  # of `WAVES`: P, QRS, T
 PACED_S = 0.20  # a spike stands this near before its beat
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What one part of the recording gave; samples are of the recording's own rate, from its beginning."""
+    """What one part of the recording gave; samples are of the recording's own rate, from its beginning.
+
+    ``waves`` is (leads, marks in the order of `WAVES`, beats), `ABSENT` where a beat has none.
+    """
 
     peaks: Samples
     shape_of: NDArray[np.intp]
     qrs_ms: NDArray[np.float64]
     with_p: NDArray[np.bool_]
-    waves: dict[int, dict[str, list[int]]]
+    waves: Samples
     quality: list[Quality]
     intervals: Intervals
     axes: tuple[int | None, int | None, int | None]
@@ -53,6 +60,7 @@ class Part:
     atrial_rate_bpm: float | None
     flutter_bpm: float | None
     amplitudes: Mapping[str, Amplitudes]
+    segments: Segments | None
     spikes: Samples
 
 
@@ -63,7 +71,7 @@ def analyse(recording: Recording) -> Analysis:
     themselves; a long recording is taken in parts of a minute that overlap.
     """
     recording = with_limb_leads(recording)
-    parts = [_part(recording, part) for part in preparation.parts(recording)]
+    parts = [found_in(recording, part) for part in preparation.parts(recording)]
     peaks = np.concatenate([part.peaks for part in parts])
     qualities = quality.combined([part.quality for part in parts])
     usable = dict(zip(recording.names, qualities, strict=True))
@@ -73,13 +81,15 @@ def analyse(recording: Recording) -> Analysis:
     code = code_of(evidence)
     gaps_ms = np.diff(peaks) * 1000 / recording.sampling_frequency_hz
     beat_classes = classes(facts, fibrillating=code in FIBRILLATING)
+    fullest = max(parts, key=lambda part: part.peaks.size)
     findings = Findings(
         measurements=measured,
         rhythm=code,
         evidence=evidence,
         quality=usable,
         st_j60_mv=_st(recording, parts, "j60"),
-        amplitudes=max(parts, key=lambda part: part.peaks.size).amplitudes,
+        amplitudes=fullest.amplitudes,
+        placement=placement(fullest.segments),
         beats=beat_classes,
         gaps_ms=tuple(gaps_ms.tolist()),
         sex=recording.patient.sex if recording.patient else "",
@@ -103,8 +113,8 @@ def analyse(recording: Recording) -> Analysis:
     )
 
 
-def _part(recording: Recording, part: Prepared) -> Part:
-    """Return what is found in *part*."""
+def found_in(recording: Recording, part: Prepared) -> Part:
+    """Return what is found in *part* of *recording*, whose limb leads have been completed."""
     work, working, transform, usable, own = part.work, part.rate, part.transform, part.usable, part.own
     qualities, keep = part.qualities, part.keep
     if not usable.any():
@@ -120,35 +130,34 @@ def _part(recording: Recording, part: Prepared) -> Part:
     found = _waves(signal, peaks, shape_of, usable, working)
     level = transform.filtered(transform.band(0, 60.0) * transform.without_mains())
     st = st_levels(level, peaks[found.main.members], found.of_main["qrs_on"], found.of_main["qrs_off"], working)
-    span = float(np.median(np.diff(peaks))) / working if peaks.size > 1 else 1.0
+    span = float(median(np.diff(peaks))) / working if peaks.size > 1 else 1.0
     atrial = None
     if found.p_evidence < delineation.P_EVIDENCE and peaks.size >= 3:
         off = found.of_main.get("t_off", round(0.4 * working)) / working
         atrial = dissociated_atrial_rate(signal, peaks, usable, working, (-0.10, min(off + 0.03, 0.6 * span)))
-    waves = {
-        row: {name: own(at[inside[at_beat]]).tolist() for name, (at_beat, at) in by_wave.items()}
-        for row, by_wave in found.places.items()
-    }
+    waves = np.where(found.places == ABSENT, ABSENT, own(found.places))[:, :, inside]
     doubtful = found.p_evidence < FLUTTER_EVIDENCE or _fast(peaks, working)
     flutter = flutter_rate(transform, peaks, usable) if doubtful else None
     return Part(
         own(peaks)[inside], shape_of[inside], found.qrs_ms[inside], found.with_p[inside], waves, qualities,
         intervals(found.of_main, working), _axes(recording, found, working), _voltages(recording, found, usable), st,
-        found.p_evidence, atrial, flutter, _amplitudes(recording, found, usable, working), part.spikes,
+        found.p_evidence, atrial, flutter, _amplitudes(recording, found, usable, working),
+        _segments(recording, found, usable, working), part.spikes,
     )  # fmt: skip
 
 
 def _empty(qualities: list[Quality]) -> Part:
     none = np.empty(0, np.intp)
     return Part(
-        none, none, np.empty(0), np.empty(0, np.bool_), {}, qualities, Intervals(), (None, None, None),
-        None, None, 0.0, None, None, {}, none,
+        none, none, np.empty(0), np.empty(0, np.bool_), np.empty((len(qualities), len(WAVES), 0), np.intp), qualities,
+        Intervals(), (None, None, None),
+        None, None, 0.0, None, None, {}, None, none,
     )  # fmt: skip
 
 
 def _fast(peaks: Samples, rate: float) -> bool:
     """Tell whether the ventricles beat so fast that the atria may flutter behind each QRS."""
-    return peaks.size > 1 and 60 * rate / float(np.median(np.diff(peaks))) > TACHYCARDIA_BPM
+    return peaks.size > 1 and 60 * rate / float(median(np.diff(peaks))) > TACHYCARDIA_BPM
 
 
 def _amplitudes(recording: Recording, found: "Found", usable: NDArray[np.bool_], rate: float) -> dict[str, Amplitudes]:
@@ -159,6 +168,12 @@ def _amplitudes(recording: Recording, found: "Found", usable: NDArray[np.bool_],
         for row, name in enumerate(recording.names)
         if usable[row] and (measured := amplitudes(shape.median[row], found.of_leads[row], shape.before, rate)) is not None
     }
+
+
+def _segments(recording: Recording, found: "Found", usable: NDArray[np.bool_], rate: float) -> Segments | None:
+    """Return the most frequent shape as the placement of electrodes is judged by."""
+    rows = {name: row for name, row in recording.rows.items() if usable[row]}
+    return segments(found.main.median, rows, found.of_main, found.main.before, rate)
 
 
 def _facts(parts: Sequence[Part], peaks: Samples, rate: float) -> BeatFacts:
@@ -183,9 +198,9 @@ def _paced(parts: Sequence[Part], peaks: Samples, rate: float) -> NDArray[np.boo
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The waves of a part: per row and mark the beats and the places, and the most frequent shape with its global marks."""
+    """The waves of a part as in `Part`, at the working rate, and the most frequent shape with its global marks."""
 
-    places: dict[int, dict[str, tuple[Samples, Samples]]]
+    places: Samples
     qrs_ms: NDArray[np.float64]
     with_p: NDArray[np.bool_]
     main: median_beat.Shape
@@ -197,14 +212,14 @@ class Found:
 def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usable: NDArray[np.bool_], rate: float) -> Found:
     shapes = median_beat.shapes(signal, peaks, shape_of, rate)
     gaps = np.diff(peaks) / rate
-    usual = float(np.median(gaps)) if gaps.size else 1.0
+    usual = float(median(gaps)) if gaps.size else 1.0
     needed = evidence_needed(irregularity(gaps))
     to_next, from_last = np.append(gaps, usual), np.insert(gaps, 0, usual)
-    places: dict[int, dict[str, list[Samples]]] = {row: {} for row in np.flatnonzero(usable).tolist()}
+    places = np.full((usable.size, len(WAVES), peaks.size), ABSENT, np.intp)
     qrs_ms, p_of_beat = np.zeros(peaks.size), np.zeros(peaks.size, np.bool_)
     main: tuple[median_beat.Shape, dict[str, int], list[dict[str, int]], float] | None = None
     for shape in shapes:
-        before_s, after_s = float(np.median(from_last[shape.members])), float(np.median(to_next[shape.members]))
+        before_s, after_s = float(median(from_last[shape.members])), float(median(to_next[shape.members]))
         waves = delineation.delineate(shape, usable, rate, before_s, after_s)
         search = delineation.p_search(waves.whole["qrs_on"] + shape.before, before_s, shape.before, rate)
         evidence, with_p = delineation.atrial_evidence(signal, peaks, shape, search, usable, rate=rate)
@@ -215,25 +230,16 @@ def _waves(signal: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], usabl
             main = (shape, of_main, [marks.at for marks in waves.leads], evidence)
         qrs_ms[shape.members] = (waves.whole["qrs_off"] - waves.whole["qrs_on"]) * 1000 / rate
         p_of_beat[shape.members] = with_p
-        for row, wave in product(places, ("p", "qrs", "t")):
-            marks = {name: at for name, at in waves.leads[row].at.items() if name.startswith(wave)}
-            if marks:
-                members = shape.members[with_p] if wave == "p" else shape.members
-                first, last = peaks[members] + min(marks.values()), peaks[members] + max(marks.values())
-                members = members[(first >= 0) & (last < signal.shape[1])]  # a wave that is cut is none
-                for name, at in marks.items():
-                    places[row].setdefault(name, []).append(np.stack([members, peaks[members] + at]))
+        marks = np.array([[each.at.get(name, NOWHERE) for name in WAVES] for each in waves.leads])
+        at = marks[:, :, None] + peaks[shape.members]
+        marked = (marks != NOWHERE)[:, :, None]
+        there = marked & (with_p | ~_OF_P[:, None])
+        cut = marked & ((at < 0) | (at >= signal.shape[1]))
+        for wave in _SPANS:  # a wave that is cut is none
+            there[:, wave] &= ~cut[:, wave].any(axis=1, keepdims=True)
+        places[:, :, shape.members] = np.where(there, at, ABSENT)
     assert main is not None
-    return Found({row: {name: _joined(of) for name, of in by.items()} for row, by in places.items()}, qrs_ms, p_of_beat, *main)
-
-
-def _joined(pieces: list[Samples]) -> tuple[Samples, Samples]:
-    """Return beats and places of all shapes in the order of time."""
-    if len(pieces) == 1:
-        return pieces[0][0], pieces[0][1]
-    beats_at, at = np.concatenate(pieces, axis=1)
-    order = np.argsort(at, kind="stable")
-    return beats_at[order], at[order]
+    return Found(places, qrs_ms, p_of_beat, *main)
 
 
 def _axes(recording: Recording, found: Found, rate: float) -> tuple[int | None, int | None, int | None]:
@@ -275,7 +281,7 @@ def _rhythm(parts: Sequence[Part], beats_of: BeatFacts, qualities: Sequence[Qual
     off = all("lead-off" in quality.reasons or "missing" in quality.reasons for quality in qualities)
     short = any("too-short" in quality.reasons for quality in qualities)
     flat = all({"flat", "lead-off"} & set(quality.reasons) for quality in qualities)
-    low, high = np.percentile(usual, [5, 95]) if usual.size else (0.0, 0.0)
+    low, high = percentiles(usual, 5, 95) if usual.size else (0.0, 0.0)
     return RhythmEvidence(
         beats=int(beats_of.at_ms.size),
         heart_rate_bpm=float(60000 / gaps.mean()) if gaps.size else None,
@@ -345,14 +351,13 @@ def _delineation(recording: Recording, parts: Sequence[Part], *, with_p: bool) -
 
     Without *with_p* no P wave is marked: what looked like one in a part was judged to be none over the whole.
     """
-    result = {}
-    for row, name in enumerate(recording.names):
-        waves = {}
-        for wave in WAVES:
-            at = sorted({place for part in parts for place in part.waves.get(row, {}).get(wave, ())})
-            waves[wave] = tuple(at) if with_p or not wave.startswith("p_") else ()
-        result[name] = waves
-    return result
+    places = np.concatenate([part.waves for part in parts], axis=2)
+    if not with_p:
+        places[:, _OF_P] = ABSENT
+    return {
+        name: {wave: tuple(sorted(set(at) - {ABSENT})) for wave, at in zip(WAVES, of_lead, strict=True)}
+        for name, of_lead in zip(recording.names, places.tolist(), strict=True)
+    }
 
 
 #: What is not measured -> why.

@@ -52,7 +52,8 @@ class Recording:
     ``millivolts`` has the shape (leads, samples) and is read-only; a sample that is missing is NaN. ``resolution_mv`` is one
     step of the source's converter per lead when it is known, so that writing it again loses nothing; ``filters`` has one entry
     per lead or none. ``device`` holds what the machine measured itself, by the names of `ecg.device`, and
-    ``device_statements`` what it said. ``notes`` says what was left out on reading.
+    ``device_statements`` what it said. ``equipment`` and ``institution`` are the names of the machine and of the place, as the
+    file gives them. ``notes`` says what was left out on reading.
     """
 
     format: str
@@ -65,6 +66,8 @@ class Recording:
     filters: tuple[Filters, ...] | None = None
     device: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     device_statements: tuple[str, ...] = ()
+    equipment: str = ""
+    institution: str = ""
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

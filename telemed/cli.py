@@ -59,16 +59,23 @@ def _send(options: argparse.Namespace) -> int:
 
 def _ecg(options: argparse.Namespace) -> int:
     from ecg.formats import Declared  # noqa: PLC0415 - see _serve
+    from ecg.rendering import Paper  # noqa: PLC0415 - see _serve
     from telemed import recording  # noqa: PLC0415 - see _serve
 
     declared = Declared(options.gain_uv, options.rate, tuple(options.leads.split(",")) if options.leads else None)
+    paper = Paper(options.layout, options.speed, options.gain, options.cabrera, options.filter, options.start, options.seconds)
     if options.svg:
-        recording.draw(options.file, options.svg, declared)
+        for page in recording.draw_svg(options.file, options.svg, paper, declared):
+            print(page)
+    elif options.pdf:
+        recording.draw_pdf(options.file, options.pdf, paper, declared)
+    elif options.sr:
+        recording.report(options.file, options.sr, declared)
     elif options.dicom:
         recording.convert(options.file, options.dicom, declared)
     else:
         analysis = recording.analyse(options.file, declared)
-        print(json.dumps(analysis.as_json(), ensure_ascii=False) if options.json else recording.told(analysis))
+        print(json.dumps(analysis, ensure_ascii=False) if options.json else recording.told(analysis))
     return 0
 
 
@@ -178,7 +185,30 @@ def _peer(options: argparse.Namespace) -> int:
     elif options.verb == "remove":
         equipment.remove_peer(settings, options.title)
     else:
-        equipment.add_peer(settings, options.title, options.address, institution=options.institution)
+        equipment.add_peer(
+            settings,
+            options.title,
+            options.address,
+            institution=options.institution,
+            tls=options.tls,
+            shown=equipment.Shown(options.certificate, options.fingerprint),
+            commits=options.commits,
+        )
+    return 0
+
+
+def _device(options: argparse.Namespace) -> int:
+    from telemed import equipment  # noqa: PLC0415 - see _serve
+
+    settings = config.load(vars(options))
+    if options.verb == "list":
+        for line in equipment.list_devices(settings):
+            print(line)
+    elif options.verb == "remove":
+        equipment.remove_device(settings, options.title, institution=options.institution)
+    else:
+        shown = equipment.Shown(options.certificate, options.fingerprint)
+        equipment.add_device(settings, options.title, institution=options.institution, networks=options.network, shown=shown)
     return 0
 
 
@@ -286,16 +316,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--tls-certificate", type=Path, metavar="FILE", help="our certificate (PEM), for a node that asks for one")
     made.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
 
-    made = command("ecg", _ecg, "analyse one ECG recording", settings=False)
-    made.add_argument("file", type=Path, metavar="FILE")
-    made.add_argument("--gain-uv", type=float, metavar="UV", help="microvolts of one unit, for a file that does not say")
-    made.add_argument("--rate", type=float, metavar="HZ", help="samples a second, for a file that does not say")
-    made.add_argument("--leads", metavar="I,II,...", help="the leads in their order, for a file that does not name them")
-    form = made.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print the analysis as JSON")
-    form.add_argument("--svg", type=Path, metavar="OUT", help="draw it on calibrated paper")
-    form.add_argument("--dicom", type=Path, metavar="OUT", help="write it as a DICOM ECG")
-
+    _add_ecg(command)
     command("verify", _verify, "re-read every stored object, compare digests and index, check signed reports and the audit trail")
     made = command("ca", _ca, "print the certificate of the authority that certifies who signs reports, for PDF readers to trust")
     made.add_argument("verb", choices=("export",))
@@ -312,6 +333,36 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_administration(command)
     return parser
+
+
+def _add_ecg(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add what is done with one recording."""
+    made = command("ecg", _ecg, "analyse one ECG recording", settings=False)
+    made.add_argument("file", type=Path, metavar="FILE")
+    made.add_argument("--gain-uv", type=float, metavar="UV", help="microvolts of one unit, for a file that does not say")
+    made.add_argument("--rate", type=float, metavar="HZ", help="samples a second, for a file that does not say")
+    made.add_argument("--leads", metavar="I,II,...", help="the leads in their order, for a file that does not name them")
+    form = made.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the analysis as JSON")
+    form.add_argument("--svg", type=Path, metavar="OUT", help="draw it on calibrated paper, a file for each page")
+    form.add_argument("--pdf", type=Path, metavar="OUT", help="draw it on calibrated paper, ready to print at 100 %%")
+    form.add_argument("--dicom", type=Path, metavar="OUT", help="write it as a DICOM ECG")
+    form.add_argument("--sr", type=Path, metavar="OUT", help="write what was measured as a DICOM ECG Report (TID 3700)")
+    paper = made.add_argument_group("the paper of --svg and --pdf")
+    paper.add_argument("--layout", default="3x4+1R", metavar="NAME", help="3x4+1R (default), 3x4+3R, 6x2 or 12x1")
+    paper.add_argument("--speed", type=float, default=25, metavar="MM_S", help="12.5, 25 (default) or 50 mm/s")
+    paper.add_argument("--gain", type=float, default=10, metavar="MM_MV", help="5, 10 (default) or 20 mm/mV")
+    paper.add_argument("--cabrera", action="store_true", help="limb leads in Cabrera's order, aVR turned over")
+    paper.add_argument("--filter", default="none", metavar="NAME", help="none (default), diagnostic or monitor")
+    paper.add_argument("--start", type=float, default=0, metavar="S", help="where to begin (default 0)")
+    paper.add_argument("--seconds", type=float, default=10, metavar="S", help="how much to draw (default 10)")
+
+
+def _add_certificate(made: argparse.ArgumentParser) -> None:
+    """Add the two ways to say which certificate an AE has to show over TLS."""
+    ways = made.add_mutually_exclusive_group()
+    ways.add_argument("--certificate", type=Path, metavar="FILE", help="over TLS it must show this certificate (PEM or DER)")
+    ways.add_argument("--fingerprint", default="", metavar="HEX", help="the same, by the certificate's SHA-256")
 
 
 def _add_administration(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -337,6 +388,18 @@ def _add_administration(command: Callable[..., argparse.ArgumentParser]) -> None
     made.add_argument("title", nargs="?", default="", metavar="AET")
     made.add_argument("address", nargs="?", default="", metavar="HOST:PORT")
     made.add_argument("--institution", metavar="NAME", default="", help="whose equipment may use it (default: everybody's)")
+    made.add_argument("--tls", action="store_true", help="speak TLS to it, with the certificate of dicom_tls_certificate")
+    _add_certificate(made)
+    made.add_argument("--commits", action="store_true", help="what is forwarded to it is done once it has committed to keep it")
+
+    made = command("device", _device, "add, list and remove who may call: AE titles that speak for an institution")
+    made.add_argument("verb", choices=("add", "list", "remove"))
+    made.add_argument("title", nargs="?", default="", metavar="AET")
+    made.add_argument("--institution", metavar="NAME", default="", help="whose device it is")
+    made.add_argument(
+        "--network", action="append", default=[], metavar="CIDR", help="where it calls from (default: anywhere); may be repeated"
+    )
+    _add_certificate(made)
 
     made = command(
         "forward", _forward, "send what arrives on to a peer: add, list and remove rules, retry or cancel a peer's queue"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, select
 
 from consult.access import visible_to_equipment
+from consult.gate.watch import CouchGate
 from consult.intake import DEMO_ROUTING, Intake
+from consult.long_recordings import LongRecordings
 from consult.practitioners.views import institution_of_ae
 from consult.queue.watch import QueueWatch
 from consult.reports.document.authority import Authority
@@ -34,16 +37,21 @@ from dicom_node.archive.settling import Settling
 from dicom_node.archive.tables import instance_table
 from dicom_node.archive.verification import differences as archive_differences
 from dicom_node.conformance import statement
+from dicom_node.directory import Directory
 from dicom_node.forwarding.sending import Forwarding
-from dicom_node.imaging.offsets import RecordingOffsets
+from dicom_node.imaging.imaging import Imaging
+from dicom_node.imaging.offsets import FrameOffsets, RecordingOffsets
+from dicom_node.imaging.shelf import Shelf
 from dicom_node.node import DicomNode
+from dicom_node.peers import Rewrite
+from dicom_node.services.commitment_request import Reports
 from dicom_node.services.exchange import Service
 from dicom_node.services.mpps import Performed, expected_instances
 from dicom_node.services.query_retrieve import Finding
 from dicom_node.services.retrieval import Getting, Moving
 from dicom_node.services.storage_commitment import Commitments, Committing, Reporting
 from dicom_node.services.worklist import ScheduledStep, Worklist
-from dicom_node.tls import TlsSettings
+from dicom_node.tls import TlsSettings, client_context
 from telemed import schema, seeding
 from telemed.config import Config
 from telemed.kernel.audit import AuditTrail, Chronicle, broken_seals
@@ -59,6 +67,8 @@ from web.application import make_application
 #: The built browser application and the fonts of the reports, shipped inside the package.
 STATIC = Path(str(resources.files("web"))) / "static"
 
+#: What transcoded frames and objects may take on disk.
+CACHE_BYTES = 2 << 30
 #: A patient who did not come is looked for a week long, then no more.
 WORKLIST_REACHES_BACK = timedelta(days=7)
 
@@ -115,26 +125,32 @@ def house(config: Config, store: Kept) -> House:
     database, chronicle, archive = store.database, store.chronicle, store.archive
     confinement, passwords = Confinement(), Passwords()
     access = Access(_Institutions(database, everybody_is_the_clinic=config.demo), called_aet=config.aet)
-    commitments = Commitments(database, chronicle, archive, aet=config.aet)
+    imaging = Imaging(confinement, shelf=Shelf(config.data / "cache", CACHE_BYTES), offsets=FrameOffsets(database))
+    directory, rewrite = Directory(calling_tls(config)), _rewriting(imaging)
+    commitments = Commitments(database, chronicle, archive, aet=config.aet, directory=directory)
+    forwarding = Forwarding(database, chronicle, archive, aet=config.aet, directory=directory, rewrite=rewrite)
+    committing = Committing(commitments, reports=Reports(forwarding.told))
     node = DicomNode(
         archive,
         access,
         aet=config.aet,
         host=config.dicom.host,
         port=config.dicom.port,
-        services=_services(config, store, commitments),
+        services=_services(config, store, committing, directory, rewrite),
         tls=tls_settings(config),
         processes=config.node_processes or len(os.sched_getaffinity(0)),
     )
     workers = (
         Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
+        CouchGate(database, chronicle, archive, confinement),
+        LongRecordings(database, chronicle, archive, confinement),
         QueueWatch(database, chronicle),
         RotaWatch(database, chronicle),
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),
-        Forwarding(database, chronicle, archive, aet=config.aet),
+        forwarding,
         Stocktaking(database),
     )
     application = make_application(
@@ -147,24 +163,29 @@ def house(config: Config, store: Kept) -> House:
         checks={"node": lambda: node.is_listening, "blobs": lambda: os.access(config.data, os.W_OK)},
         static_folder=STATIC,
         fonts_folder=STATIC / "fonts",
-        cache_folder=config.data / "cache",
+        imaging=imaging,
         ice_servers=config.ice_servers,
         dicom_address=f"{config.aet}@{config.dicom}",
     )
     return House(store, confinement, passwords, node, workers, application)
 
 
-def _services(config: Config, store: Kept, commitments: Commitments) -> tuple[Service, ...]:
+def _services(config: Config, store: Kept, committing: Committing, directory: Directory, rewrite: Rewrite) -> tuple[Service, ...]:
     """Build every service of the node beside storage and verification."""
     database, chronicle, archive = store.database, store.chronicle, store.archive
     return (
         Finding(database, chronicle, visible_to_equipment, aet=config.aet),
-        Moving(database, chronicle, archive, visible_to_equipment, aet=config.aet),
-        Getting(database, chronicle, archive, visible_to_equipment, aet=config.aet),
-        Committing(commitments),
+        Moving(database, chronicle, archive, visible_to_equipment, aet=config.aet, directory=directory, rewrite=rewrite),
+        Getting(database, chronicle, archive, visible_to_equipment, aet=config.aet, rewrite=rewrite),
+        committing,
         Worklist(_Scheduled(database, chronicle.clock)),
         Performed(database, chronicle),
     )
+
+
+def _rewriting(imaging: Imaging) -> Rewrite:
+    """Let objects be written anew, confined, for peers that refuse them as they are."""
+    return lambda parcel, syntax: imaging.file_in(parcel.path, syntax, digest=parcel.digest)
 
 
 def tls_settings(config: Config) -> TlsSettings | None:
@@ -175,6 +196,13 @@ def tls_settings(config: Config) -> TlsSettings | None:
     if certificate is None or key is None or client_ca is None:
         raise Invalid("dicom_tls needs dicom_tls_certificate, dicom_tls_key and dicom_tls_client_ca, too")
     return TlsSettings(config.dicom_tls.host, config.dicom_tls.port, certificate, key, client_ca)
+
+
+def calling_tls(config: Config) -> ssl.SSLContext | None:
+    """Return how peers are spoken to that want TLS, None when the files for it are not named; Invalid when one is of no use."""
+    if config.dicom_tls_client_ca is None:
+        return None
+    return client_context(config.dicom_tls_client_ca, config.dicom_tls_certificate, config.dicom_tls_key)
 
 
 def migrate(config: Config) -> str:
@@ -280,9 +308,9 @@ class _Institutions:
     database: Database
     everybody_is_the_clinic: bool
 
-    def __call__(self, ae_title: str, address: str) -> str | None:
+    def __call__(self, ae_title: str, address: str, fingerprint: str) -> str | None:
         with self.database.reading() as db:
-            found = institution_of_ae(db, ae_title, address)
+            found = institution_of_ae(db, ae_title, address, fingerprint)
             caller = ipaddress.ip_address(address)
             if found is None and self.everybody_is_the_clinic and (caller.is_private or caller.is_loopback):
                 found = seeding.clinic_id(db)

@@ -18,7 +18,7 @@ from telemed import compose, schema
 from telemed.config import Address, Config
 from telemed.kernel.clock import SystemClock
 from telemed.kernel.database import Database
-from telemed.kernel.errors import Invalid, Unavailable
+from telemed.kernel.errors import Invalid, TelemedError
 
 #: Less free space than this is a matter of days in a busy county.
 ENOUGH_BYTES = 10 << 30
@@ -126,16 +126,16 @@ def _peers(config: Config) -> Iterator[Finding]:
         if not database.is_up() or schema.version(database) != schema.newest_version():
             return
         with database.reading() as db:
-            entries = directory.peers(db)
+            entries = directory.entries(db)
     finally:
         database.close()
     for entry in entries:
         try:
-            echo(entry.peer, calling_aet=config.aet)
-        except Unavailable as error:
+            echo(directory.Directory(compose.calling_tls(config)).peer(entry), calling_aet=config.aet)
+        except TelemedError as error:
             yield Finding("peer", fine=False, sentence=error.sentence)
         else:
-            yield Finding("peer", fine=True, sentence=f"{entry.peer} answers")
+            yield Finding("peer", fine=True, sentence=f"{entry.ae_title}@{entry.address} answers")
 
 
 def _port(what: str, address: Address) -> Finding:

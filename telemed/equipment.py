@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,13 +12,16 @@ from pydicom.uid import generate_uid
 from sqlalchemy import Connection
 
 from consult.practitioners import views
+from consult.practitioners.actions import bind_ae, unbind_ae
 from consult.practitioners.model import SYSTEM
 from consult.requests import actions
 from consult.requests.model import HOUSE_ZONE, Examination
 from consult.requests.views import scheduled
 from dicom_node import directory
+from dicom_node.directory import Entry
 from dicom_node.forwarding import queue, rules
 from dicom_node.peers import Peer
+from dicom_node.tls import fingerprint, fingerprint_of
 from telemed.compose import WORKLIST_REACHES_BACK, kept
 from telemed.config import Config
 from telemed.kernel.database import new_id
@@ -26,12 +31,72 @@ from telemed.people import CONSOLE, MOST_ROWS, institution_named
 _COLUMNS = ("institution", "accession_number", "patient_id", "name", "modality", "scheduled_at")
 
 
-def add_peer(config: Config, aet: str, address: str, *, institution: str) -> None:
-    """Enter a DICOM node; *institution* by either name, empty for everybody's."""
-    peer = Peer.parse(f"{aet}@{address}")
+@dataclass(frozen=True)
+class Shown:
+    """The certificate that an AE has to show over TLS, as it was given: a file, or its SHA-256; neither: any."""
+
+    certificate: Path | None = None
+    fingerprint: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Its SHA-256 in hexadecimal, empty for any; Invalid when it cannot be understood."""
+        if self.certificate is not None:
+            return fingerprint_of(self.certificate)
+        return fingerprint(self.fingerprint) if self.fingerprint else ""
+
+
+ANY_CERTIFICATE = Shown()
+
+
+def add_device(config: Config, aet: str, *, institution: str, networks: Sequence[str], shown: Shown) -> None:
+    """Let the AE title *aet* speak for *institution* (either name) when it calls from *networks* (CIDR; none: any)."""
+    with kept(config) as store, store.database.transaction() as db:
+        bind_ae(
+            db,
+            store.chronicle,
+            ae_title=aet,
+            networks=networks,
+            certificate_sha256=shown.sha256,
+            institution_id=institution_named(db, institution),
+            by=SYSTEM,
+        )
+
+
+def remove_device(config: Config, aet: str, *, institution: str) -> None:
+    """Let the AE title *aet* speak for *institution* no more."""
+    with kept(config) as store, store.database.transaction() as db:
+        unbind_ae(db, store.chronicle, ae_title=aet, institution_id=institution_named(db, institution), by=SYSTEM)
+
+
+def list_devices(config: Config) -> list[str]:
+    """Return a line for each AE title that may call: title, whose, from where, with which certificate."""
+    with kept(config) as store, store.database.reading() as db:
+        names = {one.id: one.name for one in views.institutions(db)}
+        return [
+            "\t".join((one.ae_title, names[one.institution_id], " ".join(one.networks) or "*", one.certificate_sha256 or "-"))
+            for one in views.bindings(db)
+        ]
+
+
+def add_peer(
+    config: Config,
+    aet: str,
+    address: str,
+    *,
+    institution: str = "",
+    tls: bool = False,
+    shown: Shown = ANY_CERTIFICATE,
+    commits: bool = False,
+) -> None:
+    """Enter a DICOM node; *institution* by either name, empty for everybody's; the rest as `directory.Entry` has it."""
+    peer, sha256 = Peer.parse(f"{aet}@{address}"), shown.sha256
+    if sha256 and not tls:
+        raise Invalid("a certificate is shown over TLS only: say --tls, too", code="certificate")
     with kept(config) as store, store.database.transaction() as db:
         whose = institution_named(db, institution) if institution else ""
-        directory.add_peer(db, store.chronicle, peer, institution=whose, actor=CONSOLE)
+        entry = Entry(peer.aet, peer.host, peer.port, whose, tls, sha256, commits)
+        directory.add_peer(db, store.chronicle, entry, actor=CONSOLE)
 
 
 def remove_peer(config: Config, aet: str) -> None:
@@ -41,12 +106,20 @@ def remove_peer(config: Config, aet: str) -> None:
 
 
 def list_peers(config: Config) -> list[str]:
-    """Return a line for each DICOM node: AE title, address, whose."""
+    """Return a line for each DICOM node: AE title, address, whose, and how it is spoken to where that is not plain DICOM."""
     with kept(config) as store, store.database.reading() as db:
         names = {one.id: one.name for one in views.institutions(db)}
-        entries = directory.peers(db)
+        entries = directory.entries(db)
     return [
-        f"{one.peer.aet}\t{one.peer.host}:{one.peer.port}\t{names.get(one.institution, one.institution) or 'everybody'}"
+        "\t".join(
+            (
+                one.ae_title,
+                one.address,
+                names.get(one.institution, one.institution) or "everybody",
+                *(("TLS " + one.certificate_sha256).strip(),) * one.tls,
+                *("commits",) * one.commits,
+            )
+        )
         for one in entries
     ]
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydicom.uid import generate_uid
 
 import ecg.formats
 from ecg import rendering
 from ecg.formats import Declared, dicom, wfdb
-from ecg.pipeline import Analysis
-from ecg.pipeline import analyse as analyse_recording
+from ecg.holter import whole
+from ecg.holter.episodes import KINDS
+from ecg.pipeline import analyse as analyse_strip
 from ecg.recording import PatientTags, Recording
+from ecg.rendering import Paper, Particulars, Sheet
+from ecg.structured_report import write as write_report
+from ecg.structured_report.writing import Device
+from telemed import __version__
 from telemed.kernel.clock import SystemClock
 from telemed.kernel.errors import Invalid
 
@@ -22,8 +30,7 @@ LARGEST = 2 << 30
 
 def read(file: Path, declared: Declared | None = None) -> Recording:
     """Read one recording; a WFDB header brings the files it names, a record may be named without an ending."""
-    if not file.exists() and file.with_name(file.name + ".hea").exists():
-        file = file.with_name(file.name + ".hea")
+    file = _named(file)
     if not file.is_file():
         raise Invalid(f"{file}: there is no such file")
     try:
@@ -38,6 +45,12 @@ def read(file: Path, declared: Declared | None = None) -> Recording:
         raise Invalid(f"{file}: cannot be read ({error.strerror})") from error
 
 
+def _named(file: Path) -> Path:
+    """Return the file meant: a WFDB record may be named without its ending."""
+    header = file.with_name(file.name + ".hea")
+    return header if not file.exists() and header.exists() else file
+
+
 def _content(file: Path) -> bytes | None:
     if not file.is_file():
         return None
@@ -46,43 +59,121 @@ def _content(file: Path) -> bytes | None:
     return file.read_bytes()
 
 
-def analyse(file: Path, declared: Declared | None = None) -> Analysis:
-    """Read and analyse one recording."""
-    recording = read(file, declared)
-    return analyse_recording(recording)
+def analyse(file: Path, declared: Declared | None = None) -> dict[str, Any]:
+    """Read and analyse one recording; a long one is read in pieces, with a bar on a terminal."""
+    path = _named(file)
+    try:
+        source = whole.long_source(path) if path.is_file() else None
+        if source is not None:
+            return whole.analysis_of_source(source, progress=_bar)
+    except ecg.EcgError as error:
+        raise Invalid(f"{file}: {error}") from error
+    except OSError as error:
+        raise Invalid(f"{file}: cannot be read ({error.strerror})") from error
+    return whole.analysis_of(read(file, declared), progress=_bar)
 
 
-def draw(file: Path, out: Path, declared: Declared | None = None) -> None:
-    """Draw one recording on calibrated paper, as SVG in millimetres."""
-    out.write_text(rendering.svg(read(file, declared)), encoding="utf-8")
+def _bar(done: float) -> None:
+    if sys.stderr.isatty():
+        width = round(40 * done)
+        sys.stderr.write(f"\r[{'#' * width}{'.' * (40 - width)}] {done:4.0%}" + ("\n" if done >= 1 else ""))
+        sys.stderr.flush()
+
+
+def draw_svg(file: Path, out: Path, paper: Paper, declared: Declared | None = None) -> list[Path]:
+    """Draw one recording on calibrated paper; return the files written: *out*, and for further pages ``name-2.svg`` beside it."""
+    pages = _pages(file, paper, declared)
+    names = [out, *(out.with_name(f"{out.stem}-{number}{out.suffix}") for number in range(2, len(pages) + 1))]
+    for name, page in zip(names, pages, strict=True):
+        name.write_text(rendering.svg(page), encoding="utf-8")
+    return names
+
+
+def draw_pdf(file: Path, out: Path, paper: Paper, declared: Declared | None = None) -> None:
+    """Draw one recording on calibrated paper as a PDF."""
+    from consult.reports.document.ecg_paper import write_ecg  # noqa: PLC0415 - only this needs a PDF library
+    from telemed.compose import STATIC  # noqa: PLC0415 - as above
+
+    out.write_bytes(write_ecg(_pages(file, paper, declared), STATIC / "fonts"))
+
+
+def _pages(file: Path, paper: Paper, declared: Declared | None) -> list[Sheet]:
+    path, particulars = _named(file), Particulars()
+    source = whole.long_source(path) if path.is_file() else None
+    if source is None:
+        recording = read(file, declared)
+    else:
+        recording, paper, particulars = rendering.excerpt(source, paper, particulars)
+    return rendering.sheets(recording, paper, particulars, analyse_strip(recording))
 
 
 def convert(file: Path, out: Path, declared: Declared | None = None) -> None:
     """Write one recording as a DICOM ECG; the UIDs derive from its samples, so that the same file gives the same object."""
+    out.write_bytes(_as_dicom(read(file, declared)))
+
+
+def report(file: Path, out: Path, declared: Declared | None = None) -> None:
+    """Write the analysis as a DICOM ECG Report about the recording: about the object `convert` gives, when it is not DICOM."""
     recording = read(file, declared)
-    seed = hashlib.sha256(recording.millivolts.tobytes()).hexdigest()
-    study, series, instance = (generate_uid(prefix=None, entropy_srcs=[seed, level]) for level in ("study", "series", "instance"))
-    content = dicom.write(
+    waveform = file.read_bytes() if recording.format == "dicom" else _as_dicom(recording)
+    written = write_report(
+        analyse_strip(recording),
+        recording,
+        waveform,
+        series_instance_uid=_uid(recording, "report series"),
+        sop_instance_uid=_uid(recording, "report"),
+        device=Device(version=__version__),
+        written_at=SystemClock().now(),
+    )
+    out.write_bytes(written)
+
+
+def _as_dicom(recording: Recording) -> bytes:
+    return dicom.write(
         recording,
         recording.patient or PatientTags(),
-        study_instance_uid=study,
-        series_instance_uid=series,
-        sop_instance_uid=instance,
+        study_instance_uid=_uid(recording, "study"),
+        series_instance_uid=_uid(recording, "series"),
+        sop_instance_uid=_uid(recording, "instance"),
         acquired_at=recording.started_at or SystemClock().now(),
     )
-    out.write_bytes(content)
 
 
-def told(analysis: Analysis) -> str:
+def _uid(recording: Recording, part: str) -> str:
+    seed = hashlib.sha256(recording.millivolts.tobytes()).hexdigest()
+    return generate_uid(prefix=None, entropy_srcs=[seed, part])
+
+
+def told(content: dict[str, Any]) -> str:
     """Say an analysis as text for a terminal."""
-    content = analysis.as_json()
     measured = content["measurements"]
     lines = [
         f"{content['format']}, {len(content['leads'])} leads, {content['sampling_frequency_hz']} Hz, {content['duration_s']} s",
         *(f"  {name:<20} {value}" for name, value in measured.items() if value is not None and not isinstance(value, dict)),
-        *(f"  {name:<20} {value}" for name, value in (measured.get("qtc_ms") or {}).items()),
+        *(f"  {name:<20} {value}" for name, value in (measured.get("qtc_ms") or {}).items() if value is not None),
         *(f"[{one['severity']}] {one['text']['zh']} / {one['text']['en']}" for one in content["statements"]),
+        *(_told_long(content["long"]) if "long" in content else ()),
         *(f"! {warning}" for warning in content["warnings"]),
         "提示，非诊断 / a hint, not a diagnosis",
     ]
     return "\n".join(lines)
+
+
+def _told_long(long: dict[str, Any]) -> Iterator[str]:
+    """Say the summary of a long recording: hour by hour, then how many episodes of each kind and the longest of them."""
+    yield "hour    HR mean  min  max       N      V      S      P  pauses  AF min  artefact"
+    for hour in long["hours"]:
+        rates, beats = hour["heart_rate_bpm"], hour["beats"]
+        bpm = "  ".join(f"{'-' if rates[name] is None else round(rates[name]):>3}" for name in ("mean", "min", "max"))
+        counts = "".join(f"{beats[kind]:>7}" for kind in ("normal", "ventricular", "supraventricular", "paced"))
+        rest = f"{hour['pauses']:>8}{hour['fibrillation_minutes']:>8.1f}{hour['artefact_share']:>10.1%}"
+        yield f"{hour['hour']:>4}        {bpm} {counts}{rest}"
+    for kind, count in long["counts"].items():
+        own = [episode for episode in long["episodes"] if episode["kind"] == kind]
+        if own:
+            longest = max(own, key=lambda episode: float(episode["seconds"]))
+            text = KINDS[kind]
+            yield f"{text.zh} / {text.en}: {count}, {longest['seconds']:.1f} s at {longest['start_s']:.1f} s"
+    if long["variability"]:
+        known = {name: value for name, value in long["variability"].items() if value is not None}
+        yield "HRV  " + "  ".join(f"{name} {value:g}" for name, value in known.items())

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
+from consult.consents.actions import let_route
 from consult.practitioners.actions import add_agreement, add_institution, add_practitioner, bind_ae
 from consult.practitioners.model import SYSTEM, Level, Qualification, Role
 from consult.practitioners.tables import organization_table
@@ -43,6 +44,7 @@ USERS = (
     SampleUser("regulator", "演示·监管员", "省医院", (Role.REGULATOR,)),
     SampleUser("admin", "演示·管理员", "省医院", (Role.ADMIN,)),
 )
+PAPERS = "演示：书面同意书由卫生院保管 / demonstration: the clinic keeps the papers"
 #: Nobody's number; dispatch chooses only whose registration and years are recorded.
 QUALIFIED = Qualification("DEMO", date(2010, 1, 1))
 #: Agreements of the demo began before any sample study was made.
@@ -61,8 +63,12 @@ def seed(database: Database, chronicle: Chronicle) -> None:
             name: add_institution(db, chronicle, name=name, name_en=name_en, kind=kind, by=SYSTEM)
             for name, name_en, kind in INSTITUTIONS
         }
-        for asking, answering in AGREEMENTS:
-            add_agreement(db, chronicle, institution_id=ids[asking], performer_id=ids[answering], valid_from=SINCE, by=SYSTEM)
+        agreements = {
+            asking: add_agreement(
+                db, chronicle, institution_id=ids[asking], performer_id=ids[answering], valid_from=SINCE, by=SYSTEM
+            )
+            for asking, answering in AGREEMENTS
+        }
         bind_ae(db, chronicle, ae_title=CLINIC_AE, institution_id=ids[CLINIC], by=SYSTEM)
         for user in USERS:
             person = add_practitioner(
@@ -82,6 +88,8 @@ def seed(database: Database, chronicle: Chronicle) -> None:
                 practitioner_id=person,
                 by="demo",
             )
+            if user.institution == CLINIC:
+                let_route(db, chronicle, agreements[CLINIC], keeper_id=person, note=PAPERS, by=SYSTEM)
 
 
 def clinic_id(db: Connection) -> str | None:

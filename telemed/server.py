@@ -129,6 +129,13 @@ def _log_to_stderr(stream: TextIO = sys.stderr) -> None:
     # They name peers' data at INFO; what matters of it is in our own audit trail.
     for noisy in ("pynetdicom", "pydicom", "aioice", "aiortc", "alembic", "py.warnings"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    logging.getLogger("pynetdicom.dul").addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Keep what is said of a PDU that cannot be read, and not where in pynetdicom that was noticed."""
+    record.exc_info = None
+    return True
 
 
 def _log_ended_thread(ended: threading.ExceptHookArgs) -> None:

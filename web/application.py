@@ -14,12 +14,10 @@ from consult.reports.document.authority import Authority
 from consult.reports.document.documents import Documents
 from dicom_node.archive.archive import Archive
 from dicom_node.imaging.imaging import Imaging
-from dicom_node.imaging.offsets import FrameOffsets
-from dicom_node.imaging.shelf import Shelf
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
-from web import health, keys, middleware, pages
+from web import health, keys, middleware, pages, recognition
 from web.accounts.passwords import Passwords
 from web.api.openapi import document
 from web.api.operations import PREFIX, route
@@ -36,8 +34,6 @@ from web.rtc.signalling import TABLES, Tables, signal
 LARGEST_BODY = 1 << 20
 #: Threads for short work on the database, and for slow work: decoding, signing, files.
 QUICK_THREADS, SLOW_THREADS = 16, 16
-#: What transcoded frames and objects may take on disk.
-CACHE_BYTES = 2 << 30
 
 OPENAPI_PATH = f"{PREFIX}/openapi.json"
 
@@ -77,7 +73,7 @@ def make_application(
     authority: Authority,
     static_folder: Path,
     fonts_folder: Path,
-    cache_folder: Path,
+    imaging: Imaging,
     checks: Mapping[str, Callable[[], bool]] | None = None,
     origin: str | None = None,
     dicom_address: str = "",
@@ -85,11 +81,10 @@ def make_application(
 ) -> web.Application:
     """Return the application over what the composition root built.
 
-    *checks* are what /readyz asks beside the database, by name. *fonts_folder* holds the type that PDFs embed; *cache_folder*
-    is emptied at the start and takes up to CACHE_BYTES of what can be made again. *origin* is the site as browsers see it
-    (``https://...``) when a proxy stands in front; *dicom_address* is shown to clinics as what their modalities are to send to.
+    *checks* are what /readyz asks beside the database, by name. *fonts_folder* holds the type that PDFs embed. *origin* is
+    the site as browsers see it (``https://...``) when a proxy stands in front; *dicom_address* is shown to clinics as what
+    their modalities are to send to.
     """
-    imaging = Imaging(confinement, shelf=Shelf(cache_folder, CACHE_BYTES), offsets=FrameOffsets(database))
     around = [middleware.observe, problems, middleware.guard, denials, middleware.catch_up]
     app = web.Application(middlewares=around, client_max_size=LARGEST_BODY)
     app[keys.DATABASE] = database
@@ -99,6 +94,7 @@ def make_application(
     app[keys.IMAGING] = imaging
     app[keys.CONFINEMENT] = confinement
     app[keys.DOCUMENTS] = Documents(database, archive, imaging, confinement, authority=authority, fonts=fonts_folder)
+    app[keys.FONTS] = fonts_folder
     app[keys.PASSWORDS] = passwords
     app[keys.METRICS] = Metrics()
     app[keys.HUB] = Hub(chronicle.events)
@@ -108,6 +104,7 @@ def make_application(
     app[health.CHECKS] = {"database": database.is_up, **(checks or {})}
     app[pages.STATIC] = static_folder
     app[DENIED] = new_memory()
+    app[recognition.KNOWN] = recognition.new_memory()
     app[TABLES] = Tables(ice_servers)
     dicomweb.prepare(app)
     app.add_routes(ROUTES)

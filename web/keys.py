@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -38,6 +39,8 @@ CLOCK: web.AppKey[Clock] = web.AppKey("clock")
 ARCHIVE = web.AppKey("archive", Archive)
 CONFINEMENT = web.AppKey("confinement", Confinement)
 IMAGING = web.AppKey("imaging", Imaging)
+#: The folder of the type that PDFs embed.
+FONTS = web.AppKey("fonts", Path)
 #: Makes the PDFs of reports.
 DOCUMENTS = web.AppKey("documents", Documents)
 PASSWORDS = web.AppKey("passwords", Passwords)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from consult.practitioners.model import SYSTEM, Level, Qualification, Role, Viewer
 from consult.practitioners.tables import (
@@ -141,11 +141,19 @@ def qualify(db: Connection, chronicle: Chronicle, practitioner_id: str, qualific
 
 
 def bind_ae(
-    db: Connection, chronicle: Chronicle, *, ae_title: str, networks: Collection[str] = (), institution_id: str, by: Viewer
+    db: Connection,
+    chronicle: Chronicle,
+    *,
+    ae_title: str,
+    networks: Collection[str] = (),
+    certificate_sha256: str = "",
+    institution_id: str,
+    by: Viewer,
 ) -> str:
     """Let *ae_title* from *networks* (CIDR) speak for an institution, and return the binding's id.
 
-    An AE title is 1 to 16 characters of the default repertoire without backslash (PS3.5 section 6.2, AE).
+    With *certificate_sha256* (64 hexadecimal digits) it does so over TLS only, and with that certificate only. An AE title
+    is 1 to 16 characters of the default repertoire without backslash (PS3.5 section 6.2, AE).
     """
     _administrator(by)
     title = ae_title.strip(" ")
@@ -157,10 +165,21 @@ def bind_ae(
     except ValueError as error:
         raise Invalid(f"{error}: write an address range as 10.20.0.0/16") from None
     id_ = new_id()
-    db.execute(insert(ae_binding_table).values(id=id_, ae_title=title, networks=ranges, institution_id=institution_id))
-    data = {"institution": institution_id, "ae_title": title, "networks": ranges}
+    bound = {"ae_title": title, "networks": ranges, "certificate_sha256": certificate_sha256}
+    db.execute(insert(ae_binding_table).values(id=id_, institution_id=institution_id, **bound))
+    data = {"institution": institution_id, **bound}
     chronicle.enter(db, "AeBound", id_, data, actor=by.practitioner_id, institution=by.institution_id, entity="Device")
     return id_
+
+
+def unbind_ae(db: Connection, chronicle: Chronicle, *, ae_title: str, institution_id: str, by: Viewer) -> None:
+    """Let *ae_title* speak for an institution no more, wherever from; NotFound when it does not."""
+    _administrator(by)
+    bound = (ae_binding_table.c.ae_title == ae_title) & (ae_binding_table.c.institution_id == institution_id)
+    if db.execute(delete(ae_binding_table).where(bound)).rowcount == 0:
+        raise NotFound(f"{ae_title!r} does not speak for this institution; `telemed device list` names what does", code="device")
+    data = {"institution": institution_id, "ae_title": ae_title}
+    chronicle.enter(db, "AeUnbound", ae_title, data, actor=by.practitioner_id, institution=by.institution_id, entity="Device")
 
 
 def _columns(qualification: Qualification) -> dict[str, Any]:

@@ -136,9 +136,13 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Binding:
-    """An AE title that is an institution's when it calls from one of *networks* (CIDR); no networks: from anywhere."""
+    """An AE title that is an institution's when it calls from one of *networks* (CIDR); no networks: from anywhere.
+
+    Where *certificate_sha256* is not empty, only over TLS and with that certificate.
+    """
 
     id: str
     ae_title: str
     networks: tuple[str, ...]
     institution_id: str
+    certificate_sha256: str

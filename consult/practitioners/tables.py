@@ -58,4 +58,5 @@ ae_binding_table = Table(
     Column("ae_title", String(16), nullable=False, index=True),
     Column("networks", JSON, nullable=False),
     Column("institution_id", String(32), ForeignKey("organization.id"), nullable=False),
+    Column("certificate_sha256", String(64), nullable=False, server_default=""),
 )

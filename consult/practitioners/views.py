@@ -7,10 +7,11 @@ from collections.abc import Collection
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, bindparam, or_, select, true
 
 from consult.practitioners.model import (
     Agreement,
+    Binding,
     Expertise,
     Institution,
     Level,
@@ -29,15 +30,17 @@ from consult.practitioners.tables import (
 )
 from telemed.kernel.errors import NotFound
 
-#: A row for each role, one where there is none: asked before every request.
+#: A row for each role, one where there is none.
 _WITH_ROLES = select(practitioner_table, practitioner_role_table.c.role).join(
     practitioner_role_table, practitioner_role_table.c.practitioner_id == practitioner_table.c.id, isouter=True
 )
+#: Asked before every request: made once.
+_ONE_WITH_ROLES = _WITH_ROLES.where(practitioner_table.c.id == bindparam("id"))
 
 
 def viewer_of(db: Connection, practitioner_id: str) -> Viewer:
     """Return who acts when this practitioner does; NotFound when there is none."""
-    found = db.execute(_WITH_ROLES.where(practitioner_table.c.id == practitioner_id)).all()
+    found = db.execute(_ONE_WITH_ROLES, {"id": practitioner_id}).all()
     if not found:
         raise NotFound("there is no such practitioner")
     first = found[0]
@@ -118,20 +121,29 @@ def may_ask(db: Connection, institution_id: str, performer_id: str, on: date, se
     return any(held.performer_id == performer_id and held.covers(on, service) for held in agreements_of(db, institution_id))
 
 
-def institution_of_ae(db: Connection, ae_title: str, address: str) -> str | None:
+def bindings(db: Connection) -> list[Binding]:
+    """Return every AE title that speaks for an institution, by title."""
+    rows = db.execute(select(ae_binding_table).order_by(ae_binding_table.c.ae_title, ae_binding_table.c.id)).mappings()
+    return [Binding(**{**row, "networks": tuple(row["networks"])}) for row in rows]
+
+
+def institution_of_ae(db: Connection, ae_title: str, address: str, fingerprint: str = "") -> str | None:
     """Return whose AE calls by *ae_title* from the IP *address*; None when it is nobody's we know.
 
-    The narrowest network that holds the address wins, so that a van with a fixed address may share a title.
+    *fingerprint* is the SHA-256 of the certificate it shows, empty when it shows none: what is bound to a certificate is
+    nobody's without it. The narrowest network that holds the address wins, so that a van with a fixed address may share a
+    title; before it, what is bound to the certificate.
     """
     caller = ipaddress.ip_address(address)
-    best: tuple[int, str] | None = None
-    titled = ae_binding_table.c.ae_title == ae_title.strip()
+    best: tuple[bool, int, str] | None = None
+    titled = (ae_binding_table.c.ae_title == ae_title.strip()) & ae_binding_table.c.certificate_sha256.in_(("", fingerprint))
     for row in db.execute(select(ae_binding_table).where(titled).order_by(ae_binding_table.c.id)):
         widths = [network.prefixlen for network in map(ipaddress.ip_network, row.networks) if caller in network]
         width = max(widths, default=-1 if row.networks else 0)
-        if width >= 0 and (best is None or width > best[0]):
-            best = (width, row.institution_id)
-    return best[1] if best else None
+        rank = bool(row.certificate_sha256), width
+        if width >= 0 and (best is None or rank > best[:2]):
+            best = (*rank, row.institution_id)
+    return best[2] if best else None
 
 
 def _agreements(db: Connection, wanted: ColumnElement[bool]) -> list[Agreement]:

@@ -25,6 +25,7 @@ from consult.queue.views import Task, visible
 from consult.queue.views import task as task_of
 from consult.requests import actions as requests
 from consult.requests.model import HOUSE_ZONE, Lane, Priority, ServiceRequest
+from consult.requests.views import request_by_id
 from consult.triage.model import READING, Urgency, Why, begin_by
 from consult.turnaround import actions as turnaround
 from consult.turnaround.model import Point
@@ -59,7 +60,8 @@ def create(
 
     Raises Conflict when the study already has an open task: two may arrive at the same instant, one is made.
     """
-    id_, budget, reading = new_id(), due_at - t0, READING[urgency.lane]
+    id_, budget = new_id(), due_at - t0
+    reading = READING[urgency.lane] if choice.reading_s is None else timedelta(seconds=choice.reading_s)
     row = {
         "id": id_,
         "request_id": request.id,
@@ -199,9 +201,9 @@ def decline(db: Connection, chronicle: Chronicle, task_id: str, *, code: Decline
     reason = _said(reason, "say why in 1 to {} characters: the clinic reads it")
     now = chronicle.clock.now()
     declined_by = [*found.declined_by, found.performer_id]
-    choice = assign(db, need_of(found, now, tried=declined_by))
+    choice = assign(db, need_of(db, found, now, tried=declined_by))
     if choice.performer_id is None:
-        choice = assign(db, need_of(found, now, beside=[by.practitioner_id]), within=found.performer_id)
+        choice = assign(db, need_of(db, found, now, beside=[by.practitioner_id]), within=found.performer_id)
     performer_id = choice.performer_id or found.performer_id
     why = [*found.why, asdict(Why(f"declined:{code}", Text(f"曾被退回：{reason}", f"declined before: {reason}")))]
     moved = {"performer_id": performer_id, "declined_by": declined_by, "why": why, **assigned(choice)}
@@ -237,20 +239,33 @@ def complete(db: Connection, chronicle: Chronicle, task_id: str, *, report_id: s
     turnaround.stamp(db, task_id, Point.T4, now)
 
 
-def cancel(db: Connection, chronicle: Chronicle, task_id: str, *, reason: str, by: Viewer) -> None:
-    """Withdraw a task that nobody reads yet, and its request; only the institution that asked may."""
+def cancel(
+    db: Connection, chronicle: Chronicle, task_id: str, *, reason: str, by: Viewer, event: TaskEvent = TaskEvent.CANCEL
+) -> None:
+    """Withdraw a task that nobody reads yet, and its request; only the institution that asked may.
+
+    A consent that is revoked (*event* REVOKE) ends a task also while it is read.
+    """
     found = _seen(db, task_id, by)
     if by.institution_id != found.institution_id:
         raise Refused("only the institution that asked may withdraw its request")
     now = chronicle.clock.now()
     turnaround.resume(db, task_id, now)
-    _change(db, found, TaskEvent.CANCEL, **_UNHELD, completed_at=now, open_key=None, escalate_at=None)
+    _change(db, found, event, **_UNHELD, completed_at=now, open_key=None, escalate_at=None)
     requests.revoke(db, chronicle, found.request_id, reason=reason, by=by)
     enter(db, chronicle, "TaskCancelled", task_id, by, reason=reason[:LONGEST_REASON])
 
 
 def readdress(
-    db: Connection, chronicle: Chronicle, task_id: str, request: ServiceRequest, urgency: Urgency, *, due_at: datetime, by: Viewer
+    db: Connection,
+    chronicle: Chronicle,
+    task_id: str,
+    request: ServiceRequest,
+    urgency: Urgency,
+    *,
+    choice: Choice,
+    due_at: datetime,
+    by: Viewer,
 ) -> None:
     """Let an open task answer *request*, placed by a person, in place of the one a routing rule had placed.
 
@@ -260,13 +275,8 @@ def readdress(
     if found.status not in OPEN:
         raise Conflict(f"this task is {found.status}", code="task-state")
     requests.revoke(db, chronicle, found.request_id, reason="a person has asked for the same study", by=SYSTEM)
-    values: dict[str, Any] = {
-        "request_id": request.id,
-        "kind": request.kind,
-        "reason": request.reason,
-        "why": _reasons(found, urgency.why),
-    }
-    values |= {"wanted": request.wanted}
+    asked = {"request_id": request.id, "kind": request.kind, "reason": request.reason, "wanted": request.wanted}
+    values = asked | {"why": _reasons(found, urgency.why)} | ({} if found.owner_id else assigned(choice))
     db.execute(update(task_table).where(task_table.c.id == task_id).values(values | _raised(db, found, urgency, due_at)))
     enter(db, chronicle, "TaskUpdated", task_id, by, change="request", request_id=request.id)
 
@@ -399,7 +409,7 @@ def _change(db: Connection, found: Row[Any], event: TaskEvent, **values: Any) ->
         raise Conflict("somebody changed this task at the same moment: look again", code="task-state")
 
 
-def need_of(found: Row[Any], at: datetime, *, tried: Iterable[str] = (), beside: Iterable[str] = ()) -> Need:
+def need_of(db: Connection, found: Row[Any], at: datetime, *, tried: Iterable[str] = (), beside: Iterable[str] = ()) -> Need:
     """Return what dispatch has to find somebody for."""
     return Need(
         institution_id=found.institution_id,
@@ -410,6 +420,7 @@ def need_of(found: Row[Any], at: datetime, *, tried: Iterable[str] = (), beside:
         tried=frozenset(tried),
         beside=frozenset(beside),
         due_at=found.due_at,
+        routed=request_by_id(db, found.request_id).is_automatic,
     )
 
 

@@ -8,6 +8,7 @@ from statistics import median_low
 
 from sqlalchemy import Connection, func, select
 
+from consult.consents.views import standing_of
 from consult.practitioners.model import Person, Practitioner, Role
 from consult.practitioners.views import agreements_of, institutions_by_id, practitioners_of
 from consult.queue.dispatch import READINESS, Candidate, Choice, Need, choose
@@ -16,7 +17,7 @@ from consult.queue.tables import task_table
 from consult.requests.model import Lane
 from consult.schedule.model import HOUR, Availability, Duty, availability
 from consult.schedule.views import duties_between, keeping_rotas
-from consult.triage.model import READING
+from consult.triage.model import LONGEST_READING, READING
 from consult.turnaround.tables import turnaround_table
 
 #: So many of a person's newest readings on a lane say how fast they are; below the fewest the lane's usual time counts.
@@ -28,6 +29,9 @@ __all__ = ["assign", "coordinators", "readers_there"]
 def assign(db: Connection, need: Need, *, within: str | None = None) -> Choice:
     """Choose for *need* from everybody its institution has an agreement with; *within* keeps to one hospital."""
     agreements = agreements_of(db, need.institution_id)
+    if need.routed:
+        allowed = standing_of(db, [held.id for held in agreements])
+        agreements = [held for held in agreements if held.id in allowed]
     ids = {held.performer_id for held in agreements if within in (None, held.performer_id)}
     places = list(institutions_by_id(db, ids).values())
     return choose(need, hospitals=places, agreements=agreements, candidates=_candidates(db, need, ids))
@@ -94,4 +98,6 @@ def _reading_s(db: Connection, person: str, lane: Lane) -> int:
         .limit(NEWEST)
     )
     taken = [int((row.t4_at - row.t3_at).total_seconds()) for row in db.execute(query)]
-    return max(1, median_low(taken)) if len(taken) >= FEWEST else int(READING[lane].total_seconds())
+    if len(taken) < FEWEST:
+        return int(READING[lane].total_seconds())
+    return min(max(1, median_low(taken)), int(LONGEST_READING.total_seconds()))

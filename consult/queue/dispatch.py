@@ -29,6 +29,7 @@ class Need:
     """What has to be answered, until *due_at* where a deadline is set.
 
     *tried* are hospitals that had their chance, *beside* people not to be chosen again.
+    What is *routed* by itself goes only where a standing consent lets it.
     """
 
     institution_id: str
@@ -39,6 +40,7 @@ class Need:
     tried: frozenset[str] = frozenset()
     beside: frozenset[str] = frozenset()
     due_at: datetime | None = None
+    routed: bool = False
 
     def is_late(self, one: Candidate) -> bool:
         """Tell whether *one* would be done after the deadline."""
@@ -78,10 +80,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Choice:
-    """Where a question goes, to whom, and what was thought of everybody; no *performer_id*: nobody may be asked."""
+    """Where a question goes, to whom, how long reading takes them, and what was thought of everybody.
+
+    No *performer_id*: nobody may be asked; no *person*: it waits for whoever comes.
+    """
 
     performer_id: str | None
     person: Person | None = None
+    reading_s: int | None = None
     verdicts: tuple[Verdict, ...] = field(default=())
 
 
@@ -110,12 +116,12 @@ def choose(
         ranks = {one.practitioner.id: _rank(need, one, near[one.practitioner.institution.id]) for one in able}
         chosen = min(able, key=lambda one: ranks[one.practitioner.id])
         against = objections | {id_: _behind(rank, ranks[chosen.practitioner.id]) for id_, rank in ranks.items()}
-        return Choice(chosen.practitioner.institution.id, _person(chosen), _verdicts(candidates, against))
+        return Choice(chosen.practitioner.institution.id, _person(chosen), chosen.reading_s, _verdicts(candidates, against))
     verdicts = _verdicts(candidates, objections)
     if not allowed:
-        return Choice(None, None, verdicts)
+        return Choice(None, verdicts=verdicts)
     nearest = allowed[0]
-    return Choice(nearest.id, None, (_verdict("nobody", nearest, None), *verdicts)[:MOST_VERDICTS])
+    return Choice(nearest.id, verdicts=(_verdict("nobody", nearest, None), *verdicts)[:MOST_VERDICTS])
 
 
 #: Too late or not, for how long if so, how far; standby or not, without the wish or not, until done, in hand; and the person.

@@ -108,7 +108,7 @@ _Climbed = tuple[dict[str, Any], dict[str, Any]]
 
 def _to_next_doctor(db: Connection, found: Row[Any], now: datetime) -> _Climbed:
     passed = [one for one in (found.owner_id or found.assigned_id,) if one]
-    choice = assign(db, need_of(found, now, beside=passed), within=found.performer_id)
+    choice = assign(db, need_of(db, found, now, beside=passed), within=found.performer_id)
     if choice.person is None:
         return {}, {"to": []}
     return {} if found.owner_id else assigned(choice), {"to": [asdict(choice.person)]}
@@ -116,7 +116,7 @@ def _to_next_doctor(db: Connection, found: Row[Any], now: datetime) -> _Climbed:
 
 def _to_next_hospital(db: Connection, found: Row[Any], now: datetime) -> _Climbed:
     tried = {found.performer_id, *found.declined_by}
-    choice = assign(db, need_of(found, now, tried=tried)) if found.status == TaskStatus.REQUESTED else None
+    choice = assign(db, need_of(db, found, now, tried=tried)) if found.status == TaskStatus.REQUESTED else None
     if choice is None or choice.performer_id is None:
         return {}, {"to": [asdict(one) for one in coordinators(db, found.performer_id)]}
     name = institution(db, choice.performer_id)

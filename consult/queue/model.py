@@ -32,6 +32,7 @@ class TaskEvent(StrEnum):
     ANSWER = "answer"
     SIGN = "sign"
     CANCEL = "cancel"
+    REVOKE = "revoke"
 
 
 class Declined(StrEnum):
@@ -67,6 +68,10 @@ TRANSITIONS: Mapping[tuple[TaskStatus, TaskEvent], TaskStatus] = {
     (_S.ON_HOLD, _E.ANSWER): _S.IN_PROGRESS,
     (_S.ON_HOLD, _E.DECLINE): _S.REQUESTED,
     (_S.ON_HOLD, _E.CANCEL): _S.CANCELLED,
+    (_S.REQUESTED, _E.REVOKE): _S.CANCELLED,
+    (_S.ACCEPTED, _E.REVOKE): _S.CANCELLED,
+    (_S.IN_PROGRESS, _E.REVOKE): _S.CANCELLED,
+    (_S.ON_HOLD, _E.REVOKE): _S.CANCELLED,
 }
 
 #: States in which somebody still waits for an answer.
@@ -93,6 +98,7 @@ WORDS: Mapping[TaskEvent, str] = {
     _E.ANSWER: "answered",
     _E.SIGN: "signed",
     _E.CANCEL: "cancelled",
+    _E.REVOKE: "revoked",
 }
 
 

@@ -7,9 +7,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
+from consult.consents.actions import record
+from consult.consents.model import ConsentKind, KeptConsent, Standing
+from consult.consents.views import consent_by_id
 from consult.practitioners.model import SYSTEM, Role, Viewer
 from consult.practitioners.views import institution, may_ask
-from consult.requests.model import DATED, HOUSE_ZONE, Consent, ConsentKind, Examination, Order, RequestStatus, ServiceRequest
+from consult.requests.model import DATED, HOUSE_ZONE, Examination, Order, RequestStatus, ServiceRequest
 from consult.requests.tables import examination_table, request_table
 from consult.requests.views import request_by_id
 from telemed.kernel.audit import Chronicle
@@ -29,9 +32,12 @@ def place(
     performer_id: str | None,
     service: Role,
     placed_at: datetime,
+    standing: Standing | None = None,
     by: Viewer,
 ) -> ServiceRequest:
     """Place *order* for a study of *institution_id* with the hospital that dispatch chose for *service*, None for nobody.
+
+    A person's order stands on the patient's consent, the server's on the *standing* one under the agreement.
 
     Raises
     ------
@@ -42,9 +48,9 @@ def place(
     """
     if by != SYSTEM and (by.institution_id != institution_id or not by.roles & {Role.CLINIC, Role.COORDINATOR}):
         raise Refused("only the clinic that examined the patient may ask for this study")
-    consent = _consented(order.consent, by)
-    if len(order.reason) > LONGEST_REASON:
-        raise Invalid(f"the reason is too long: at most {LONGEST_REASON} characters")
+    texts = [order.reason, order.complaint, order.history, order.contraindications]
+    if max(map(len, texts)) > LONGEST_REASON:
+        raise Invalid(f"a text of the request is too long: at most {LONGEST_REASON} characters")
     if (order.wanted_by is not None) != (order.lane in DATED):
         raise Invalid(
             f"the lane {order.lane} needs the date by which an answer is wanted, and only {', '.join(sorted(DATED))} do"
@@ -56,6 +62,10 @@ def place(
             f"{name} has no cooperation agreement for a {service} on {day}; ask the administrator to record one",
             code="no-agreement",
         )
+    consent = None if by == SYSTEM else _consented(db, chronicle, order, institution_id, by)
+    basis = consent or standing
+    if basis is None:
+        raise Refused("nothing is routed without a standing consent under the agreement", code="consent-missing")
     placed = ServiceRequest(
         id=new_id(),
         institution_id=institution_id,
@@ -66,15 +76,25 @@ def place(
         lane=order.lane,
         reason=order.reason.strip(),
         wanted=order.wanted,
-        consent_kind=consent.kind,
-        consent_note=consent.note.strip(),
+        complaint=order.complaint.strip(),
+        history=order.history.strip(),
+        contraindications=order.contraindications.strip(),
+        consent_kind=ConsentKind.STANDING if consent is None else consent.kind,
+        consent_note=basis.note,
+        consent_id=None if consent is None else consent.id,
+        standing_id=None if consent is not None or standing is None else standing.id,
         requester_id=by.practitioner_id,
         placed_at=placed_at,
         wanted_by=order.wanted_by,
         status=RequestStatus.ACTIVE,
     )
     db.execute(insert(request_table).values(asdict(placed)))
-    data = {**_particulars(placed), "consent": consent.kind, "consent_note": consent.note, "placed_at": rfc3339(placed_at)}
+    data = {
+        **_particulars(placed),
+        "consent": placed.consent_kind,
+        "consent_note": placed.consent_note,
+        "placed_at": rfc3339(placed_at),
+    }
     actor, home = by.practitioner_id, by.institution_id
     chronicle.enter(db, "RequestPlaced", placed.id, data, actor=actor, institution=home, entity="ServiceRequest")
     return placed
@@ -150,19 +170,15 @@ def fulfil(db: Connection, request_id: str) -> None:
     _leave_active(db, request_id, RequestStatus.COMPLETED)
 
 
-def _consented(consent: Consent | None, by: Viewer) -> Consent:
-    if consent is None:
-        raise Refused(
-            "the patient's written consent is missing: record it, or name the emergency that leaves no time to ask",
-            code="consent-missing",
-        )
-    if consent.kind is ConsentKind.EMERGENCY and not consent.note.strip():
-        raise Refused("an emergency without consent needs its reason in writing", code="consent-missing")
-    if consent.kind is ConsentKind.STANDING and by != SYSTEM:
-        raise Refused("a standing consent is for routed studies only: record this patient's own", code="consent-missing")
-    if len(consent.note) > LONGEST_REASON:
-        raise Invalid(f"the note on the consent is too long: at most {LONGEST_REASON} characters")
-    return consent
+def _consented(db: Connection, chronicle: Chronicle, order: Order, institution_id: str, by: Viewer) -> KeptConsent:
+    """Return the patient's consent to this order: recorded now, or before; Refused when there is none that stands."""
+    study = order.study_instance_uid
+    if order.consent_id is None:
+        return record(db, chronicle, order.consent, institution_id=institution_id, study_instance_uid=study, by=by)
+    kept = consent_by_id(db, order.consent_id)
+    if (kept.institution_id, kept.study_instance_uid) != (institution_id, study) or kept.revoked_at is not None:
+        raise Refused("this consent is for another study, or was revoked: record the patient's consent", code="consent-missing")
+    return kept
 
 
 def _leave_active(db: Connection, request_id: str, status: RequestStatus) -> None:

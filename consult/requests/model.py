@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 
+from consult.consents.model import Consent, ConsentKind
 from consult.practitioners.model import Expertise
 
 #: The whole country has one zone: days and spoken hours are counted in it, moments are kept in UTC.
@@ -55,23 +56,6 @@ class Lane(StrEnum):
 DATED = frozenset({Lane.PATHOLOGY, Lane.MDT})
 
 
-class ConsentKind(StrEnum):
-    """How the patient agreed that their data go to the other institution."""
-
-    WRITTEN = "written"
-    GUARDIAN = "guardian"
-    EMERGENCY = "emergency"  # nobody could be asked: the note must say why, and the audit trail keeps it
-    STANDING = "standing"  # kept on paper at the clinic, under the agreement that lets its studies be routed by themselves
-
-
-@dataclass(frozen=True)
-class Consent:
-    """The patient's consent as the inviting side recorded it."""
-
-    kind: ConsentKind
-    note: str = ""
-
-
 class RequestStatus(StrEnum):
     """FHIR ServiceRequest.status, as far as we go."""
 
@@ -84,7 +68,8 @@ class RequestStatus(StrEnum):
 class Order:
     """What somebody asks for, before it is a request.
 
-    *wanted_by* is needed on the DATED lanes and only there; *wanted* is the expertise wished for.
+    *reason* is the question; *wanted_by* is needed on the DATED lanes and only there; *wanted* is the expertise wished for.
+    The consent is given with it, or was recorded before under *consent_id*.
     """
 
     study_instance_uid: str
@@ -95,6 +80,10 @@ class Order:
     consent: Consent | None
     wanted_by: datetime | None = None
     wanted: Expertise | None = None
+    complaint: str = ""
+    history: str = ""
+    contraindications: str = ""
+    consent_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,8 +99,13 @@ class ServiceRequest:
     lane: Lane
     reason: str
     wanted: Expertise | None
+    complaint: str
+    history: str
+    contraindications: str
     consent_kind: ConsentKind
     consent_note: str
+    consent_id: str | None
+    standing_id: str | None
     requester_id: str
     placed_at: datetime
     wanted_by: datetime | None

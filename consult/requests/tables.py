@@ -18,8 +18,14 @@ request_table = Table(
     Column("lane", String(16), nullable=False),
     Column("reason", Text, nullable=False),
     Column("wanted", String(16), nullable=True),
+    Column("complaint", Text, nullable=False, default=""),
+    Column("history", Text, nullable=False, default=""),
+    Column("contraindications", Text, nullable=False, default=""),
     Column("consent_kind", String(16), nullable=False),
     Column("consent_note", Text, nullable=False),
+    # The patient's own, or the standing one of a routed study; requests of older versions have neither.
+    Column("consent_id", String(32), ForeignKey("consent.id"), nullable=True, index=True),
+    Column("standing_id", String(32), ForeignKey("standing_consent.id"), nullable=True),
     # Not a foreign key: a routing rule places requests too, in the name of the system.
     Column("requester_id", String(32), nullable=False),
     Column("placed_at", UtcDateTime, nullable=False),

@@ -7,9 +7,9 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, select
 
+from consult.consents.model import ConsentKind
 from consult.practitioners.model import Expertise
 from consult.requests.model import (
-    ConsentKind,
     Examination,
     Kind,
     Lane,
@@ -43,6 +43,12 @@ def request_by_id(db: Connection, request_id: str) -> ServiceRequest:
         "status": RequestStatus(row["status"]),
     }
     return ServiceRequest(**{**row, **words})
+
+
+def requests_on_consent(db: Connection, consent_id: str) -> list[ServiceRequest]:
+    """Return the active requests that stand on one consent."""
+    mine = (request_table.c.consent_id == consent_id) & (request_table.c.status == RequestStatus.ACTIVE)
+    return [request_by_id(db, id_) for id_ in db.scalars(select(request_table.c.id).where(mine).order_by(request_table.c.id))]
 
 
 def scheduled(db: Connection, institution_id: str, *, since: datetime) -> list[Examination]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 
 from consult.practitioners.model import Role
@@ -85,7 +85,7 @@ class Promise:
                 for hour in range(self.from_hour, self.until_hour):
                     begins = midnight + hour * HOUR
                     if since < begins + HOUR and begins < until:
-                        yield begins
+                        yield begins.astimezone(UTC)
             day += timedelta(days=1)
 
 

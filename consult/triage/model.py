@@ -36,6 +36,9 @@ READING: Mapping[Lane, timedelta] = {
     Lane.MDT: timedelta(minutes=45),
 }
 
+#: A report left open over lunch says nothing about reading: nobody is taken to need longer.
+LONGEST_READING = timedelta(hours=1)
+
 #: How much earlier a priority is begun than its deadline asks for. Finite, so that whatever waits becomes first: nothing
 #: that arrives later than this after it can stand before it.
 HEAD_START: Mapping[Priority, timedelta] = {

@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 
 from dicom_node.archive.archive import Archive
-from dicom_node.archive.disk import sync_folder
+from dicom_node.archive.disk import sync_folder, unavailable
 from dicom_node.archive.header import Header
 from dicom_node.archive.indexing import Received
 from dicom_node.archive.journal import Altered, JournalReader, OwnFile, Place
@@ -142,10 +142,24 @@ class Filing:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
-        self._in_doubt = False
+        self._in_doubt = self._is_stalled = False
+        self._left_over: list[Path] = []
+        self._former: list[str] = []
+
+    def take_over(self) -> None:
+        """Give what a former run left names of its own, before anybody writes to the journal: `replay` files it.
+
+        Unavailable when the disk does not let it.
+        """
+        self._archive.arrivals.filed(self._archive.arrivals.pending)
+        self._left_over = list(self._journal.folder.glob("*.part10"))
+        try:
+            self._former = [self._journal.rename(segment, f"former-{new_id()}.segment") for segment in self._journal.segments()]
+        except OSError as error:
+            raise unavailable(error) from error
 
     def start(self) -> None:
-        """Begin to file, in a thread of its own."""
+        """Begin to file, in a thread of its own: first what `replay` could not, then what is announced."""
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name="filing", daemon=True)
         self._thread.start()
@@ -163,7 +177,6 @@ class Filing:
 
     def announce(self, place: Place, meta: bytes) -> None:
         """File the record at *place* soon."""
-        self._archive.arrivals.announced()
         self._queue.put(_Announced(place, meta))
 
     def announce_closed(self, segment: str, freed: Callable[[], None], *, refile: bool = False) -> None:
@@ -178,27 +191,28 @@ class Filing:
         self._queue.put(passed)
 
     def replay(self) -> int:
-        """File everything a former run left in the journal and free it; return how many records there were.
+        """File everything that `take_over` found and free it; return how many records there were.
 
         Raises
         ------
         Unavailable
             when the database or the disk is away: nothing is lost, it can be called again.
         """
-        count, are_all_known = 0, True
-        for segment in self._journal.segments():
+        count = 0
+        while self._former:
+            segment = self._former[0]
             if self._journal.is_strange(segment):
                 log.error("a segment of the journal cannot be read and is kept as %s", self._keep_strange(segment))
-                are_all_known = False
-                continue
-            count += self._refile(segment)
-            self._sync()
-            self._journal.free(segment)
-            self._journal.remove(segment)
-        if are_all_known:  # then what is left was received in part, or acknowledged and filed
-            for left_over in self._journal.folder.glob("*.part10"):
-                left_over.unlink()
-        self._archive.arrivals.filed(self._archive.arrivals.pending)
+                self._left_over = []  # what it says of them nobody knows
+            else:
+                count += self._refile(segment)
+                self._sync()
+                self._journal.free(segment)
+                self._journal.remove(segment)
+            self._former.pop(0)
+        for received_in_part in self._left_over:  # or acknowledged and filed
+            received_in_part.unlink(missing_ok=True)
+        self._left_over = []
         return count
 
     def _keep_strange(self, segment: str) -> str:
@@ -223,6 +237,8 @@ class Filing:
         return count
 
     def _run(self) -> None:
+        if not self._persistently(self._replay_the_rest):
+            return
         while True:
             records: list[Filed] = []
             for item in self._burst():
@@ -240,6 +256,10 @@ class Filing:
                     return
             if not self._file_all(records):
                 return
+
+    def _replay_the_rest(self) -> None:
+        if count := self.replay():
+            log.info("filed from the journal: %d objects that were acknowledged before the last end", count)
 
     def _burst(self) -> list[_Item]:
         """Return what is announced, and what follows it closely; nobody waits for that who asks for it."""
@@ -268,25 +288,24 @@ class Filing:
 
     def _persistently(self, step: Callable[[], None]) -> bool:
         """Do *step* until the disk and the database let it; False when told to stop meanwhile."""
-        waiting = False
         while True:
             try:
                 step()
             except (Unavailable, OSError) as error:
                 log.warning("filing waits: %s", error)
-                if not waiting:
-                    self._tell_stalled(stalled=True)
-                waiting = True
+                self.stall()
                 if self._stopping.wait(_TRY_AGAIN_S):
                     return False
             else:
-                if waiting:
-                    self._tell_stalled(stalled=False)
+                self.stall(stalled=False)
                 return True
 
-    def _tell_stalled(self, *, stalled: bool) -> None:
-        self._archive.arrivals.stall(stalled=stalled)
-        self._stalled(stalled)
+    def stall(self, *, stalled: bool = True) -> None:
+        """Say that the disk or the database is away, or back, to whom it concerns; once."""
+        if stalled != self._is_stalled:
+            self._is_stalled = stalled
+            self._archive.arrivals.stall(stalled=stalled)
+            self._stalled(stalled)
 
     def _file_batch(self, records: Sequence[Filed], *, anew: bool = False) -> None:
         try:

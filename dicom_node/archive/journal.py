@@ -20,6 +20,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -78,8 +79,14 @@ class Altered(Exception):
 
 
 def new_buffer(capacity: int) -> mmap.mmap:
-    """Return memory that a direct write can start from: whole pages, not yet touched."""
-    return mmap.mmap(-1, padded(capacity))
+    """Return memory that a direct write can start from: whole pages, not yet touched.
+
+    Huge ones where there are any: for a direct write the kernel has to find every single page.
+    """
+    buffer = mmap.mmap(-1, padded(capacity), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel built without them
+        buffer.madvise(mmap.MADV_HUGEPAGE)
+    return buffer
 
 
 def checksum(content: memoryview, before: int = 0) -> int:
@@ -230,7 +237,8 @@ class JournalWriter:
                 self._announce_closed(name)
 
     def _next(self) -> _Segment:
-        path = next(iter(self._free))
+        # One that was used before: the disk has noted of its blocks that they are written.
+        path = next((path for path in self._free if path in self._opened), next(iter(self._free)))
         segment = self._opened.get(path) or _Segment(path, self._size)
         segment.begin()
         self._opened[path] = segment
@@ -306,6 +314,11 @@ class JournalReader:
     def segments(self) -> list[str]:
         """Name the segments that are there."""
         return sorted(path.name for path in self.folder.glob("*.segment"))
+
+    def rename(self, segment: str, name: str) -> str:
+        """Give *segment*, which nobody writes to, another name, and return that."""
+        (self.folder / segment).replace(self.folder / name)
+        return name
 
     def is_strange(self, segment: str) -> bool:
         """Tell whether *segment* begins neither as ours does nor with nothing: damaged, or written by another version."""

@@ -7,11 +7,13 @@ answer alike. Texts are compared without regard to case, as PS3.4 C.2.2.2.1 allo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, islice
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, String, and_, func, or_, true
+from sqlalchemy import ColumnElement, String, and_, false, func, or_, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -44,6 +46,44 @@ class Query:
     after: str | None = None
 
 
+@dataclass(frozen=True)
+class Clause:
+    """A condition apart from its values: *write* makes it of them, or of blanks that are filled in later.
+
+    Clauses of one *form* are equal, for they differ in nothing but their values: one statement serves all of them.
+    """
+
+    form: Hashable
+    values: tuple[Any, ...] = field(default=(), compare=False)
+    write: Callable[..., ColumnElement[bool]] = field(default=true, compare=False)
+
+    def written(self) -> ColumnElement[bool]:
+        """Return the condition with its values in it."""
+        return self.write(*self.values)
+
+
+#: What every row fits, and none.
+EVERYTHING, NOTHING = Clause("everything"), Clause("nothing", write=false)
+
+
+def every(*clauses: Clause) -> Clause:
+    """Return the clause that holds where all of *clauses* do."""
+    return _joined("every", partial(and_, true()), clauses)
+
+
+def either(*clauses: Clause) -> Clause:
+    """Return the clause that holds where one of *clauses* does."""
+    return _joined("either", partial(or_, false()), clauses)
+
+
+def _joined(form: str, join: Callable[..., ColumnElement[bool]], clauses: Sequence[Clause]) -> Clause:
+    def write(*values: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a text, a number, several, or a blank
+        left = iter(values)
+        return join(*(clause.write(*islice(left, len(clause.values))) for clause in clauses))
+
+    return Clause((form, *clauses), tuple(chain.from_iterable(clause.values for clause in clauses)), write)
+
+
 class Criterion(Protocol):
     """One matching key, understood."""
 
@@ -51,8 +91,8 @@ class Criterion(Protocol):
         """Tell whether *value* matches."""
         ...
 
-    def condition(self, column: ColumnElement[str]) -> ColumnElement[bool]:
-        """Say the same as SQL over a column that holds the value as text."""
+    def condition(self, column: ColumnElement[str]) -> Clause:
+        """Say the same as SQL over a column that holds the value as text; the form does not name the column."""
         ...
 
 
@@ -64,9 +104,9 @@ class Universal:
         """Every value matches."""
         return True
 
-    def condition(self, column: ColumnElement[str]) -> ColumnElement[bool]:  # noqa: ARG002 - the protocol's
+    def condition(self, column: ColumnElement[str]) -> Clause:  # noqa: ARG002 - the protocol's
         """Every row matches."""
-        return true()
+        return EVERYTHING
 
 
 @dataclass(frozen=True)
@@ -79,9 +119,9 @@ class AnyOf:
         """Tell whether *value* is one of them."""
         return value in self.values
 
-    def condition(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+    def condition(self, column: ColumnElement[str]) -> Clause:
         """Say the same as SQL."""
-        return column.in_(self.values)
+        return Clause("one", self.values, column.__eq__) if len(self.values) == 1 else Clause("any", (self.values,), column.in_)
 
 
 @dataclass(frozen=True)
@@ -96,19 +136,24 @@ class Wildcard:
         parts = (".*" if run.startswith("*") else "." if run == "?" else re.escape(run) for run in runs)
         return re.fullmatch("".join(parts), value.lower(), re.DOTALL) is not None
 
-    def condition(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+    def condition(self, column: ColumnElement[str]) -> Clause:
         """Say the same as SQL; which letters beside ASCII have two cases is the database's opinion, on both sides."""
         lowered: ColumnElement[str] = func.lower(column, type_=String)
         if not re.search(r"[*?]", self.key):
-            return lowered == func.lower(self.key)
+            return Clause("text", (self.key,), lambda key: lowered == func.lower(key, type_=String))
         pattern = re.sub(r"\*+", "%", re.sub(r"([!%_])", rf"{_ESCAPE}\1", self.key)).replace("?", "_")
-        like = lowered.like(func.lower(pattern), escape=_ESCAPE)
-        head = func.lower(re.split(r"[*?]", self.key, maxsplit=1)[0], type_=String)
+
+        def like(pattern: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a text, or a blank
+            return lowered.like(func.lower(pattern, type_=String), escape=_ESCAPE)
+
+        def beginning(pattern: Any, head: Any) -> ColumnElement[bool]:  # noqa: ANN401 - as above
+            # A beginning is looked up in an index: by PostgreSQL from the LIKE, by SQLite only from a range.
+            ordered, first = _ByCodePoint(lowered), func.lower(head, type_=String)
+            return and_(like(pattern), ordered >= first, ordered < first + "\U0010ffff")
+
         if self.key[0] in "*?":
-            return like
-        # A beginning is looked up in an index: by PostgreSQL from the LIKE, by SQLite only from a range.
-        ordered = _ByCodePoint(lowered)
-        return and_(like, ordered >= head, ordered < head + "\U0010ffff")
+            return Clause("like", (pattern,), like)
+        return Clause("beginning", (pattern, re.split(r"[*?]", self.key, maxsplit=1)[0]), beginning)
 
 
 class _ByCodePoint(FunctionElement[str]):
@@ -139,12 +184,13 @@ class Range:
         """Tell whether *value* lies within; a value that is absent does not."""
         return value != "" and value >= self.first and (not self.last or value[: len(self.last)] <= self.last)
 
-    def condition(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+    def condition(self, column: ColumnElement[str]) -> Clause:
         """Say the same as SQL."""
-        bounds = [column != "", column >= self.first]
-        if self.last:  # whatever goes on after it is digits and a point, and before a letter in every collation
-            bounds.append(column < f"{self.last}z")
-        return and_(*bounds)
+        if not self.last:
+            return Clause("since", (self.first,), lambda first: and_(column != "", column >= first))
+        # Whatever goes on after the last is digits and a point, and before a letter in every collation.
+        bounds = self.first, f"{self.last}z"
+        return Clause("between", bounds, lambda first, past: and_(column != "", column >= first, column < past))
 
 
 def folded(text: str) -> str:
@@ -199,7 +245,7 @@ def _bounded(key: str) -> str:
 
 def name_condition(
     key: str, alphabetic: ColumnElement[str], ideographic: ColumnElement[str], phonetic: ColumnElement[str]
-) -> ColumnElement[bool]:
+) -> Clause:
     """Match a PN key against the three component groups; *alphabetic* holds folded text.
 
     A key of one group matches any of the three; "A=B=C" matches group by group.
@@ -207,8 +253,8 @@ def name_condition(
     columns = (alphabetic, ideographic, phonetic)
     groups = [text(group.strip(" ^")) for group in folded(key).split("=")[: len(columns)]]
     if len(groups) == 1:
-        return true() if isinstance(groups[0], Universal) else or_(*(groups[0].condition(column) for column in columns))
-    return and_(true(), *(group.condition(column) for group, column in zip(groups, columns, strict=False)))
+        return EVERYTHING if isinstance(groups[0], Universal) else either(*(groups[0].condition(column) for column in columns))
+    return every(*(group.condition(column) for group, column in zip(groups, columns, strict=False)))
 
 
 def name_matches(key: str, groups: Iterable[str]) -> bool:

@@ -87,6 +87,10 @@ def _walk(data: memoryview, transfer_syntax_uid: str, wanted: AbstractSet[int]) 
     return _Walk(data, end, transfer_syntax_uid != EXPLICIT_BIG_ENDIAN, wanted)
 
 
+#: An Item Delimitation Item of PS3.5 7.5, little endian.
+ITEM_DELIMITATION = struct.pack("<HHI", 0xFFFE, 0xE00D, 0)
+
+
 class _Walk:
     def __init__(self, data: memoryview, end: int, little_endian: bool, wanted: AbstractSet[int]) -> None:  # noqa: FBT001 - private
         self._data = data
@@ -189,6 +193,8 @@ class _Walk:
         if tag in (_ITEM_END, _SEQUENCE_END):
             self._close(position)
             return begin
+        if tag == 0 and position >= 4 and self._value(position - 4, 8) == ITEM_DELIMITATION:
+            return position + 4  # some writers leave the length of that delimiter out of their sequence's
         if not self._enclosing:
             self._present.add(tag)
         if length == _UNDEFINED:

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, True_, and_, exists, func, or_, select, true
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    RowMapping,
+    Select,
+    String,
+    and_,
+    bindparam,
+    exists,
+    func,
+    select,
+)
 
 from dicom_node.archive import matching
 from dicom_node.archive.index import (
@@ -15,7 +30,6 @@ from dicom_node.archive.index import (
     Patient,
     Series,
     Study,
-    ids_begin,
     instance_from,
     names_begin,
     of_persons,
@@ -24,7 +38,7 @@ from dicom_node.archive.index import (
     series_from,
     study_from,
 )
-from dicom_node.archive.matching import Query
+from dicom_node.archive.matching import EVERYTHING, NOTHING, Clause, Query, either, every
 from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
 from telemed.kernel.errors import Invalid
 
@@ -57,7 +71,7 @@ class FoundInstance:
 
 
 #: A matching key's text to SQL; the flag is Query.fuzzy.
-_Understood = Callable[[str, bool], ColumnElement[bool]]
+_Understood = Callable[[str, bool], Clause]
 
 
 def _by(understand: Callable[[str], matching.Criterion], column: ColumnElement[str]) -> _Understood:
@@ -65,53 +79,65 @@ def _by(understand: Callable[[str], matching.Criterion], column: ColumnElement[s
 
 
 def _number(column: ColumnElement[Any]) -> _Understood:
-    def understood(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+    def understood(key: str, _fuzzy: bool) -> Clause:  # noqa: FBT001 - the shape of _Understood
         if not key.strip("* "):
-            return true()
+            return EVERYTHING
         try:
             number = int(key)
         except ValueError:
             raise Invalid(f"the matching key {key[:40]!r} is not a whole number", code="matching-key") from None
-        return column == number if abs(number) < 1 << 31 else ~true()
+        return Clause("number", (number,), column.__eq__) if abs(number) < 1 << 31 else NOTHING
 
     return understood
 
 
-def _patient_name(key: str, fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+def _patient_name(key: str, fuzzy: bool) -> Clause:  # noqa: FBT001 - the shape of _Understood
     patient = patient_table.c
     if fuzzy and key.strip("* "):
-        return names_begin(key.replace("*", " "))
+        return Clause(("fuzzy", key), write=lambda: names_begin(key.replace("*", " ")))
     return matching.name_condition(key, patient.name_folded, patient.name_ideographic, patient.name_phonetic)
 
 
-def _patient_id(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+def _patient_id(key: str, _fuzzy: bool) -> Clause:  # noqa: FBT001 - the shape of _Understood
     """Match an ID as any text, found by what stands before its first wildcard: by an index, however many there are."""
     condition = matching.text(key).condition(patient_table.c.patient_id)
     beginning, wildcard, _ = re.split(r"([*?]|$)", key.strip(), maxsplit=1)
-    if not wildcard:
-        return condition & (patient_table.c.patient_id_folded == matching.folded(beginning)) if beginning else condition
-    return condition & ids_begin(beginning) if beginning else condition
+    beginning = matching.folded(beginning)
+    if not beginning:
+        return condition
+    if wildcard:
+        return every(condition, Clause("ids", (beginning, beginning + "\U0010ffff"), _ids_between))
+    return every(condition, Clause("id", (beginning,), patient_table.c.patient_id_folded.__eq__))
 
 
-def _physician(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+def _ids_between(first: Any, past: Any) -> ColumnElement[bool]:  # noqa: ANN401 - texts, or blanks
+    return and_(patient_table.c.patient_id_folded >= first, patient_table.c.patient_id_folded < past)
+
+
+def _physician(key: str, _fuzzy: bool) -> Clause:  # noqa: FBT001 - the shape of _Understood
     """Match a name that is kept as one text, its groups joined by equals signs."""
     key = key.strip()
     forms = (key, f"{key}=*", f"*={key}", f"*={key}=*") if key.strip("*") else ("*",)
-    return or_(*(matching.text(form).condition(study_table.c.referring_physician) for form in forms))
+    return either(*(matching.text(form).condition(study_table.c.referring_physician) for form in forms))
 
 
-def _modalities(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+def _modalities(key: str, _fuzzy: bool) -> Clause:  # noqa: FBT001 - the shape of _Understood
     inside = series_table.alias()
     wanted = [matching.text(part) for part in matching.text_values(key)]
     if not wanted or any(isinstance(one, matching.Universal) for one in wanted):
-        return true()
-    return exists().where(inside.c.study_id == study_table.c.id, or_(*(one.condition(inside.c.modality) for one in wanted)))
+        return EVERYTHING
+    one_of = either(*(one.condition(inside.c.modality) for one in wanted))
+
+    def write(*values: Any) -> ColumnElement[bool]:  # noqa: ANN401 - texts, or blanks
+        return exists().where(inside.c.study_id == study_table.c.id, one_of.write(*values))
+
+    return Clause(("modalities", one_of), one_of.values, write)
 
 
-def _universal(key: str, _fuzzy: bool) -> ColumnElement[bool]:  # noqa: FBT001 - the shape of _Understood
+def _universal(key: str, _fuzzy: bool) -> Clause:  # noqa: FBT001 - the shape of _Understood
     if key.strip("* "):
         raise Invalid("a count can be asked for, not matched", code="matching-key")
-    return true()
+    return EVERYTHING
 
 
 _PATIENT_KEYS: Mapping[str, _Understood] = {
@@ -173,89 +199,143 @@ KEYS: Mapping[str, Mapping[str, _Understood]] = {
 }
 
 
-_ROW_KEYS: Mapping[str, ColumnElement[str]] = {
-    "PATIENT": patient_table.c.id,
-    "STUDY": study_table.c.id,
-    "SERIES": series_table.c.id,
-    "IMAGE": instance_table.c.id,
+@dataclass(frozen=True)
+class _Level:
+    """What is selected at a level, in which order, and the rows' key."""
+
+    rows: Select[Any]
+    order: tuple[ColumnElement[Any], ...]
+    key: ColumnElement[str]
+
+
+_COUNTS = func.count(study_table.c.id), func.sum(study_table.c.series_count), func.sum(study_table.c.instance_count)
+_PATIENTS = (
+    select(patient_table, *(count.label(f"count_{number}") for number, count in enumerate(_COUNTS)))
+    .join(study_table, study_table.c.patient_key == patient_table.c.id)
+    .group_by(patient_table.c.id)
+)
+_SERIES = select_studies().add_columns(*_SERIES_COLUMNS).join(series_table, series_table.c.study_id == study_table.c.id)
+_INSTANCES = _SERIES.add_columns(*_INSTANCE_COLUMNS).join(instance_table, instance_table.c.series_id == series_table.c.id)
+_BY_SERIES = (*_NEWEST, series_table.c.number, series_table.c.id)
+_LEVELS: Mapping[str, _Level] = {
+    "PATIENT": _Level(_PATIENTS, (patient_table.c.id,), patient_table.c.id),
+    "STUDY": _Level(select_studies(), _NEWEST, study_table.c.id),
+    "SERIES": _Level(_SERIES, _BY_SERIES, series_table.c.id),
+    "IMAGE": _Level(_INSTANCES, (*_BY_SERIES, instance_table.c.number, instance_table.c.id), instance_table.c.id),
 }
 
 #: So many patients may fit and still be looked up first.
 FEW_PATIENTS = 200
 
+#: Each key that is matched, with its clause.
+_Clauses = tuple[tuple[str, Clause], ...]
+_PERSON = func.coalesce(patient_table.c.merged_into, patient_table.c.id)
 
-def _of_persons(db: Connection, named: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Say whose studies are meant in the way that is quick for it.
+
+class _Persons(Enum):
+    """How a statement says whose studies are meant."""
+
+    ANYBODY, ONE, FEW, WHO_FITS = range(4)
+
+
+def _blanks(keyword: str, clause: Clause) -> dict[str, Any]:
+    """Return the clause's values by the names of their blanks."""
+    return {f"{keyword}_{number}": value for number, value in enumerate(clause.values)}
+
+
+def _written(clauses: _Clauses) -> Iterator[ColumnElement[bool]]:
+    for keyword, clause in clauses:
+        yield clause.write(*(_blank(name, value) for name, value in _blanks(keyword, clause).items()))
+
+
+def _blank(name: str, value: Any) -> BindParameter[Any]:  # noqa: ANN401 - a text, a number or several texts
+    kind = Integer() if isinstance(value, int) else String()
+    return bindparam(name, type_=kind, expanding=isinstance(value, tuple))
+
+
+# Making a statement takes ten times as long as asking it: those below are made once for all values.
+
+
+@lru_cache(maxsize=256)
+def _who_fits(clauses: _Clauses) -> Select[Any]:
+    return select(_PERSON).where(*_written(clauses)).limit(FEW_PATIENTS + 1)
+
+
+@lru_cache(maxsize=1024)
+def _what_fits(
+    name: str,
+    visible: ColumnElement[bool],
+    clauses: _Clauses,
+    persons: _Persons,
+    of_person: _Clauses,
+    *,
+    limited: bool,
+    reads_on: bool,
+) -> Select[Any]:
+    level = _LEVELS[name]
+    rows = level.rows.where(*_written(clauses), visible).offset(bindparam("offset", type_=Integer()))
+    if persons is _Persons.ONE:
+        rows = rows.where(study_table.c.patient_key == bindparam("person"))
+    elif persons is _Persons.FEW:
+        rows = rows.where(study_table.c.patient_key.in_(bindparam("person", expanding=True)))
+    elif persons is _Persons.WHO_FITS:
+        rows = rows.where(of_persons(and_(*_written(of_person))))
+    if limited:
+        rows = rows.limit(bindparam("limit", type_=Integer()))
+    return rows.where(level.key > bindparam("after")).order_by(level.key) if reads_on else rows.order_by(*level.order)
+
+
+def _found(db: Connection, name: str, visible: ColumnElement[bool], query: Query) -> Iterable[RowMapping]:
+    """Return the rows of what is asked for at a level, in its order, or by the rows' keys where the query reads on from one.
 
     No planner knows whether a name is rare, for it does not see the name: few patients are looked up here and now.
     """
-    key = func.coalesce(patient_table.c.merged_into, patient_table.c.id)
-    found = db.scalars(select(key).where(named).limit(FEW_PATIENTS + 1)).all()
-    return study_table.c.patient_key.in_(found) if len(found) <= FEW_PATIENTS else of_persons(named)
-
-
-def _asked(
-    db: Connection,
-    rows: Select[Any],
-    visible: ColumnElement[bool],
-    query: Query,
-    level: str,
-    *order: ColumnElement[Any],
-) -> Select[Any]:
-    """Add to *rows* what is asked for at *level*, in *order*, or by its rows' keys where the query reads on from one."""
-    known, key = KEYS[level], _ROW_KEYS[level]
-    of_patient = []
+    known = KEYS[name]
+    clauses: list[tuple[str, Clause]] = []
+    of_person: list[tuple[str, Clause]] = []
+    values: dict[str, Any] = {"offset": query.offset, "limit": query.limit, "after": query.after}
     for keyword, text in query.keys.items():
         if keyword not in known:
             raise Invalid(f"{keyword} cannot be matched at this level", code="unsupported-key")
-        condition = known[keyword](text, query.fuzzy)
-        if keyword not in _PATIENT_KEYS:
-            rows = rows.where(condition)
-        elif not isinstance(condition, True_):
-            of_patient.append(condition)
-    if of_patient:
-        rows = rows.where(_of_persons(db, and_(*of_patient)))
-    rows = rows.where(visible).limit(query.limit).offset(query.offset)
-    return rows.order_by(*order) if query.after is None else rows.where(key > query.after).order_by(key)
+        clause = known[keyword](text, query.fuzzy)
+        if clause != EVERYTHING:
+            (of_person if keyword in _PATIENT_KEYS else clauses).append((keyword, clause))
+            values.update(_blanks(keyword, clause))
+    persons = _Persons.ANYBODY
+    if of_person:
+        found = db.scalars(_who_fits(tuple(of_person)), values).all()
+        if not found:
+            return []
+        persons = _Persons.WHO_FITS if len(found) > FEW_PATIENTS else _Persons.FEW if len(found) > 1 else _Persons.ONE
+        values["person"] = found[0] if persons is _Persons.ONE else found
+    who = tuple(of_person) if persons is _Persons.WHO_FITS else ()
+    limited, reads_on = query.limit is not None, query.after is not None
+    statement = _what_fits(name, visible, tuple(clauses), persons, who, limited=limited, reads_on=reads_on)
+    return db.execute(statement, values).mappings()
 
 
 def search_patients(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundPatient]:
     """Return the matching patients of whom a study is under *visible*, in the order of their keys."""
-    counts = func.count(study_table.c.id), func.sum(study_table.c.series_count), func.sum(study_table.c.instance_count)
-    key = patient_table.c.id
-    rows = select(patient_table, *(count.label(f"count_{number}") for number, count in enumerate(counts)))
-    rows = rows.join(study_table, study_table.c.patient_key == key).group_by(key)
-    found = db.execute(_asked(db, rows, visible, query, "PATIENT", key)).mappings()
+    found = _found(db, "PATIENT", visible, query)
     return [FoundPatient(patient_from(row), *(int(row[f"count_{number}"]) for number in range(3))) for row in found]
 
 
 def search_studies(db: Connection, visible: ColumnElement[bool], query: Query) -> list[Study]:
     """Return the studies under *visible* (a condition over study_table) that match, newest first."""
-    rows = _asked(db, select_studies(), visible, query, "STUDY", *_NEWEST)
-    return [study_from(row) for row in db.execute(rows).mappings()]
+    return [study_from(row) for row in _found(db, "STUDY", visible, query)]
 
 
 def search_series(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundSeries]:
     """Return the matching series, by study (newest first), then by number; study-level keys match too."""
-    rows = select_studies().add_columns(*_SERIES_COLUMNS).join(series_table, series_table.c.study_id == study_table.c.id)
-    order = (*_NEWEST, series_table.c.number, series_table.c.id)
-    found = db.execute(_asked(db, rows, visible, query, "SERIES", *order)).mappings()
+    found = _found(db, "SERIES", visible, query)
     return [FoundSeries(series_from(_part(row, "of_series:")), study_from(row)) for row in found]
 
 
 def search_instances(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundInstance]:
     """Return the matching instances, by study, series and number; study- and series-level keys match too."""
-    rows = (
-        select_studies()
-        .add_columns(*_SERIES_COLUMNS, *_INSTANCE_COLUMNS)
-        .join(series_table, series_table.c.study_id == study_table.c.id)
-        .join(instance_table, instance_table.c.series_id == series_table.c.id)
-    )
-    order = (*_NEWEST, series_table.c.number, series_table.c.id, instance_table.c.number, instance_table.c.id)
-    found = db.execute(_asked(db, rows, visible, query, "IMAGE", *order)).mappings()
     return [
         FoundInstance(instance_from(_part(row, "of_instance:")), series_from(_part(row, "of_series:")), study_from(row))
-        for row in found
+        for row in _found(db, "IMAGE", visible, query)
     ]
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, 
 from dicom_node.archive.events import INSTANCE_STORED
 from dicom_node.archive.tables import instance_table
 from dicom_node.forwarding.rules import FOLLOWER, Rule, rules
+from dicom_node.services.commitment_request import Report
 from dicom_node.tables import forwarding_destination_table as destination_table
 from dicom_node.tables import forwarding_table, peer_table
 from telemed.kernel.audit import Chronicle
@@ -22,19 +23,27 @@ from telemed.kernel.events import Event
 
 #: News taken in one transaction, and objects sent over one association before the queue is looked at again.
 MOST_NEWS, MOST_AT_ONCE = 500, 200
+#: A destination that was asked to commit is asked again after so long without a report.
+UNTIL_ASKED_AGAIN = timedelta(minutes=10)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
 #: A destination that refuses an object so often will refuse it always: a person decides.
 MOST_REFUSALS = 8
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """An object in a queue, with what is needed to send it."""
+class Placed:
+    """An object in a queue."""
 
     place: int
     institution: str
     study_instance_uid: str
     sop_instance_uid: str
+
+
+@dataclass(frozen=True)
+class Waiting(Placed):
+    """An object in a queue, with what is needed to send it."""
+
     sop_class_uid: str
     transfer_syntax_uid: str
     digest: str
@@ -93,8 +102,11 @@ def busy(db: Connection, now: datetime) -> list[str]:
     return list(db.execute(select(destination_table.c.ae_title).where(destination_table.c.try_at <= now, waits)).scalars())
 
 
-def due(db: Connection, ae_title: str, now: datetime) -> list[Waiting]:
-    """Return what *ae_title* is to get next: the oldest first, what ended connections last."""
+def due(db: Connection, ae_title: str, now: datetime, *, is_sent: bool = False) -> list[Waiting]:
+    """Return what *ae_title* is to get next: the oldest first, what ended connections last.
+
+    With *is_sent* what it has got and is to be asked to commit to.
+    """
     columns, kept = forwarding_table.c, instance_table.c
     described = (columns.place, columns.institution, columns.study_instance_uid, columns.sop_instance_uid)
     same = (kept.institution == columns.institution) & (kept.sop_instance_uid == columns.sop_instance_uid)
@@ -103,6 +115,7 @@ def due(db: Connection, ae_title: str, now: datetime) -> list[Waiting]:
         .join(instance_table, same)
         .join(destination_table, destination_table.c.ae_title == columns.ae_title)
         .where(columns.ae_title == ae_title, destination_table.c.try_at <= now, _due(now))
+        .where(columns.sent_at.is_not(None) if is_sent else columns.sent_at.is_(None))
         .order_by(columns.interruptions, columns.place)
     )
     return [Waiting(*row) for row in db.execute(query.limit(MOST_AT_ONCE))]
@@ -112,13 +125,20 @@ def _due(now: datetime) -> ColumnElement[bool]:
     return forwarding_table.c.given_up_at.is_(None) & (forwarding_table.c.try_at <= now)
 
 
-def sent(db: Connection, chronicle: Chronicle, ae_title: str, done: Sequence[Waiting]) -> None:
+def acknowledged(db: Connection, chronicle: Chronicle, ae_title: str, done: Sequence[Waiting]) -> None:
+    """Keep *done* in the queue until *ae_title*, which has got it, commits to it, too."""
+    now = chronicle.clock.now()
+    got = update(forwarding_table).where(forwarding_table.c.place.in_([one.place for one in done]))
+    db.execute(got.values(sent_at=now, try_at=now, error="it has not committed to it yet"))
+    _reached(db, chronicle, ae_title)
+
+
+def sent(db: Connection, chronicle: Chronicle, ae_title: str, done: Sequence[Placed]) -> None:
     """Take *done* out of the queue: *ae_title* has acknowledged it. Told and audited study by study (PS3.15 A.5.3.7)."""
     db.execute(delete(forwarding_table).where(forwarding_table.c.place.in_([one.place for one in done])))
-    reached = {"failures": 0, "error": "", "last_sent_at": chronicle.clock.now(), "sent": destination_table.c.sent + len(done)}
-    db.execute(update(destination_table).where(destination_table.c.ae_title == ae_title).values(reached))
+    _reached(db, chronicle, ae_title, sent=destination_table.c.sent + len(done))
 
-    def study(one: Waiting) -> tuple[str, str]:
+    def study(one: Placed) -> tuple[str, str]:
         return one.institution, one.study_instance_uid
 
     for (institution, uid), objects in groupby(sorted(done, key=study), key=study):
@@ -126,7 +146,42 @@ def sent(db: Connection, chronicle: Chronicle, ae_title: str, done: Sequence[Wai
         _enter(db, chronicle, "StudyForwarded", uid, told | {"instances": len(list(objects))}, entity="Study")
 
 
-def refused(db: Connection, chronicle: Chronicle, ae_title: str, one: Waiting, reason: str) -> None:
+def _reached(db: Connection, chronicle: Chronicle, ae_title: str, **further: Any) -> None:  # noqa: ANN401 - columns
+    reached = {"failures": 0, "error": "", "last_sent_at": chronicle.clock.now(), **further}
+    db.execute(update(destination_table).where(destination_table.c.ae_title == ae_title).values(reached))
+
+
+def asked(db: Connection, chronicle: Chronicle, ae_title: str, waiting: Sequence[Waiting]) -> None:
+    """Leave what *ae_title* was asked to commit to in peace until it is time to ask again; give up what was asked too often."""
+    columns = forwarding_table.c
+    unanswered = columns.place.in_([one.place for one in waiting]) & columns.sent_at.is_not(None)
+    left = set(db.scalars(select(columns.place).where(unanswered)))
+    for one in waiting:
+        if one.place in left:
+            refused(db, chronicle, ae_title, one, "it was asked to commit to it and has not")
+    db.execute(update(forwarding_table).where(unanswered).values(try_at=chronicle.clock.now() + UNTIL_ASKED_AGAIN))
+
+
+def reported(db: Connection, chronicle: Chronicle, report: Report) -> bool:
+    """Take what was committed to out of the queue and let the rest be sent again; tell whether any of it was waited for."""
+    columns, named = forwarding_table.c, sorted({*report.committed, *report.failed})
+    awaited: list[Placed] = []
+    for begin in range(0, len(named), MOST_NEWS):
+        mine = (columns.ae_title == report.ae_title) & columns.sent_at.is_not(None)
+        held = select(columns.place, columns.institution, columns.study_instance_uid, columns.sop_instance_uid)
+        rows = db.execute(held.where(mine, columns.sop_instance_uid.in_(named[begin : begin + MOST_NEWS])))
+        awaited += [Placed(*row) for row in rows]
+    if done := [one for one in awaited if one.sop_instance_uid in report.committed]:
+        sent(db, chronicle, report.ae_title, done)
+    for one in awaited:
+        if one.sop_instance_uid in report.failed:
+            db.execute(update(forwarding_table).where(columns.place == one.place).values(sent_at=None))
+            reason = f"it does not commit to it (failure reason {report.failed[one.sop_instance_uid]})"
+            refused(db, chronicle, report.ae_title, one, reason)
+    return bool(awaited)
+
+
+def refused(db: Connection, chronicle: Chronicle, ae_title: str, one: Placed, reason: str) -> None:
     """Try *one* again later, or give it up: the destination was there and did not take it."""
     now, mine = chronicle.clock.now(), forwarding_table.c.place == one.place
     refusals = db.scalar(select(forwarding_table.c.refusals).where(mine))

@@ -23,6 +23,8 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 
 UNDEFINED = 0xFFFFFFFF
+#: An Item Delimitation Item of PS3.5 7.5, little endian.
+ITEM_DELIMITATION = struct.pack("<HHI", 0xFFFE, 0xE00D, 0)
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 #: VRs with a 32-bit length in the explicit encodings (PS3.5 Table 7.1-1).
 LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
@@ -183,6 +185,9 @@ def top_level(source: Source, offset: int, encoding: Encoding) -> Iterator[Eleme
         if offset + 8 > source.size:
             return
         element = _element(source, offset, encoding)
+        if element.tag == 0 and source.at(offset - 4, 8) == ITEM_DELIMITATION:
+            offset += 4  # as the archive reads it
+            continue
         yield element
         if element.tag >> 16 == 0x7FE0 and element.length == UNDEFINED:
             return

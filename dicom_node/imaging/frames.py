@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from dicom_node.imaging.decoding import decoded
-from dicom_node.imaging.elements import EXPLICIT_LITTLE, FileSource, Source, open_data_set
-from dicom_node.imaging.layout import Layout, read_layout
+from dicom_node.imaging.elements import DEFLATED, EXPLICIT_LITTLE, FileSource, Source, open_data_set
+from dicom_node.imaging.layout import Layout, Span, read_layout
 
 OCTETS = "application/octet-stream"
 #: PS3.18 Table 8.7.3-5: the media type of a compressed frame.
@@ -100,15 +100,13 @@ def read_stored(source: Source, number: int, layout: Layout) -> Frame:
     """Return frame *number* as stored; *source* is what the offsets of *layout* count in."""
     layout.check(number)
     if layout.native:
-        data, media_type, syntax = _native(source, number, layout), OCTETS, EXPLICIT_LITTLE
+        data = _native(source, number, layout)
     else:
         data = b"".join(source.at(span.offset, span.length) for span in layout.fragments[number - 1])
-        syntax = layout.transfer_syntax_uid
-        media_type = MEDIA_TYPES.get(syntax, OCTETS)
     return Frame(
         data=data,
-        media_type=media_type,
-        transfer_syntax_uid=syntax,
+        media_type=media_type_of(layout),
+        transfer_syntax_uid=syntax_of(layout),
         photometric=layout.photometric,
         samples=layout.samples,
         bits_allocated=layout.bits_allocated,
@@ -116,6 +114,28 @@ def read_stored(source: Source, number: int, layout: Layout) -> Frame:
         columns=layout.columns,
         signed=layout.signed,
     )
+
+
+def syntax_of(layout: Layout) -> str:
+    """Return the transfer syntax that frames come in as stored: native ones always in little endian."""
+    return EXPLICIT_LITTLE if layout.native else layout.transfer_syntax_uid
+
+
+def media_type_of(layout: Layout) -> str:
+    """Return the media type of frames as stored."""
+    return OCTETS if layout.native else MEDIA_TYPES.get(layout.transfer_syntax_uid, OCTETS)
+
+
+def place_of(layout: Layout, number: int) -> Span | None:
+    """Return where in the file frame *number* stands just as it is when read as stored; None when it has to be put together."""
+    layout.check(number)
+    if not layout.native:
+        fragments = layout.fragments[number - 1]
+        return fragments[0] if len(fragments) == 1 else None
+    if layout.big or layout.frame_bits % 8 or layout.transfer_syntax_uid == DEFLATED:
+        return None
+    length = layout.frame_bits // 8
+    return Span(layout.value.offset + (number - 1) * length, length)
 
 
 def _native(source: Source, number: int, layout: Layout) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from dicom_node.imaging.rendering import Part
 from dicom_node.imaging.shelf import Shelf
 from dicom_node.imaging.voi import Window
 from telemed.kernel.confinement import Confinement
-from telemed.kernel.errors import NotFound
+from telemed.kernel.errors import Invalid, NotFound
 
 #: A layout weighs little but for its fragments.
 _LAYOUT_WEIGHT, _FRAGMENT_WEIGHT = 1000, 120
@@ -52,7 +53,7 @@ class Imaging:
 
     def layout(self, path: Path, digest: str) -> Layout:
         """Return the Image Pixel module and the frames' places; NotFound for an object without pixels."""
-        found = self._layouts.get(digest)
+        found = self.known_layout(digest)
         if found is None and self._offsets is not None:
             found = self._offsets.get(path, digest)
         if found is None:
@@ -60,6 +61,10 @@ class Imaging:
             fragments = sum(len(frame) for frame in found.fragments)
             self._layouts.put(digest, found, _LAYOUT_WEIGHT + _FRAGMENT_WEIGHT * fragments)
         return found
+
+    def known_layout(self, digest: str) -> Layout | None:
+        """Return what `layout` answered lately, without blocking."""
+        return self._layouts.get(digest)
 
     def stored_frame(self, path: Path, number: int, *, digest: str) -> Frame:
         """Return a frame as stored (compressed, or native in little endian)."""
@@ -97,18 +102,26 @@ class Imaging:
     def can_rewrite_in(self, path: Path, syntax: str, *, digest: str) -> bool:
         """Whether the whole object can be had in the transfer syntax *syntax*; without pixels, in the uncompressed one only."""
         layout = self._layout_if_any(path, digest)
-        return syntax == EXPLICIT_LITTLE if layout is None else transcoding.is_possible_whole(layout, syntax)
+        return syntax in transcoding.UNCOMPRESSED if layout is None else transcoding.is_possible_whole(layout, syntax)
 
     def object_in(self, path: Path, syntax: str, *, digest: str) -> BinaryIO:
         """Return the whole object in *syntax*, which `can_rewrite_in` allows, as an open Part 10 file."""
         layout = self._layout_if_any(path, digest)
         return self._shelf.get(f"{digest} {syntax}", lambda out: self._rewrite(out, path, syntax, layout, digest))
 
+    @contextmanager
+    def file_in(self, path: Path, syntax: str, *, digest: str) -> Iterator[Path]:
+        """Give the whole object in *syntax* as a file for as long as the context lasts; Invalid when it cannot be had."""
+        if not self.can_rewrite_in(path, syntax, digest=digest):
+            raise Invalid("its pixels cannot be written in another transfer syntax", code="unreadable")
+        with self.object_in(path, syntax, digest=digest) as file:
+            yield Path(f"/proc/self/fd/{file.fileno()}")  # the shelf may have thrown the name away meanwhile
+
     def _rewrite(self, out: BinaryIO, path: Path, syntax: str, layout: Layout | None, digest: str) -> None:
         out.write(self._confinement.run(transcoding.header, path, layout, syntax))
         if layout is not None:
             numbers = range(1, layout.frames + 1)
-            if syntax == EXPLICIT_LITTLE:
+            if syntax in transcoding.UNCOMPRESSED:
                 frames = (self.uncompressed_frame(path, number, digest=digest).data for number in numbers)
             else:
                 frames = (self._confinement.run(transcoding.transcoded, path, number, layout, syntax) for number in numbers)

@@ -27,6 +27,8 @@ FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
 MAXIMUM_SIDE = 8192
 #: Pixels less oblong than this are shown as they are.
 _UNSEEN = 0.01
+#: An image is first averaged down to this many times the size asked for: half the work, and no eye tells.
+_REDUCING_GAP = 1.5
 
 Grey8 = npt.NDArray[np.uint8]
 
@@ -163,4 +165,6 @@ def _fitted(image: Image.Image, aspect: float, size: tuple[int, int] | None) -> 
     fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
     if fitted == image.size:
         return image
-    return image.resize(fitted, Image.Resampling.LANCZOS if fitted < image.size else Image.Resampling.BICUBIC)
+    if fitted < image.size:
+        return image.resize(fitted, Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
+    return image.resize(fitted, Image.Resampling.BICUBIC)

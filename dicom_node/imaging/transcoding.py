@@ -17,13 +17,17 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID
 
 from dicom_node.imaging.decoding import Pixels, decoded
-from dicom_node.imaging.elements import EXPLICIT_LITTLE, UNDEFINED, FileSource, open_data_set
+from dicom_node.imaging.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE, UNDEFINED, FileSource, open_data_set
 from dicom_node.imaging.frames import MEDIA_TYPES, Frame, read_stored
 from dicom_node.imaging.layout import PIXEL_KEYWORDS, Layout
 from telemed.kernel.errors import Invalid
 
 JPEG_LS_LOSSLESS = "1.2.840.10008.1.2.4.80"
 HTJ2K_LOSSLESS = "1.2.840.10008.1.2.4.201"
+#: Whole objects can be brought to these, too: what every peer takes (PS3.5 section 10.1).
+UNCOMPRESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
+#: JPEG Baseline and Extended: what was stored in them has lost something for good.
+_LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})
 #: Where the codestream itself begins: before it the encoder writes a SPIFF header, which no decoder of DICOM's expects.
 _CODESTREAM = b"\xff\xd8\xff\xf7"
 _PIXEL_DATA = b"\xe0\x7f\x10\x00"
@@ -53,7 +57,7 @@ def is_possible(layout: Layout, syntax: str) -> bool:
 
 def is_possible_whole(layout: Layout, syntax: str) -> bool:
     """Whether an object of *layout* can be written in *syntax*: packed bits stay where they are, or begin on bytes."""
-    if not is_possible(layout, syntax) or layout.value.length >= UNDEFINED:
+    if not (syntax == IMPLICIT_LITTLE or is_possible(layout, syntax)) or layout.value.length >= UNDEFINED:
         return False
     return layout.bits_allocated > 1 or (layout.native and (layout.frames == 1 or layout.frame_bits % 8 == 0))
 
@@ -92,20 +96,22 @@ def header(path: Path, layout: Layout | None, syntax: str) -> bytes:
     written otherwise, padding) is left out.
     """
     data_set = dcmread(path, stop_before_pixels=layout is not None)
+    if data_set.file_meta.TransferSyntaxUID in _LOSSY:
+        data_set.LossyImageCompression = "01"  # PS3.3 C.7.6.1.1.5: once lossy, always
     data_set.file_meta.TransferSyntaxUID = UID(syntax)
     for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
         if keyword in data_set:
             del data_set[keyword]
-    if layout is not None and layout.samples > 1 and not (layout.native and syntax == EXPLICIT_LITTLE):
+    if layout is not None and layout.samples > 1 and not (layout.native and syntax in UNCOMPRESSED):
         data_set.PhotometricInterpretation, data_set.PlanarConfiguration = _colour("RGB", syntax), 0
     out = io.BytesIO()
-    dcmwrite(out, data_set, implicit_vr=False, little_endian=True, enforce_file_format=False, overwrite=True)
+    dcmwrite(out, data_set, implicit_vr=syntax == IMPLICIT_LITTLE, little_endian=True, enforce_file_format=False, overwrite=True)
     return out.getvalue()
 
 
 def write_pixels(out: BinaryIO, layout: Layout, syntax: str, frames: Iterable[bytes]) -> None:
     """Write the pixel data of an object in *syntax* after its `header`; *frames* are all of them, in that syntax."""
-    if syntax != EXPLICIT_LITTLE:
+    if syntax not in UNCOMPRESSED:
         out.write(_PIXEL_DATA + b"OB\0\0" + struct.pack("<I", UNDEFINED) + _ITEM + struct.pack("<I", 0))
         for frame in frames:
             odd = len(frame) % 2
@@ -114,8 +120,9 @@ def write_pixels(out: BinaryIO, layout: Layout, syntax: str, frames: Iterable[by
         return
     keyword_tag = next(tag for tag, keyword in PIXEL_KEYWORDS.items() if keyword == layout.keyword)
     vr = {0x7FE00008: b"OF", 0x7FE00009: b"OD"}.get(keyword_tag, b"OB" if layout.bits_allocated <= 8 else b"OW")
-    length_at = out.tell() + 8
-    out.write(struct.pack("<HH", keyword_tag >> 16, keyword_tag & 0xFFFF) + vr + b"\0\0" + struct.pack("<I", 0))
+    stated = b"" if syntax == IMPLICIT_LITTLE else vr + b"\0\0"
+    length_at = out.tell() + 4 + len(stated)
+    out.write(struct.pack("<HH", keyword_tag >> 16, keyword_tag & 0xFFFF) + stated + struct.pack("<I", 0))
     length = sum(out.write(frame) for frame in frames)
     out.write(b"\0" * (length % 2))
     if length + 1 >= UNDEFINED:

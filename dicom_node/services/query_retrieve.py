@@ -126,16 +126,16 @@ class Finding:
             found = pages(self._database, level, self._visible_to(exchange.caller.institution), matched)
             for one in (one for page in found for one in page):
                 if exchange.is_cancelled:
-                    exchange.answer(CANCELLED)
+                    exchange.found(CANCELLED)
                     return
                 if not exchange.is_open:
                     return
                 status, identifier = self._matching(level, keys, one)
-                exchange.match(status, encoded(identifier, keys.charset, exchange.transfer_syntax))
+                exchange.found(status, encoded(identifier, keys.charset, exchange.transfer_syntax))
         except Invalid as error:
             exchange.fail(error, DOES_NOT_MATCH_CLASS)
             return
-        exchange.answer(SUCCESS)
+        exchange.found(SUCCESS)
 
     def _matching(self, level: str, keys: Keys, found: Found) -> tuple[int, Values]:
         """Return a pending response's status and identifier: the keys that were asked for and are known here (C.2.2.1.3)."""

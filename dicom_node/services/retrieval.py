@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, TypeVar
 
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.search import FoundInstance
-from dicom_node.directory import peer_of
-from dicom_node.peers import Origin, Parcel, deliver, store
+from dicom_node.directory import Directory
+from dicom_node.peers import Origin, Parcel, Rewrite, deliver, store
 from dicom_node.services.encoding import UTF_8, encoded
 from dicom_node.services.exchange import CANCELLED, PENDING, Exchange
 from dicom_node.services.identifier import read_keys
@@ -63,7 +64,19 @@ class _Counts:
 class Retrieving:
     """What C-MOVE and C-GET share: which instances, how they are counted, and what is said of them."""
 
-    def __init__(self, database: Database, chronicle: Chronicle, archive: Archive, visible_to: VisibleTo, *, aet: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        chronicle: Chronicle,
+        archive: Archive,
+        visible_to: VisibleTo,
+        *,
+        aet: str,
+        directory: Directory | None = None,
+        rewrite: Rewrite | None = None,
+    ) -> None:
+        self._rewrite = rewrite
+        self._directory = directory or Directory()
         self._database = database
         self._chronicle = chronicle
         self._archive = archive
@@ -130,7 +143,7 @@ class Retrieving:
             except NotFound:
                 missing.append(kept.sop_instance_uid)
             else:
-                parcels.append(Parcel(path, kept.sop_class_uid, kept.transfer_syntax_uid, kept.sop_instance_uid))
+                parcels.append(Parcel(path, kept.sop_class_uid, kept.transfer_syntax_uid, kept.sop_instance_uid, kept.digest))
         return parcels, missing
 
     def _record(self, exchange: Exchange, wanted: list[FoundInstance], destination: str, count: int) -> None:
@@ -153,7 +166,7 @@ class Moving(Retrieving):
         """Send what is wanted to the Move Destination."""
         title = str(exchange.request.MoveDestination or "").strip()
         with self._database.reading() as db:
-            peer = peer_of(db, title, exchange.caller.institution)
+            peer = self._directory.peer_of(db, title, exchange.caller.institution)
         if peer is None:
             with self._database.transaction() as db:
                 record_query(db, self._chronicle, exchange, level="", keys={}, destination=title, refused="unknown destination")
@@ -162,7 +175,8 @@ class Moving(Retrieving):
         wanted = _or_answer(exchange, lambda asking: self._wanted(asking, peer.aet))
         if wanted is not None:
             origin = Origin(exchange.caller.aet, exchange.request.MessageID)
-            self._send(exchange, wanted, lambda parcels: deliver(parcels, peer, self._aet, origin=origin), destination=peer.aet)
+            sending = partial(deliver, peer=peer, calling_aet=self._aet, origin=origin, rewrite=self._rewrite)
+            self._send(exchange, wanted, sending, destination=peer.aet)
 
 
 class Getting(Retrieving):
@@ -176,7 +190,7 @@ class Getting(Retrieving):
 
         def send(parcels: list[Parcel]) -> Iterator[tuple[Parcel, str]]:
             for number, parcel in enumerate(parcels):
-                yield parcel, store(exchange.association, parcel, message_id=number % 65_535 + 1)
+                yield parcel, store(exchange.association, parcel, message_id=number % 65_535 + 1, rewrite=self._rewrite)
 
         if wanted is not None:
             self._send(exchange, wanted, send, destination=exchange.caller.aet)

@@ -1,8 +1,9 @@
-"""Our errors in DICOM's words; with `web.problems` the only two such tables."""
+"""Our errors in DICOM's words; with `web.problems` the only two such tables.
+
+The receiving processes load it, and none of the toolkits: they start in a quarter of the time.
+"""
 
 from __future__ import annotations
-
-from pydicom.dataset import Dataset
 
 from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused, TelemedError, Unavailable
 
@@ -18,18 +19,7 @@ STATUSES: tuple[tuple[type[TelemedError], int], ...] = (
     (Conflict, PROCESSING_FAILURE),
 )
 
-_MAX_COMMENT = 64  # VR LO of (0000,0902), default character repertoire
-
 
 def status_of(error: Exception) -> int:
     """Say *error* in DICOM's words."""
     return next((status for kind, status in STATUSES if isinstance(error, kind)), PROCESSING_FAILURE)
-
-
-def response(status: int, comment: str = "") -> Dataset:
-    """Return the status of a DIMSE response, with as much of *comment* as an Error Comment holds."""
-    answer = Dataset()
-    answer.Status = status
-    if comment:
-        answer.ErrorComment = comment.encode("ascii", "replace").decode()[:_MAX_COMMENT]
-    return answer

@@ -10,24 +10,33 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from pydicom import config
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pynetdicom import build_context, build_role
 from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from sqlalchemy import Row, delete, func, insert, select, update
 
 from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.settling import note_commitment
 from dicom_node.archive.tables import instance_table
-from dicom_node.directory import peer_of
+from dicom_node.directory import Directory
 from dicom_node.peers import associate
+from dicom_node.services.commitment_request import (
+    INVALID_ARGUMENT,
+    MOST_BYTES,
+    PUSH_MODEL,
+    PUSH_MODEL_INSTANCE,
+    REFERENCED,
+    TRANSACTION,
+    Reference,
+    Reports,
+    uid,
+)
 from dicom_node.services.exchange import Exchange
 from dicom_node.services.identifier import items_of, read_small, text_of
 from dicom_node.services.status import SUCCESS
@@ -39,14 +48,11 @@ from telemed.kernel.watch import Watch
 
 log = logging.getLogger(__name__)
 
-#: PS3.4 J.3: the SOP class, and its one well-known instance.
-PUSH_MODEL, PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 #: PS3.7 Annex C.
-NO_SUCH_ACTION, INVALID_ARGUMENT = 0x0123, 0x0115
+NO_SUCH_ACTION = 0x0123
 #: PS3.3 C.14-1, Failure Reason.
 NO_SUCH_INSTANCE, CLASS_CONFLICT, DAMAGED = 0x0112, 0x0119, 0x0110
 
-MOST_BYTES = 8 << 20
 _AT_ONCE = 500  # variables in one statement
 MOST_TRIES = 20
 #: A modality that releases right after the answer gets its report by an association of ours: wait and see which it is.
@@ -59,25 +65,20 @@ FILING_S = 5.0
 #: How long the worker leaves a request to the association it came by; only a crash makes it last so long.
 LEFT_ALONE = timedelta(minutes=10)
 
-_REFERENCED, _CLASS, _INSTANCE, _TRANSACTION = 0x00081199, 0x00081150, 0x00081155, 0x00081195
-
-
-@dataclass(frozen=True)
-class _Reference:
-    sop_class_uid: str
-    sop_instance_uid: str
-
 
 class Commitments:
     """What was asked for and not yet reported: kept in the database, checked against the files, told to the peer."""
 
-    def __init__(self, database: Database, chronicle: Chronicle, archive: Archive, *, aet: str) -> None:
+    def __init__(
+        self, database: Database, chronicle: Chronicle, archive: Archive, *, aet: str, directory: Directory | None = None
+    ) -> None:
         self._database = database
         self._chronicle = chronicle
         self._archive = archive
         self._aet = aet
+        self._directory = directory or Directory()
 
-    def take(self, institution: str, ae_title: str, transaction_uid: str, references: list[_Reference]) -> str:
+    def take(self, institution: str, ae_title: str, transaction_uid: str, references: list[Reference]) -> str:
         """Write a request down and return its key; the worker leaves it alone for LEFT_ALONE, or until `hurry`."""
         now, key = self._chronicle.clock.now(), new_id()
         row = {"transaction_uid": transaction_uid, "institution": institution, "ae_title": ae_title}
@@ -119,7 +120,7 @@ class Commitments:
             row = db.execute(select(commitment_table).where(commitment_table.c.id == key)).first()
             if row is None:
                 return True
-            uids = sorted({uid for _, uid in row.instances})
+            uids = sorted({named for _, named in row.instances})
             held = instance_table.c.institution == row.institution
             found = 0
             for begin in range(0, len(uids), _AT_ONCE):
@@ -131,7 +132,7 @@ class Commitments:
         """Check the instances of a request and tell the peer, on *association* or on one of our own; tell whether it took it."""
         with self._database.reading() as db:
             row = db.execute(select(commitment_table).where(commitment_table.c.id == key)).first()
-            peer = None if row is None or association is not None else peer_of(db, row.ae_title, row.institution)
+            peer = None if row is None or association is not None else self._directory.peer_of(db, row.ae_title, row.institution)
         if row is None:
             return True
         if association is None and peer is None:
@@ -155,16 +156,15 @@ class Commitments:
         """Read every instance again and return the event type and information of PS3.4 Table J.3-2."""
         committed: list[Dataset] = []
         failed: list[Dataset] = []
-        for sop_class, uid in row.instances:
-            reason = self._fault(row.institution, _Reference(sop_class, uid))
-            item = Dataset()
-            item.add(_uid(_CLASS, sop_class))
-            item.add(_uid(_INSTANCE, uid))
+        for sop_class, named in row.instances:
+            reference = Reference(sop_class, named)
+            reason = self._fault(row.institution, reference)
+            item = reference.item()
             if reason:
                 item.FailureReason = reason
             (failed if reason else committed).append(item)
         information = Dataset()
-        information.add(_uid(_TRANSACTION, row.transaction_uid))
+        information.add(uid(TRANSACTION, row.transaction_uid))
         information.RetrieveAETitle = self._aet
         if committed:
             information.ReferencedSOPSequence = Sequence(committed)
@@ -172,7 +172,7 @@ class Commitments:
             information.FailedSOPSequence = Sequence(failed)
         return (2 if failed else 1), information
 
-    def _fault(self, institution: str, reference: _Reference) -> int:
+    def _fault(self, institution: str, reference: Reference) -> int:
         """Return why an instance cannot be committed to, 0 when its file is there and as it was received."""
         try:
             with self._database.reading() as db:
@@ -197,7 +197,7 @@ class Commitments:
         with self._database.transaction() as db:
             db.execute(delete(commitment_table).where(commitment_table.c.id == row.id))
             if not failed:
-                uids = sorted({uid for _, uid in row.instances})
+                uids = sorted({named for _, named in row.instances})
                 note_commitment(db, row.institution, uids, self._chronicle.clock.now())
             self._chronicle.enter(
                 db,
@@ -211,17 +211,21 @@ class Commitments:
 
 
 class Committing:
-    """N-ACTION, PS3.4 J.3.2."""
+    """N-ACTION, PS3.4 J.3.2; a report of what we have asked for ourselves goes to *reports*."""
 
     sop_classes: ClassVar[tuple[str, ...]] = (PUSH_MODEL,)
 
-    def __init__(self, commitments: Commitments, *, filing_s: float = FILING_S) -> None:
+    def __init__(self, commitments: Commitments, *, reports: Reports | None = None, filing_s: float = FILING_S) -> None:
         self._commitments = commitments
+        self._reports = reports
         self._filing_s = filing_s
 
     def answer(self, exchange: Exchange) -> None:
         """Accept the request, and report on the same association if the peer stays."""
         request = exchange.request
+        if self._reports is not None and isinstance(request, N_EVENT_REPORT):
+            self._reports.answer(exchange)
+            return
         if getattr(request, "ActionTypeID", None) != 1:
             exchange.answer(NO_SUCH_ACTION)
             return
@@ -269,14 +273,13 @@ class Reporting(Watch):
         return reported
 
 
-def _asked(exchange: Exchange) -> tuple[str, list[_Reference]]:
+def _asked(exchange: Exchange) -> tuple[str, list[Reference]]:
     """Return the transaction and the instances that a request names; Invalid when it names none, or not properly."""
     information = read_small(exchange.received("ActionInformation"), exchange.transfer_syntax, most=MOST_BYTES)
-    transaction_uid = text_of(information, _TRANSACTION, ())
-    items = items_of(information, _REFERENCED)
-    references = [_Reference(text_of(item, _CLASS, ()), text_of(item, _INSTANCE, ())) for item in items]
-    named = [transaction_uid, *(uid for one in references for uid in (one.sop_class_uid, one.sop_instance_uid))]
-    if not references or not all(0 < len(uid) <= 64 for uid in named):
+    transaction_uid = text_of(information, TRANSACTION, ())
+    references = [Reference.of(item) for item in items_of(information, REFERENCED)]
+    named = [transaction_uid, *(part for one in references for part in (one.sop_class_uid, one.sop_instance_uid))]
+    if not references or not all(0 < len(one) <= 64 for one in named):
         raise Invalid("name a transaction and the instances to commit to", code="identifier")
     return transaction_uid, references
 
@@ -287,11 +290,6 @@ def _stays(exchange: Exchange) -> bool:
     while time.monotonic() < deadline and exchange.is_open:
         time.sleep(0.02)
     return exchange.is_open and exchange.association.dimse.msg_queue.empty()
-
-
-def _uid(tag: int, uid: str) -> DataElement:
-    """Return an element of a UID as the peer wrote it, well-formed or not: it has to recognise it."""
-    return DataElement(tag, "UI", uid, validation_mode=config.IGNORE)
 
 
 def _told(association: Association, event_type: int, information: Dataset) -> bool:

@@ -105,16 +105,16 @@ class Worklist:
                 if not (_matches(keys, procedure) and _matches(keys.sequences.get(_STEP, Keys()), step)):
                     continue
                 if exchange.is_cancelled:
-                    exchange.answer(CANCELLED)
+                    exchange.found(CANCELLED)
                     return
                 if not exchange.is_open:
                     return
                 status, identifier = _told(keys, procedure, step)
-                exchange.match(status, encoded(identifier, keys.charset, exchange.transfer_syntax))
+                exchange.found(status, encoded(identifier, keys.charset, exchange.transfer_syntax))
         except Invalid as error:
             exchange.fail(error, DOES_NOT_MATCH_CLASS)
             return
-        exchange.answer(SUCCESS)
+        exchange.found(SUCCESS)
 
 
 def _procedure(entry: ScheduledStep) -> dict[str, str]:

@@ -26,7 +26,7 @@ class Kind(Enum):
     READY = b"H"
     #: An association request, with its connection: number, address, then the PDU.
     ASKED = b"A"
-    #: A record is durable: its place and meta.
+    #: Records are durable: their places, then the meta of each.
     DURABLE = b"D"
     #: Nothing more will be announced of a segment.
     CLOSED = b"Z"

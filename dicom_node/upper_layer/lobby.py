@@ -96,8 +96,8 @@ class Lobby:
 
     def _listen_to(self, guest: _Guest) -> None:
         try:
-            while (wanted := _wanted(guest.request)) > 0:
-                some = guest.connection.recv(wanted)
+            while (left := wanted(guest.request)) > 0:
+                some = guest.connection.recv(left)
                 if not some:
                     return self._hang_up(guest)
                 guest.request += some
@@ -128,7 +128,7 @@ class Lobby:
         guest.connection.close()
 
 
-def _wanted(request: bytearray) -> int:
+def wanted(request: bytearray) -> int:
     """Return how many bytes of an A-ASSOCIATE-RQ are still to come; ValueError when it cannot become one."""
     if request and request[0] != ASSOCIATE_RQ:
         raise ValueError(f"a PDU of type {request[0]:#x} came before any association")

@@ -23,6 +23,7 @@ from typing import Any
 
 from dicom_node.access import Access, Reject
 from dicom_node.archive.archive import Archive
+from dicom_node.archive.arrivals import Tally
 from dicom_node.archive.filing import Filing
 from dicom_node.archive.journal import JournalReader, Place
 from dicom_node.upper_layer.channel import Channel, Kind
@@ -60,6 +61,9 @@ class _Receiver:
     name: str
     process: subprocess.Popen[bytes]
     channel: Channel
+    tally: Tally
+    #: How many of the objects that *tally* counts it has announced.
+    announced: int = 0
     ready: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     #: The addresses of its associations, by number.
@@ -83,25 +87,32 @@ class Processes:
         self._receivers: dict[str, _Receiver] = {}
         self._changing = threading.Lock()
         self._stopping = threading.Event()
+        self._is_stalled = False
         self._listener: socket.socket | None = None
         self._numbers = itertools.count(1)
         self._admitted: dict[tuple[str, str, str], str] = {}
-        self._numbers = itertools.count(1)
         self._asked: dict[int, threading.Event] = {}
 
     def start(self, listener: socket.socket) -> None:
         """File what a former run left in the journal, then begin to accept from *listener*.
 
+        What cannot be filed now, because the disk is full, say, is filed as soon as it can be.
+
         Raises
         ------
         Unavailable
-            when the journal of a former run cannot be filed now, or the processes do not start.
+            when a former run still writes to the journal, or the processes do not start.
         """
         self._stopping.clear()
         self._listener = listener
         self._await_the_former()
-        count = self._filing.replay()
-        if count:
+        self._filing.take_over()
+        try:
+            count = self._filing.replay()
+        except (Unavailable, OSError) as error:
+            log.warning("what was acknowledged before the last end is filed later: %s", error)
+            self._filing.stall()
+        else:
             log.info("filed from the journal: %d objects that were acknowledged before the last end", count)
         self._filing.start()
         self._answering = ThreadPoolExecutor(4, thread_name_prefix="negotiation")
@@ -161,22 +172,26 @@ class Processes:
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        tally = Tally()
         settings = {
             "folder": str(self._folder.absolute()),
             "name": name,
             "listener": self._listener.fileno(),
             "channel": theirs.fileno(),
+            "tally": tally.descriptor,
             "maximum_object_bytes": self._limits.object_bytes,
             "segment_bytes": self._limits.segment_bytes,
             "segments": self._limits.segments,
         }
         command = [sys.executable, "-m", "dicom_node.upper_layer.reception", json.dumps(settings)]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+        inherited = (self._listener.fileno(), theirs.fileno(), tally.descriptor)
         with theirs:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                command, pass_fds=(self._listener.fileno(), theirs.fileno()), stdin=subprocess.DEVNULL, env=environment
+                command, pass_fds=inherited, stdin=subprocess.DEVNULL, env=environment
             )
-        receiver = _Receiver(name, process, Channel(ours))
+        self._archive.arrivals.follow(tally)
+        receiver = _Receiver(name, process, Channel(ours), tally)
         with self._changing:
             self._receivers[name] = receiver
         threading.Thread(target=self._listen_to, args=(receiver,), name=name, daemon=True).start()
@@ -185,7 +200,7 @@ class Processes:
     def _listen_to(self, receiver: _Receiver) -> None:
         for kind, head, body, connection in receiver.channel.receive():
             if kind is Kind.DURABLE:
-                self._filing.announce(Place(*head["at"]), body)
+                self._announced(receiver, head["at"], memoryview(body))
             elif kind is Kind.CLOSED:
                 self._filing.announce_closed(head["segment"], partial(self._freed, receiver, head["segment"]))
             elif kind is Kind.ASKED and connection is not None:
@@ -200,8 +215,19 @@ class Processes:
             elif kind is Kind.LOGGED:
                 logging.getLogger(head["from"]).log(head["level"], "%s: %s", receiver.name, head["message"])
             elif kind is Kind.READY:
-                receiver.ready.set()
+                self._begun(receiver)
         self._ended(receiver)
+
+    def _announced(self, receiver: _Receiver, places: list[list[Any]], metas: memoryview) -> None:
+        for place in itertools.starmap(Place, places):
+            self._filing.announce(place, bytes(metas[: place.meta_bytes]))
+            metas = metas[place.meta_bytes :]
+        receiver.announced += len(places)
+
+    def _begun(self, receiver: _Receiver) -> None:
+        with suppress(OSError):
+            receiver.channel.send(Kind.STALLED, {"stalled": self._is_stalled})
+        receiver.ready.set()
 
     def _ended(self, receiver: _Receiver) -> None:
         """Begin another in place of one that died: what it had made durable and not announced is filed first."""
@@ -218,12 +244,14 @@ class Processes:
             for event in freed:
                 while not event.wait(_BEFORE_ANOTHER_S) and not self._stopping.is_set():
                     pass
-            if not self._stopping.wait(_BEFORE_ANOTHER_S):
-                self._begin(receiver.name)
+        self._archive.arrivals.ended(receiver.tally, receiver.announced)
+        if not self._stopping.wait(_BEFORE_ANOTHER_S):
+            self._begin(receiver.name)
         receiver.ended.set()
 
     def _tell_stalled(self, stalled: bool) -> None:  # noqa: FBT001 - it is the news itself
         with self._changing:
+            self._is_stalled = stalled
             receivers = list(self._receivers.values())
         for receiver in receivers:
             with suppress(OSError):

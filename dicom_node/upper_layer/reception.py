@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dicom_node.archive.arrivals import Tally
 from dicom_node.archive.journal import JournalWriter, Place
 from dicom_node.services.status import PROCESSING_FAILURE, SUCCESS, status_of
 from dicom_node.upper_layer.channel import Channel, Kind
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 _STACK_BYTES = 512 << 10
 _SECONDS_TO_ANSWER = 30
 _SECONDS_TO_FILE = 1.0
+#: What becomes durable within so short a time is announced together.
+_TOGETHER_S = 0.02
 _LONGEST_LINE = 8000
 #: Who is so far behind gives way when there are too many.
 _LAG_S = 2.0
@@ -53,10 +56,13 @@ class Reception:
             self._folder,
             settings["name"],
             announce=self._durable,
-            announce_closed=lambda segment: self._tell(Kind.CLOSED, {"segment": segment}),
+            announce_closed=self._closed,
             segment_bytes=settings["segment_bytes"],
             segments=settings["segments"],
         )
+        self._tally = Tally(settings["tally"])
+        self._unannounced: list[tuple[Place, bytes]] = []
+        self._noted, self._telling = threading.Condition(), threading.Lock()
         self._clock = SystemClock()
         self._lobby = Lobby(listener, self._asked)
         self._numbers = itertools.count(1)
@@ -70,6 +76,7 @@ class Reception:
     def run(self) -> None:
         """Serve until told to stop."""
         threading.Thread(target=self._obey, name="channel", daemon=True).start()
+        threading.Thread(target=self._announce, name="announcing", daemon=True).start()
         self._channel.send(Kind.READY, {})
         self._lobby.run()
         self._lobby.clear()
@@ -101,7 +108,31 @@ class Reception:
             self._channel.send(kind, head, body)
 
     def _durable(self, place: Place, meta: bytes) -> None:
-        self._tell(Kind.DURABLE, {"at": [place.segment, place.offset, place.content_bytes, place.meta_bytes]}, meta)
+        """Count a record at once, and announce it soon: a burst's in a few messages, which leaves the processors to receiving."""
+        with self._noted:
+            self._tally.add()
+            self._unannounced.append((place, meta))
+            self._noted.notify()
+
+    def _closed(self, segment: str) -> None:
+        self._announce_all()
+        self._tell(Kind.CLOSED, {"segment": segment})
+
+    def _announce(self) -> None:
+        while True:
+            with self._noted:
+                self._noted.wait_for(lambda: self._unannounced)
+            self._announce_all()
+            time.sleep(_TOGETHER_S)
+
+    def _announce_all(self) -> None:
+        """Announce what is durable so far, before anything else that the caller tells."""
+        with self._telling:
+            with self._noted:
+                records, self._unannounced = self._unannounced, []
+            if records:
+                places = [[place.segment, place.offset, place.content_bytes, place.meta_bytes] for place, _ in records]
+                self._tell(Kind.DURABLE, {"at": places}, b"".join(meta for _, meta in records))
 
     def _asked(self, connection: socket.socket, address: str, request: bytes) -> None:
         number = next(self._numbers)
@@ -183,6 +214,7 @@ class Reception:
         it is whoever asks that waits.
         """
         passed = self._fences[number] = threading.Event()
+        self._announce_all()
         self._channel.send(Kind.FENCE, {"number": number})
         passed.wait(_SECONDS_TO_FILE)
         self._fences.pop(number, None)

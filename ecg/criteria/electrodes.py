@@ -1,10 +1,37 @@
-"""Electrodes that were put where they do not belong: hints to look at the patient before the heart is blamed."""
+"""Electrodes that were put where they do not belong: hints to look at the patient before the heart is blamed.
+
+Which limbs were mistaken for each other is told by `ecg.measures.placement`; a heart on the right side turns the limb leads like
+swapped arms, and only its fading chest leads tell it apart.
+"""
+
+from collections.abc import Callable, Mapping
 
 from ecg.analysis import Severity
 from ecg.findings import VENTRICULAR, Evidence, Findings, Rule
 
 FLAT_SHARE = 0.12  # of the greatest QRS in the limb leads
 SMALLEST_MV = 0.05
+#: Log odds over the right arrangement at which a hint is given: a moved right arm is plain to see, the left arm and leg are not.
+RIGHT_ARM, LEFT_SIDE = 0.5, 5.5
+#: Two electrodes are taken for each other more often than three.
+ROTATED = 3.0
+_RIGHT_ARM = {
+    "arm-electrodes-swapped": 0.0,
+    "right-arm-left-leg-swapped": 0.0,
+    "limb-electrodes-rotated": ROTATED,
+    "limb-electrodes-rotated-back": ROTATED,
+}
+_LEFT = "left-arm-left-leg-swapped"
+
+
+def told(scores: Mapping[str, float]) -> str | None:
+    """Return the statement's code for *scores* of `ecg.measures.placement`, or None where no hint is to be given."""
+    if not scores:
+        return None
+    likeliest = max(_RIGHT_ARM, key=lambda name: scores[name] - _RIGHT_ARM[name])
+    if scores[likeliest] - _RIGHT_ARM[likeliest] > RIGHT_ARM + max(0.0, scores[_LEFT]):
+        return likeliest.removesuffix("-back")
+    return _LEFT if scores[_LEFT] > LEFT_SIDE else None
 
 
 def _net(f: Findings, lead: str) -> float | None:
@@ -19,14 +46,14 @@ def _inverted(f: Findings, lead: str) -> bool:
     return a is not None and net is not None and net < -SMALLEST_MV and a.p_mv < -SMALLEST_MV / 2
 
 
-def _arms(f: Findings) -> Evidence | None:
-    """I upside down with an upright aVR, while V6 is upright: arms; when V6 fades too: the heart lies right."""
-    net_avr, net_v6 = _net(f, "aVR"), _net(f, "V6")
-    if f.rhythm in VENTRICULAR or net_avr is None or net_v6 is None or not _inverted(f, "I") or net_avr <= 0:
-        return None
-    if _right_arm_left_leg(f) is not None:
-        return None
-    return {"net_qrs_mv": {lead: round(_net(f, lead) or 0.0, 2) for lead in ("I", "aVR", "V6")}} if net_v6 > 0 else None
+def _swapped(code: str) -> Callable[[Findings], Evidence | None]:
+    def when(f: Findings) -> Evidence | None:
+        if f.rhythm in VENTRICULAR or told(f.placement) != code or _dextrocardia(f) is not None:
+            return None
+        net = {lead: round(value, 2) for lead in ("I", "II", "aVR", "V6") if (value := _net(f, lead)) is not None}
+        return {"net_qrs_mv": net, "log_odds": {name: round(value, 1) for name, value in f.placement.items()}}
+
+    return when
 
 
 def _dextrocardia(f: Findings) -> Evidence | None:
@@ -36,16 +63,6 @@ def _dextrocardia(f: Findings) -> Evidence | None:
     size = {lead: max(f.amplitudes[lead].r_mv, f.amplitudes[lead].r2_mv) for lead in ("V1", "V6")}
     fading = size["V6"] < size["V1"] and (nets[1] or 0.0) <= 0
     return {"r_mv": {lead: round(value, 2) for lead, value in size.items()}} if fading else None
-
-
-def _right_arm_left_leg(f: Findings) -> Evidence | None:
-    """II upside down with an upright aVR, and V6 upright; with swapped arms it is I that is turned over most."""
-    net = {lead: _net(f, lead) for lead in ("I", "II", "aVR", "V6")}
-    known = {lead: round(value, 2) for lead, value in net.items() if value is not None}
-    if len(known) < len(net) or f.rhythm in VENTRICULAR or not (_inverted(f, "II") and _inverted(f, "aVF")):
-        return None
-    told = known["II"] < known["I"] and known["aVR"] > 0 and known["V6"] > 0
-    return {"net_qrs_mv": known} if told else None
 
 
 def _right_leg(f: Findings) -> Evidence | None:
@@ -63,20 +80,21 @@ def _right_leg(f: Findings) -> Evidence | None:
 
 _B = Severity.BORDERLINE
 RULES = (
-    Rule("arm-electrodes-swapped", "左右手电极可能接反", "Arm electrodes probably swapped", _B, _arms),
+    *(
+        Rule(code, zh, en, _B, _swapped(code))
+        for code, zh, en in (
+            ("arm-electrodes-swapped", "左右手电极可能接反", "Arm electrodes probably swapped"),
+            ("right-arm-left-leg-swapped", "右手与左腿电极可能接反", "Right arm and left leg electrodes probably swapped"),
+            ("left-arm-left-leg-swapped", "左手与左腿电极可能接反", "Left arm and left leg electrodes possibly swapped"),
+            ("limb-electrodes-rotated", "左右手及左腿电极可能轮换接错", "Arm and left leg electrodes probably exchanged in turn"),
+        )
+    ),
     Rule(
         "dextrocardia",
         "右位心可能，或左右手及胸前电极接反",
         "Possible dextrocardia, or arm and chest electrodes swapped",
         _B,
         _dextrocardia,
-    ),
-    Rule(
-        "right-arm-left-leg-swapped",
-        "右手与左腿电极可能接反",
-        "Right arm and left leg electrodes probably swapped",
-        _B,
-        _right_arm_left_leg,
     ),
     Rule(
         "right-leg-electrode-misplaced",

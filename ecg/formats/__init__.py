@@ -94,7 +94,7 @@ READERS = (
 )
 
 #: What a reader may stumble over in a damaged file, beside what it looks for itself.
-_DAMAGE = (ArithmeticError, AttributeError, LookupError, NotImplementedError, OSError, RecursionError, TypeError, ValueError)
+DAMAGE = (ArithmeticError, AttributeError, LookupError, NotImplementedError, OSError, RecursionError, TypeError, ValueError)
 
 
 def read(files: Mapping[str, bytes], *, declared: Declared | None = None) -> Recording:
@@ -118,7 +118,7 @@ def read(files: Mapping[str, bytes], *, declared: Declared | None = None) -> Rec
             return module.read(files, declared or Declared())
     except EcgError:
         raise
-    except (*_DAMAGE, struct.error) as error:
+    except (*DAMAGE, struct.error) as error:
         raise EcgError(f"{_named(files)} is damaged: it is not readable as {reader.format}; export it again.") from error
 
 

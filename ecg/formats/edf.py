@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecg.errors import EcgError
 from ecg.formats import Declared
-from ecg.leads import lead_named
+from ecg.leads import Lead, lead_named
 from ecg.recording import MAX_LEADS, MAX_SAMPLES, Filters, Millivolts, PatientTags, Recording, unique_names
 
 UNITS_MV = {"uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "mv": 1.0, "v": 1e3, "nv": 1e-6}
@@ -43,19 +43,53 @@ class Signal:
         return self.label in {"EDF Annotations", "BDF Annotations"}
 
 
-def read(files: Mapping[str, bytes], _declared: Declared) -> Recording:
-    """Return the voltages of the fastest rate that is there; other signals are left out with a note.
+@dataclass(frozen=True)
+class Layout:
+    """What the header says: the *chosen* signals are voltages of the fastest rate, *records* of *per_record* samples each.
 
-    `EcgError` when the header cannot be, the file is shorter than announced, or a signal's ranges give no gain.
+    ``records`` are those that are there; the first begins at byte ``start``, and a number takes ``width`` bytes.
     """
-    name, data = next(iter(files.items()))
+
+    format: str
+    signals: tuple[Signal, ...]
+    chosen: tuple[Signal, ...]
+    rate: float
+    per_record: int
+    records: int
+    start: int
+    width: int
+    discontinuous: bool
+    started_at: datetime | None
+    patient: PatientTags | None
+
+    @property
+    def record_bytes(self) -> int:
+        """How many bytes one record takes."""
+        return sum(signal.samples for signal in self.signals) * self.width
+
+    @property
+    def leads(self) -> tuple[Lead, ...]:
+        """The leads of the chosen signals."""
+        return unique_names([lead_named(each.label.removeprefix("ECG ")) for each in self.chosen])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out."""
+        left = [each.label for each in self.signals if each not in self.chosen and not each.is_annotations]
+        return tuple(f"Signal {label} is no ECG of {self.rate:g} Hz and was left out." for label in left)
+
+
+def layout(name: str, data: bytes, size: int) -> Layout:
+    """Return what the header at the beginning of *data* says of a file of *size* bytes.
+
+    `EcgError` when it cannot be, the file is shorter than announced, or holds no voltage.
+    """
     width = 3 if data[:1] == b"\xff" else 2
     head = data[:_HEAD].decode("latin-1")
     signals = _signals(name, data, _integer(name, head[252:256], "number of signals"))
     seconds = _decimal(name, head[244:252], "duration of a record")
-    in_record = sum(signal.samples for signal in signals)
     start = _HEAD * (len(signals) + 1)
-    held = (len(data) - start) // (in_record * width)
+    held = (size - start) // (sum(signal.samples for signal in signals) * width)
     announced = _integer(name, head[236:244], "number of records")
     if announced < -1 or announced == 0 or (announced > held):
         raise EcgError(f"{name} is cut off: it holds {max(held, 0)} of {announced} records; send the whole file.")
@@ -64,24 +98,41 @@ def read(files: Mapping[str, bytes], _declared: Declared) -> Recording:
     if not voltages or seconds <= 0 or not records:
         raise EcgError(f"{name} holds no ECG measured in volts; send one.")
     most = max(each.samples for each in voltages)
-    chosen = [each for each in voltages if each.samples == most]
-    if len(chosen) > MAX_LEADS or most * len(chosen) * records > MAX_SAMPLES:
-        raise EcgError(f"{name} holds {len(chosen)} leads of {most * records} samples; {MAX_SAMPLES} in all are read.")
-    cells = np.frombuffer(data, np.uint8, records * in_record * width, start).reshape(records, in_record, width)
-    steps = [_step_mv(name, each) for each in chosen]
-    rows = np.stack([_row(each, step, cells) for each, step in zip(chosen, steps, strict=True)])
-    rate = most / seconds
-    left = [each.label for each in signals if each not in chosen and not each.is_annotations]
+    chosen = tuple(each for each in voltages if each.samples == most)
+    if len(chosen) > MAX_LEADS:
+        raise EcgError(f"{name} holds {len(chosen)} leads; at most {MAX_LEADS} are read.")
+    return Layout(
+        "bdf" if width == 3 else "edf", tuple(signals), chosen, round(most / seconds, 6), most, records, start, width,
+        head[195:197] == "+D", _started_at(head), _patient(head[8:88]),
+    )  # fmt: skip
+
+
+def read(files: Mapping[str, bytes], _declared: Declared) -> Recording:
+    """Return the voltages of the fastest rate that is there; other signals are left out with a note.
+
+    `EcgError` when the header cannot be, the file is shorter than announced, or a signal's ranges give no gain.
+    """
+    name, data = next(iter(files.items()))
+    plan = layout(name, data, len(data))
+    if plan.per_record * len(plan.chosen) * plan.records > MAX_SAMPLES:
+        raise EcgError(
+            f"{name} holds {len(plan.chosen)} leads of {plan.per_record * plan.records} samples; {MAX_SAMPLES} in all are read."
+        )
+    cells = np.frombuffer(data, np.uint8, plan.records * plan.record_bytes, plan.start).reshape(plan.records, -1, plan.width)
+    steps = [step_mv(name, each) for each in plan.chosen]
+    rows = np.stack([row(each, step, cells) for each, step in zip(plan.chosen, steps, strict=True)])
+    if plan.discontinuous:
+        rows = _placed(name, rows, _onsets(plan.signals, cells), plan.rate, plan.per_record)
     return Recording(
-        format="bdf" if width == 3 else "edf",
-        leads=unique_names([lead_named(each.label.removeprefix("ECG ")) for each in chosen]),
-        sampling_frequency_hz=round(rate, 6),
-        millivolts=_placed(name, rows, _onsets(signals, cells), rate, most) if head[195:197] == "+D" else rows,
+        format=plan.format,
+        leads=plan.leads,
+        sampling_frequency_hz=plan.rate,
+        millivolts=rows,
         resolution_mv=tuple(abs(step) for step in steps),
-        started_at=_started_at(head),
-        patient=_patient(head[8:88]),
-        filters=tuple(_filters(each.filters) for each in chosen),
-        notes=tuple(f"Signal {label} is no ECG of {rate:g} Hz and was left out." for label in left),
+        started_at=plan.started_at,
+        patient=plan.patient,
+        filters=tuple(_filters(each.filters) for each in plan.chosen),
+        notes=plan.notes,
     )
 
 
@@ -121,14 +172,15 @@ def _signals(name: str, data: bytes, count: int) -> list[Signal]:
     return signals
 
 
-def _step_mv(name: str, signal: Signal) -> float:
+def step_mv(name: str, signal: Signal) -> float:
+    """Return millivolts of one step of *signal*; `EcgError` when its ranges give none."""
     step = (signal.high - signal.low) / ((signal.highest - signal.lowest) or np.nan) * UNITS_MV[signal.unit.lower()]
     if not np.isfinite(step) or step == 0:
         raise EcgError(f"{name} carries no gain for {signal.label}: its ranges are empty; export it again.")
     return float(step)
 
 
-def _row(signal: Signal, step: float, cells: NDArray[np.uint8]) -> Millivolts:
+def row(signal: Signal, step: float, cells: NDArray[np.uint8]) -> Millivolts:
     """Return one signal in millivolts; *cells* has the shape (records, numbers of a record, bytes of a number)."""
     own = cells[:, signal.at : signal.at + signal.samples].astype(np.int32)
     top = own[..., -1] - ((own[..., -1] & 0x80) << 1)  # the sign sits in the last byte

@@ -87,7 +87,7 @@ def _late_p(lead: NDArray[np.float64], at: Mapping[str, int], before: int, rate:
     if "p_on" not in at or "p_off" not in at:
         return 0.0
     on, off = before + at["p_on"], before + at["p_off"]
-    wave = lead[on : off + 1] - np.linspace(lead[on], lead[off], off - on + 1)
+    wave = lead[on : off + 1] - (lead[on] + (lead[off] - lead[on]) * np.arange(off - on + 1) / max(1, off - on))
     late = wave[wave.size // 2 :]
     below = late < 0
     return float(late.min() * below.sum() * 1000 / rate) if below.any() else 0.0

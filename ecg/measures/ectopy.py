@@ -54,17 +54,16 @@ def ventricular(beats: BeatFacts) -> NDArray[np.bool_]:
     return np.asarray(~beats.usual & ~beats.paced & ((wider & (since < EARLY)) | (much & ~beats.with_p)))
 
 
-def classes(beats: BeatFacts, *, fibrillating: bool) -> tuple[str, ...]:
-    """Return the class of every beat; among the intervals of fibrillation none is premature."""
+def classes(beats: BeatFacts, *, fibrillating: bool | NDArray[np.bool_]) -> tuple[str, ...]:
+    """Return the class of every beat; among the intervals of fibrillation (all, or the beats it names) none is premature."""
     if not beats.at_ms.size:
         return ()
     since, until = _relative_gaps(beats)
     from_ventricles = ventricular(beats)
     result = np.full(beats.at_ms.size, NORMAL)
-    if not fibrillating:
-        last = np.concatenate([[1.0], since[:-1]])
-        premature = (since < PREMATURE) & (since < ABRUPT * last) & (since < ABRUPT * until)
-        result[premature & ~np.concatenate([[False], from_ventricles[:-1]])] = SUPRAVENTRICULAR
+    last = np.concatenate([[1.0], since[:-1]])
+    premature = (since < PREMATURE) & (since < ABRUPT * last) & (since < ABRUPT * until) & ~np.asarray(fibrillating)
+    result[premature & ~np.concatenate([[False], from_ventricles[:-1]])] = SUPRAVENTRICULAR
     result[from_ventricles] = VENTRICULAR
     result[beats.paced] = PACED
     return tuple(result.tolist())

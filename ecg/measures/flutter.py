@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.processing.candidates import Samples
+from ecg.processing.candidates import ENOUGH_HZ, Samples
 from ecg.processing.filters import Spectrum
 
 BAND_HZ = (3.0, 12.0)
@@ -19,13 +19,16 @@ def flutter_rate(transform: Spectrum, peaks: Samples, usable: NDArray[np.bool_])
 
     The correlation is taken over pairs of samples of which neither lies in a QRS.
     """
-    rate, samples = transform.rate, transform.samples
-    if usable.sum() < LEADS or samples < 8 * PERIOD_S[1] * rate:
+    halvings = int(transform.rate >= 2 * ENOUGH_HZ)
+    rate = transform.rate / 2**halvings
+    waves = transform.thinned(transform.band(*BAND_HZ), halvings)[usable]
+    samples = waves.shape[1]
+    if len(waves) < LEADS or samples < 8 * PERIOD_S[1] * rate:
         return None
     open_ = np.ones(samples)
-    for peak in peaks:
+    for peak in peaks >> halvings:
         open_[max(0, peak + round(QRS_S[0] * rate)) : max(0, peak + round(QRS_S[1] * rate))] = 0.0
-    waves = transform.filtered(transform.band(*BAND_HZ))[usable] * open_
+    waves *= open_
     longest = round(4 * PERIOD_S[1] * rate) + 16
     length = samples + longest
     of_waves, of_open = np.fft.rfft(waves, length, axis=1), np.fft.rfft(open_, length)

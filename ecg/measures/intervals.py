@@ -45,8 +45,8 @@ def intervals(whole: Mapping[str, int], rate: float) -> Intervals:
 
 def middle(parts: Sequence[tuple[float, int]]) -> float | None:
     """Return the weighted median of (value, weight), or None of nothing."""
-    if not parts:
-        return None
+    if len(parts) <= 1:
+        return parts[0][0] if parts else None
     ordered = sorted(parts)
     weights = np.cumsum([weight for _, weight in ordered])
     return ordered[int(np.searchsorted(weights, weights[-1] / 2))][0]

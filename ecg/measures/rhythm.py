@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ecg.processing.candidates import Samples
 from ecg.processing.delineation import P_EVIDENCE
 from ecg.processing.filters import moving_mean
+from ecg.processing.order import median
 from ecg.recording import Millivolts
 
 BRADYCARDIA_BPM, TACHYCARDIA_BPM = 60, 100
@@ -105,9 +106,9 @@ def _sinus(e: RhythmEvidence) -> str:
     assert e.heart_rate_bpm is not None
     if e.elsewhere:
         return "atrial-tachycardia" if e.heart_rate_bpm > TACHYCARDIA_BPM else "ectopic-atrial-rhythm"
-    if e.heart_rate_bpm < BRADYCARDIA_BPM:
+    if round(e.heart_rate_bpm) < BRADYCARDIA_BPM:  # as it is shown
         return "sinus-bradycardia"
-    if e.heart_rate_bpm > TACHYCARDIA_BPM:
+    if round(e.heart_rate_bpm) > TACHYCARDIA_BPM:
         return "sinus-tachycardia"
     return "sinus-arrhythmia" if e.spread > ARRHYTHMIA[0] and e.spread_ms > ARRHYTHMIA[1] else "sinus-rhythm"
 
@@ -116,7 +117,7 @@ def irregularity(intervals_ms: NDArray[np.float64]) -> float:
     """Return the median difference of successive intervals over their median; 0 of fewer than three."""
     if intervals_ms.size < 3:
         return 0.0
-    return float(np.median(np.abs(np.diff(intervals_ms))) / np.median(intervals_ms))
+    return float(median(np.abs(np.diff(intervals_ms))) / median(intervals_ms))
 
 
 def dissociated_atrial_rate(
@@ -128,7 +129,7 @@ def dissociated_atrial_rate(
     ventricles' own, faster than they are.
     """
     intervals = np.diff(peaks) / rate
-    if intervals.size < 2 or 60 / np.median(intervals) > ESCAPE_BPM or intervals.std() > 0.10 * intervals.mean():
+    if intervals.size < 2 or 60 / median(intervals) > ESCAPE_BPM or intervals.std() > 0.10 * intervals.mean():
         return None
     open_ = np.ones(values.shape[1])
     for peak in peaks:
@@ -143,7 +144,7 @@ def dissociated_atrial_rate(
     power = (np.abs(np.fft.rfft(rest, length, axis=1)) ** 2).sum(axis=0)
     pairs = np.fft.irfft(np.abs(np.fft.rfft(open_, length)) ** 2, length)
     together = np.fft.irfft(power, length) / np.maximum(pairs, 0.02 * open_.sum())
-    low, high = round(0.40 * rate), round(min(1.4, 0.8 * float(np.median(intervals))) * rate)
+    low, high = round(0.40 * rate), round(min(1.4, 0.8 * float(median(intervals))) * rate)
     if high <= low + 2 or together[0] <= 0:
         return None
     lag = low + int(np.argmax(together[low:high]))

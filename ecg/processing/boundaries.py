@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ecg.processing.filters import moving_mean
 from ecg.processing.median_beat import Shape
 from ecg.processing.network import Network, network
+from ecg.processing.order import median
 from ecg.recording import Millivolts
 
 Row = NDArray[np.float64]
@@ -34,6 +35,11 @@ VIEWS = {
     "qrs_off": View(0.06, 0.06, 0.004, 0.04),
     "t_on": View(0.12, 0.16, 0.008, 0.06),
     "t_off": View(0.16, 0.12, 0.008, 0.06),
+}
+WAVES = ("p", "qrs", "t")  # the two marks of one wave are looked at in one go: as many looks, moved as far
+_LOOKS = {
+    wave: [np.arange(-view.before_s, view.after_s + 1e-9, view.step_s) for view in (VIEWS[f"{wave}_on"], VIEWS[f"{wave}_off"])]
+    for wave in WAVES
 }
 SMOOTHED_S = 0.010
 ASKED = 2
@@ -62,58 +68,58 @@ class Surroundings:
         logs = np.log(slope / (slope[near].max() + 1e-9) + 1e-3)
         return cls(leads, logs, np.ptp(shape.median[:, wide], axis=1) + 0.05, shape.before, rate, intervals_s)
 
-    def described(self, mark: str, rows: NDArray[np.intp], at: Row, peaks: Row) -> NDArray[np.float64]:
-        """Return (rows, numbers) around *at* in the leads *rows*, whose waves peak at *peaks*."""
-        view = VIEWS[mark]
-        looks = np.arange(-view.before_s, view.after_s + 1e-9, view.step_s) * self.rate
-        places = np.clip(self.centre + at[:, None] + looks, 0, self.leads.shape[1] - 1.001)
+    def described(self, wave: str, rows: NDArray[np.intp], at: Row, peaks: Row) -> NDArray[np.float64]:
+        """Return (2, rows, numbers): what is seen around *at*, (2, rows), of the onsets and offsets of *wave*.
+
+        The leads are *rows*, their waves peak at *peaks*.
+        """
+        looks = np.array(_LOOKS[wave]) * self.rate
+        places = np.minimum(np.maximum(self.centre + at[:, :, None] + looks[:, None], 0), self.leads.shape[1] - 1.001)
         floor_ = places.astype(np.intp)
         part = places - floor_
-        beside = rows[:, None]
-        wave = self.leads[beside, floor_] * (1 - part) + self.leads[beside, floor_ + 1] * part
-        slope = self.slope[floor_] * (1 - part) + self.slope[floor_ + 1] * part
-        scale = np.ptp(wave, axis=1) + 0.02
-        wave = (wave - wave.mean(axis=1, keepdims=True)) / scale[:, None]
-        quarter = looks.size // 4
-        side = wave[:, :quarter] if mark.endswith("off") else wave[:, -quarter:]
-        upright = np.where(side.mean(axis=1) < 0, -1.0, 1.0)
-        before_s, after_s = self.intervals
-        return np.column_stack([
-            wave * upright[:, None], slope, np.log(scale), (at - np.median(at)) / self.rate, (peaks - at) / self.rate,
-            np.log(scale / self.size[rows]), np.full(rows.size, np.log(before_s)), np.full(rows.size, np.log(after_s)),
-        ])  # fmt: skip
+        of_lead = floor_ + (rows * self.leads.shape[1])[:, None]
+        flat = self.leads.ravel()
+        seen, after = flat[of_lead], flat[of_lead + 1]
+        seen += (after - seen) * part
+        slope, after = self.slope[floor_], self.slope[floor_ + 1]
+        slope += (after - slope) * part
+        scale = seen.max(axis=2) - seen.min(axis=2) + 0.02
+        seen = (seen - seen.sum(axis=2, keepdims=True) / looks.shape[1]) / scale[:, :, None]
+        quarter = looks.shape[1] // 4
+        side = seen[0, :, -quarter:].sum(axis=1), seen[1, :, :quarter].sum(axis=1)
+        upright = np.where(np.array(side) < 0, -1.0, 1.0)
+        alone = np.empty((*at.shape, 6))
+        alone[:, :, 0] = np.log(scale)
+        alone[:, :, 1] = (at - median(at)[:, None]) / self.rate
+        alone[:, :, 2] = (peaks - at) / self.rate
+        alone[:, :, 3] = np.log(scale / self.size[rows])
+        alone[:, :, 4:] = np.log(self.intervals)
+        return np.concatenate([seen * upright[:, :, None], slope, alone], axis=2)
 
 
-def moved(surroundings: Surroundings, mark: str, rows: NDArray[np.intp], at: Row, peaks: Row, *, by: Network) -> Row:
-    """Return *at* as *by* would have it after being asked `ASKED` times."""
-    furthest = VIEWS[mark].furthest_s
+def moved(surroundings: Surroundings, wave: str, rows: NDArray[np.intp], at: Row, peaks: Row, *, by: Network) -> Row:
+    """Return *at*, (2, rows) of onsets and offsets, as *by* would have it after being asked `ASKED` times."""
+    furthest = VIEWS[f"{wave}_on"].furthest_s
     for _ in range(ASKED):
-        answer = by(surroundings.described(mark, rows, at, peaks), UNUSUAL)[:, 0]
+        answer = by(surroundings.described(wave, rows, at, peaks), UNUSUAL)[:, :, 0]
         at = at + np.clip(answer * UNIT_S, -furthest, furthest) * surroundings.rate
     return at
 
 
 def refine(surroundings: Surroundings, leads: list[dict[str, int]]) -> None:
     """Move the marks of every lead, samples relative to the R peak, in place; a wave keeps its order."""
-    found: list[dict[str, int]] = [{} for _ in leads]
-    for mark in VIEWS:
-        wave = mark.split("_")[0]
-        rows = np.array([row for row, marks in enumerate(leads) if mark in marks], np.intp)
+    last = surroundings.leads.shape[1] - 1 - surroundings.centre
+    for wave in WAVES:
+        on, peak, off = f"{wave}_on", f"{wave}_peak", f"{wave}_off"
+        rows = np.array([row for row, marks in enumerate(leads) if on in marks], np.intp)
         if not rows.size:
             continue
-        at = np.array([leads[row][mark] for row in rows], float)
-        peaks = np.array([leads[row].get(f"{wave}_peak", 0) for row in rows], float)
-        places = moved(surroundings, mark, rows, at, peaks, by=network("boundaries", mark))
-        for row, place in zip(rows, np.rint(places).astype(int).tolist(), strict=True):
-            found[row][mark] = place
-    last = surroundings.leads.shape[1] - 1 - surroundings.centre
-    for marks, new in zip(leads, found, strict=True):
-        for wave in ("p", "qrs", "t"):
-            on, off = new.get(f"{wave}_on"), new.get(f"{wave}_off")
-            if on is None or off is None:
-                continue
-            if -surroundings.centre <= on < marks.get(f"{wave}_peak", 0) < off <= last:
-                marks[f"{wave}_on"], marks[f"{wave}_off"] = on, off
+        known = np.array([[leads[row][on], leads[row][off], leads[row].get(peak, 0)] for row in rows], float).T
+        places = moved(surroundings, wave, rows, known[:2], known[2], by=network("boundaries", on, off))
+        for row, begin, end in zip(rows, *np.rint(places).astype(int).tolist(), strict=True):
+            if -surroundings.centre <= begin < leads[row].get(peak, 0) < end <= last:
+                leads[row] |= {on: begin, off: end}
+    for marks in leads:
         if "p_off" in marks:
             marks["p_off"] = max(marks["p_peak"] + 1, min(marks["p_off"], marks["qrs_on"]))
         if "t_on" in marks:

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.processing.filters import Spectrum, moving_maximum, moving_mean
+from ecg.processing.order import median, percentiles
 
 Samples = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 Row = NDArray[np.float64]
 
 BAND_HZ = (6.0, 32.0)
+ENOUGH_HZ = 240.0  # for this band: twice as many samples are halved
 WINDOW_S = 0.09  # the velocity is averaged over about one QRS
 BLOCK_S = 2.0  # holds a beat at 31/min and faster
 FLOOR_MV_S = 1.5  # no ventricle is slower; noise of a good electrode stays below
@@ -73,17 +75,22 @@ class Candidates:
 
     def _neighbours(self, of: Mask) -> Mask:
         """Return *of* seen from every top as ``alike`` is: (tops, 2 * NEIGHBOURS)."""
-        padded = np.pad(of, NEIGHBOURS)
+        none = np.zeros(NEIGHBOURS, np.bool_)
+        padded = np.concatenate([none, of, none])
         windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS + 1)
         return np.concatenate([windows[:, NEIGHBOURS - 1 :: -1], windows[:, NEIGHBOURS + 1 :]], axis=1)
 
 
 def _around(values: Row, sure: Samples, of: Samples) -> Row:
     """Return for each of *of* the median of *values* over the nine *sure* ones around it."""
-    known = np.pad(values[sure], 4, mode="edge")
-    medians = np.median(np.lib.stride_tricks.sliding_window_view(known, 9), axis=1)
-    result: Row = medians[np.clip(np.searchsorted(sure, of), 0, sure.size - 1)]
+    result: Row = _nine(values[sure])[np.minimum(np.searchsorted(sure, of), sure.size - 1)]
     return result
+
+
+def _nine(values: Row) -> Row:
+    """Return for each value the median of the nine around it; the ends are held."""
+    held = np.concatenate([np.full(4, values[0]), values, np.full(4, values[-1])])
+    return median(np.lib.stride_tricks.sliding_window_view(held, 9))
 
 
 def _usual_interval(times: Row, sure: Samples) -> Row:
@@ -91,10 +98,8 @@ def _usual_interval(times: Row, sure: Samples) -> Row:
     gaps = np.diff(times[sure])
     if not gaps.size:
         return np.full(times.size, 0.8)
-    padded = np.pad(gaps, 4, mode="edge")
-    medians = np.median(np.lib.stride_tricks.sliding_window_view(padded, 9), axis=1)
     place = np.clip(np.searchsorted(sure, np.arange(times.size)) - 1, 0, gaps.size - 1)
-    return np.clip(medians[place], 0.25, 2.0)
+    return np.clip(_nine(gaps)[place], 0.25, 2.0)
 
 
 def _reference(feature: Row, rate: float) -> Row:
@@ -105,24 +110,20 @@ def _reference(feature: Row, rate: float) -> Row:
     half = min(20, coarse.size)
     padded = np.pad(coarse, half, mode="reflect" if coarse.size > half else "edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
-    local = np.median(windows, axis=1)
+    local = median(windows)
     return np.asarray(np.interp(np.arange(feature.size), np.arange(coarse.size) * step + step // 2, local))
-
-
-def _slopes(transform: Spectrum, usable: Mask, low_hz: float, high_hz: float) -> NDArray[np.float64]:
-    """Return the leads' slopes in mV/s inside a band."""
-    gain = transform.band(low_hz, high_hz) * transform.without_mains() * (2 * np.pi * transform.frequencies_hz)
-    slopes = np.fft.irfft(transform.values[usable] * (1j * gain), transform.length, axis=1)
-    return np.asarray(slopes[:, transform.padding : transform.padding + transform.samples])
 
 
 def candidates(transform: Spectrum, usable: Mask) -> Candidates | None:
     """Return the tops of the spatial velocity over the *usable* leads, or None when there are none."""
-    rate = transform.rate
-    slopes = _slopes(transform, usable, *BAND_HZ)
+    halvings = int(transform.rate >= 2 * ENOUGH_HZ)
+    rate = transform.rate / 2**halvings
+    gain = transform.band(*BAND_HZ) * transform.without_mains() * (2 * np.pi * transform.frequencies_hz)
+    slopes = transform.thinned(1j * gain, halvings)[usable]  # in mV/s
     power = moving_mean(slopes**2, round(WINDOW_S * rate))
-    thinned = power[:, ::5]
-    contrast = np.sqrt(np.percentile(thinned, 97, axis=1) / (np.median(thinned, axis=1) + 1e-9))
+    thinned = power[:, :: max(1, round(0.01 * rate))]
+    usual, level, high = percentiles(thinned, 50, 96, 97)
+    contrast = np.sqrt(high / (usual + 1e-9))
     weight = np.clip((contrast - 1.5) / 6, 0.02, 1.0) ** 2
     feature = np.sqrt(np.maximum((power * weight[:, None]).sum(axis=0) / weight.sum(), 0))
     reference = np.maximum(_reference(feature, rate), FLOOR_MV_S)
@@ -130,13 +131,14 @@ def candidates(transform: Spectrum, usable: Mask) -> Candidates | None:
     if not tops.size:
         return None
     height = feature[tops] / reference[tops]
-    alone = _alone(feature, reference, power, tops, rate)
+    of_leads = np.sqrt(np.maximum(power[:, tops], 0)) / (np.sqrt(level)[:, None] + 1e-9)
+    alone = _alone(feature, reference, of_leads, tops, rate)
     alike = _alike(slopes * np.sqrt(weight)[:, None], tops, rate)
-    return Candidates(tops, height, alone, alike, rate, float(np.median(reference) / (np.median(feature) + 1e-9)))
+    return Candidates(tops << halvings, height, alone, alike, transform.rate, float(median(reference) / (median(feature) + 1e-9)))
 
 
-def _alone(feature: Row, reference: Row, power: NDArray[np.float64], tops: Samples, rate: float) -> NDArray[np.float64]:
-    """Return (tops, numbers): height, floor around, valleys, width, and how the leads agree."""
+def _alone(feature: Row, reference: Row, of_leads: NDArray[np.float64], tops: Samples, rate: float) -> NDArray[np.float64]:
+    """Return (tops, numbers): height, floor around, valleys, width, and how the leads agree (*of_leads* over their usual)."""
     last = feature.size - 1
     height = feature[tops]
     floor_ = moving_mean(np.minimum(feature, 0.5 * reference), round(1.5 * rate))[tops]
@@ -148,9 +150,7 @@ def _alone(feature: Row, reference: Row, power: NDArray[np.float64], tops: Sampl
 
     wide = reach(-0.12, 0.12)
     left, right = reach(-NEAR_S, -0.12).max(axis=1), reach(0.12, NEAR_S).max(axis=1)
-    of_lead = np.sqrt(np.maximum(power[:, tops], 0))
-    level = np.sqrt(np.percentile(power[:, ::5], 96, axis=1, keepdims=True)) + 1e-9
-    shares = np.sort(of_lead / level, axis=0)
+    shares = np.sort(of_leads, axis=0)
     edge = np.minimum(tops, last - tops) / rate
     return np.column_stack([
         np.log(height / reference[tops]),
@@ -158,7 +158,7 @@ def _alone(feature: Row, reference: Row, power: NDArray[np.float64], tops: Sampl
         np.log(left / height + 0.01), np.log(right / height + 0.01),
         reach(-0.12, 0.0).min(axis=1) / height, reach(0.0, 0.12).min(axis=1) / height,
         (wide > 0.5 * height[:, None]).mean(axis=1),
-        np.log(np.median(shares, axis=0) + 0.01), np.log(shares[-1] + 0.01), np.log(shares[0] + 0.01),
+        np.log(median(shares, axis=0) + 0.01), np.log(shares[-1] + 0.01), np.log(shares[0] + 0.01),
         np.minimum(edge, 0.5),
     ])  # fmt: skip
 
@@ -170,16 +170,16 @@ def _alike(slopes: NDArray[np.float64], tops: Samples, rate: float) -> NDArray[n
     thin = slopes[:, ::step]
     columns = np.clip(tops[:, None] // step + np.arange(-half - slack, half + slack + 1)[None, :], 0, thin.shape[1] - 1)
     wide = np.moveaxis(thin[:, columns], 0, 1)
-    core = np.ascontiguousarray(wide[:, :, slack:-slack]).reshape(tops.size, -1)
-    core = core / (np.linalg.norm(core, axis=1, keepdims=True) + 1e-9)
+    # (tops, shifts, numbers): every top's leads one behind the other, once for each shift
+    shifted = (
+        np.lib.stride_tricks.sliding_window_view(wide, 2 * half + 1, axis=2).swapaxes(1, 2).reshape(tops.size, 2 * slack + 1, -1)
+    )
+    norms = np.sqrt(np.einsum("nsd,nsd->ns", shifted, shifted)) + 1e-9
+    core = np.zeros((tops.size + NEIGHBOURS, shifted.shape[2]))
+    core[: tops.size] = shifted[:, slack] / norms[:, slack, None]
+    following = np.lib.stride_tricks.sliding_window_view(core, NEIGHBOURS, axis=0)[1:]
+    scores = ((shifted @ following) / norms[:, :, None]).max(axis=1)
     result = np.full((tops.size, 2 * NEIGHBOURS), -1.0)
-    width = 2 * half + 1
-    for shift in range(2 * slack + 1):
-        moved = np.ascontiguousarray(wide[:, :, shift : shift + width]).reshape(tops.size, -1)
-        moved = moved / (np.linalg.norm(moved, axis=1, keepdims=True) + 1e-9)
-        for away in range(1, min(NEIGHBOURS, tops.size - 1) + 1):
-            score = np.einsum("nd,nd->n", core[away:], moved[:-away])
-            result[away:, away - 1] = np.maximum(result[away:, away - 1], score)
     for away in range(1, min(NEIGHBOURS, tops.size - 1) + 1):
-        result[:-away, NEIGHBOURS + away - 1] = result[away:, away - 1]
+        result[away:, away - 1] = result[:-away, NEIGHBOURS + away - 1] = scores[:-away, away - 1]
     return result

@@ -13,6 +13,7 @@ from ecg.processing.boundaries import Surroundings, refine
 from ecg.processing.candidates import Samples
 from ecg.processing.filters import moving_mean
 from ecg.processing.median_beat import Shape, windows
+from ecg.processing.order import median, percentiles
 from ecg.recording import Millivolts
 
 Row = NDArray[np.float64]
@@ -65,7 +66,7 @@ def _qrs(slope: Row, before: int, rate: float) -> tuple[int, int]:
     near = round(0.06 * rate)
     first, last = before - near, before + near
     top = float(slope[first : last + 1].max())
-    noise = float(np.percentile(slope[before - round(0.3 * rate) : before + round(0.5 * rate)], 15))
+    noise = float(percentiles(slope[before - round(0.3 * rate) : before + round(0.5 * rate)], 15)[0])
     strong = np.flatnonzero(slope[first : last + 1] > 0.3 * top) + first
     quiet = max(2, round(QUIET_S * rate))
     begin, end = before - round(QRS_REACH_S[0] * rate), before + round(QRS_REACH_S[1] * rate)
@@ -75,32 +76,33 @@ def _qrs(slope: Row, before: int, rate: float) -> tuple[int, int]:
     return on, off
 
 
-def _wave_end(wave: Row, peak: int, limit: int) -> int:
-    """Return where the wave that peaks at *peak* ends before *limit*: the corner of the greatest trapezium.
+def _ends(waves: Millivolts, peaks: Samples, limits: Samples) -> Samples:
+    """Return where each row's wave, which peaks at *peaks*, ends before *limits*: the corner of the greatest trapezium.
 
-    The trapezium stands on the steepest point after the peak and on the limit (Vazquez-Seisdedos 2011).
+    The trapezium stands on the steepest point after the peak and on the limit (Vazquez-Seisdedos 2011). A limit before the peak
+    asks for the wave's beginning, which is the end of the mirrored wave.
     """
-    if limit - peak < 4:
-        return limit
-    falling = np.gradient(wave[peak : limit + 1]) * -np.sign(wave[peak] - wave[limit])
-    reach = max(3, (2 * falling.size) // 3)
-    steep = peak + int(np.argmax(falling[:reach]))
-    corner = np.arange(steep, limit + 1)
-    area = np.abs(wave[steep] - wave[corner]) * (2 * limit - corner - steep)
-    return int(corner[np.argmax(area)])
+    outward, lengths = np.sign(limits - peaks), np.abs(limits - peaks)
+    steps = np.arange(int(lengths.max(initial=0)) + 1)
+    rows, last = np.arange(peaks.size), lengths[:, None]
+    course = waves[rows[:, None], peaks[:, None] + outward[:, None] * np.minimum(steps, last)]
+    falling = np.empty_like(course)
+    falling[:, 1:-1] = course[:, 2:] - course[:, :-2]
+    falling[:, 0] = 2 * (course[:, 1] - course[:, 0]) if steps.size > 1 else 0.0
+    falling[:, -1] = 0.0
+    falling *= -np.sign(course[:, 0] - course[rows, lengths])[:, None]
+    steep = np.argmax(np.where(steps < np.maximum(3, (2 * last + 2) // 3), falling, -np.inf), axis=1)
+    area = np.abs(course[rows, steep, None] - course) * (2 * last - steps - steep[:, None])
+    corner = np.argmax(np.where((steps >= steep[:, None]) & (steps <= last), area, -1.0), axis=1)
+    ends: Samples = peaks + outward * np.where(lengths < 4, lengths, corner)
+    return ends
 
 
-def _wave_start(wave: Row, peak: int, limit: int) -> int:
-    """Return where the wave begins after *limit*: the end of the mirrored wave."""
-    return wave.size - 1 - _wave_end(wave[::-1], wave.size - 1 - peak, wave.size - 1 - limit)
-
-
-def _levelled(values: Millivolts, first: int, last: int, rate: float) -> Millivolts:
-    """Return the leads from *first* to *last* less the line between the levels of both ends."""
-    piece = values[:, first : last + 1]
-    end = max(1, round(0.010 * rate))
-    head, tail = piece[:, :end].mean(axis=1, keepdims=True), piece[:, -end:].mean(axis=1, keepdims=True)
-    levelled: Millivolts = piece - (head + (tail - head) * np.linspace(0, 1, piece.shape[1]))
+def _levelled(piece: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+    """Return the rows less the line between the levels of both ends."""
+    end, size = max(1, round(0.010 * rate)), piece.shape[-1]
+    head, tail = (part.sum(axis=-1, keepdims=True) / part.shape[-1] for part in (piece[..., :end], piece[..., -end:]))
+    levelled: NDArray[np.float64] = piece - (head + (tail - head) * (np.arange(size) / max(1, size - 1)))
     return levelled
 
 
@@ -113,11 +115,11 @@ def delineate(shape: Shape, usable: NDArray[np.bool_], rate: float, before_s: fl
 
 def by_rule(shape: Shape, usable: NDArray[np.bool_], rate: float, before_s: float, after_s: float) -> list[dict[str, int]]:
     """Return the marks of every lead as trapezia and the slope over all leads have them, before they are refined."""
-    median, centre = shape.median, shape.before
-    slopes = np.gradient(moving_mean(median[usable], round(0.006 * rate)), axis=1) * rate
+    beat, centre = shape.median, shape.before
+    slopes = np.gradient(moving_mean(beat[usable], round(0.006 * rate)), axis=1) * rate
     on, off = _qrs(np.sqrt((slopes**2).mean(axis=0)), centre, rate)
     marks: list[dict[str, int]] = [{"qrs_on": on, "qrs_off": off} if each else {} for each in usable]
-    smooth = moving_mean(median, round(0.020 * rate))
+    smooth = moving_mean(beat, round(0.020 * rate))
     _mark_t(smooth, marks, (off, after_s), centre, rate)
     _mark_p(smooth, marks, usable, p_search(on, before_s, centre, rate), rate)
     return [{name: place - centre for name, place in each.items()} for each in marks]
@@ -143,20 +145,24 @@ def _mark_t(smooth: Millivolts, marks: list[dict[str, int]], end: tuple[int, flo
     first = off + round(0.03 * rate)
     if limit - first < 0.08 * rate:
         return
-    levelled = _levelled(smooth, first, limit, rate)
-    level = smooth[:, max(0, centre - round(0.08 * rate))]
-    inner = slice(round(0.03 * rate), levelled.shape[1] - round(0.05 * rate))
-    for row, mark in enumerate(marks):
-        if not mark or levelled[row, inner].size < 3:
-            continue
-        shape = 0.5 * levelled[row, inner] + 0.5 * (smooth[row, first : limit + 1][inner] - level[row])
-        peak = first + (inner.start or 0) + int(np.argmax(np.abs(shape)))
-        if abs(levelled[row, peak - first]) < T_MV:
-            continue
-        stop = min(limit, peak + round(T_LONGEST_S * rate))
-        mark["t_peak"] = peak
-        mark["t_off"] = _wave_end(smooth[row], peak, stop)
-        mark["t_on"] = _wave_start(smooth[row], peak, max(mark["qrs_off"] + 1, peak - round(T_LONGEST_S * rate)))
+    whole = smooth[:, first : limit + 1]
+    levelled = _levelled(whole, rate)
+    level = smooth[:, max(0, centre - round(0.08 * rate)), None]
+    low, high = round(0.03 * rate), levelled.shape[1] - round(0.05 * rate)
+    if high - low < 3:
+        return
+    peaks = low + np.argmax(np.abs(levelled + whole - level)[:, low:high], axis=1)
+    there = np.abs(levelled[np.arange(peaks.size), peaks]) >= T_MV
+    rows = np.flatnonzero(there & np.array([bool(mark) for mark in marks]))
+    peaks, longest = first + peaks[rows], round(T_LONGEST_S * rate)
+    begin, end = np.maximum(off + 1, peaks - longest), np.minimum(limit, peaks + longest)
+    _put(marks, "t", rows, peaks, _ends(smooth[np.tile(rows, 2)], np.tile(peaks, 2), np.concatenate([begin, end])))
+
+
+def _put(marks: list[dict[str, int]], wave: str, rows: Samples, peaks: Samples, ends: Samples) -> None:
+    """Keep a wave's peaks and *ends* (all onsets, then all offsets) among the marks of *rows*."""
+    for row, peak, on, off in zip(rows, peaks.tolist(), ends[: rows.size].tolist(), ends[rows.size :].tolist(), strict=True):
+        marks[row] |= {f"{wave}_on": on, f"{wave}_peak": peak, f"{wave}_off": off}
 
 
 def p_search(on: int, before_s: float, centre: int, rate: float) -> tuple[int, int]:
@@ -171,23 +177,21 @@ def _mark_p(
     first, last = search
     if last - first < 2 * P_SHORTEST_S * rate:
         return
-    levelled = _levelled(smooth, first, last, rate)
+    levelled = _levelled(smooth[:, first : last + 1], rate)
     together = np.sqrt((levelled[usable] ** 2).mean(axis=0))
     peak = int(np.argmax(together))
     if not 2 <= peak <= together.size - 3:
         return
     reach, slack = round(P_REACH_S * rate), round(0.03 * rate)
-    for row, mark in enumerate(marks):
-        if not mark:
-            continue
-        low, high = max(0, peak - slack), min(together.size, peak + slack + 1)
-        own = low + int(np.argmax(np.abs(levelled[row, low:high])))
-        if abs(levelled[row, own]) < P_MV:
-            continue
-        start = _wave_start(levelled[row], own, max(0, own - reach))
-        stop = _wave_end(levelled[row], own, min(together.size - 1, own + reach))
-        if P_SHORTEST_S * rate <= stop - start <= P_LONGEST_S * rate:
-            mark.update(p_on=first + start, p_peak=first + own, p_off=first + stop)
+    low = max(0, peak - slack)
+    near = np.abs(levelled[:, low : peak + slack + 1])
+    rows = np.flatnonzero((near.max(axis=1) >= P_MV) & usable)
+    peaks = low + np.argmax(near[rows], axis=1)
+    begin, end = np.maximum(0, peaks - reach), np.minimum(together.size - 1, peaks + reach)
+    ends = _ends(levelled[np.tile(rows, 2)], np.tile(peaks, 2), np.concatenate([begin, end])).reshape(2, -1)
+    long = ends[1] - ends[0]
+    kept = (long >= P_SHORTEST_S * rate) & (long <= P_LONGEST_S * rate)
+    _put(marks, "p", rows[kept], first + peaks[kept], first + ends[:, kept].ravel())
 
 
 def atrial_evidence(
@@ -201,15 +205,16 @@ def atrial_evidence(
     members = shape.members
     if members.size < 2 or last - first < 2 * P_SHORTEST_S * rate:
         return 0.0, np.zeros(members.size, np.bool_)
-    cut = windows(moving_mean(values[usable], round(0.020 * rate)), peaks[members] + first - shape.before, 0, last - first + 1)
-    flat = np.stack([_levelled(piece, 0, piece.shape[1] - 1, rate) for piece in cut])
-    median = np.median(flat, axis=0)
-    residues = ((flat - median) ** 2).sum(axis=2)
+    width = round(0.020 * rate) | 1
+    cut = windows(values[usable], peaks[members] + first - shape.before, width // 2, last - first + 1 + width // 2)
+    flat = _levelled(moving_mean(cut, width)[:, :, width // 2 : -(width // 2)], rate)
+    middle = median(flat, axis=0)
+    residues = ((flat - middle) ** 2).sum(axis=2)
     # Of many beats one restless one may be passed over; of few, none: two P waves in five beats may fall alike by chance.
-    residue = (np.median(residues, axis=0) if members.size >= ENOUGH_BEATS else residues.mean(axis=0)) + 1e-9
-    energy = (median**2).sum(axis=1)
+    residue = (median(residues, axis=0) if members.size >= ENOUGH_BEATS else residues.mean(axis=0)) + 1e-9
+    energy = (middle**2).sum(axis=1)
     evidence = np.maximum(0.0, energy - 1.57 * residue / members.size) / residue
     weight = (1 / residue)[:, None]
-    norms = np.sqrt((flat**2 * weight).sum(axis=(1, 2)) * (median**2 * weight).sum()) + 1e-9
-    alike = (flat * median * weight).sum(axis=(1, 2)) / norms
-    return float(np.percentile(evidence, 75)), alike > P_ALIKE
+    norms = np.sqrt((flat**2 * weight).sum(axis=(1, 2)) * (middle**2 * weight).sum()) + 1e-9
+    alike = (flat * middle * weight).sum(axis=(1, 2)) / norms
+    return float(percentiles(evidence, 75)[0]), alike > P_ALIKE

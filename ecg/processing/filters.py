@@ -49,11 +49,14 @@ def without_spikes(millivolts: Millivolts, rate: float) -> tuple[Millivolts, NDA
     for reach_s, share in SPIKES:
         reach = max(1, round(reach_s * rate))
         steps = millivolts[:, reach:] - millivolts[:, :-reach]
-        before, after = steps[:, :-reach], -steps[:, reach:]
-        rows, columns = np.nonzero(((before > SPIKE_MV) & (after > SPIKE_MV)) | ((before < -SPIKE_MV) & (after < -SPIKE_MV)))
+        rows, columns = np.divmod(np.flatnonzero(np.abs(steps) > SPIKE_MV), steps.shape[1])
+        back = np.minimum(columns + reach, steps.shape[1] - 1)
+        before, after = steps[rows, columns], -steps[rows, back]
+        fall = np.minimum(np.abs(before), np.abs(after))
+        falls_back = (fall > SPIKE_MV) & (before * after > 0) & (back == columns + reach)
+        rows, columns, fall = rows[falls_back], columns[falls_back], fall[falls_back]
         if rows.size > MOST_CANDIDATES:
             return millivolts, np.empty(0, np.intp)
-        fall = np.minimum(np.abs(before[rows, columns]), np.abs(after[rows, columns]))
         places = np.clip(columns[:, None] + reach + np.arange(-around, around + 1), 0, millivolts.shape[1] - 1)
         sharp = fall > share * np.ptp(millivolts[rows[:, None], places], axis=1)
         for row, column in zip(rows[sharp], columns[sharp] + reach, strict=True):
@@ -65,13 +68,10 @@ def without_spikes(millivolts: Millivolts, rate: float) -> tuple[Millivolts, NDA
 
 
 def _fast_length(least: int) -> int:
-    """Return the next length made of the factors 2, 3 and 5."""
-    best = 1 << (least - 1).bit_length()
-    for three in (1, 3, 9, 27):
-        for five in (1, 5, 25):
-            base = three * five
-            best = min(best, base << max(0, (-(-least // base) - 1).bit_length()))
-    return best
+    """Return the next length made of the factors 2, 3 and 5, a multiple of 8 so that `Spectrum.thinned` can fold it."""
+    return min(
+        base << max(3, (-(-least // base) - 1).bit_length()) for three in (1, 3, 9, 27) for base in (three, 5 * three, 25 * three)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +95,24 @@ class Spectrum:
         whole = np.fft.irfft(self.values * gain, self.length, axis=1)
         return whole[:, self.padding : self.padding + self.samples]
 
+    def thinned(self, gain: NDArray[np.inexact], halvings: int) -> Millivolts:
+        """Return what `filtered` gives with every other sample left out, once or twice; what is above half the rate is folded."""
+        values, length = self.values * gain, self.length
+        for _ in range(halvings):
+            half, quarter = length // 2, length // 4
+            values, length = 0.5 * (values[:, : quarter + 1] + values[:, half : quarter - 1 : -1].conj()), half
+        whole = np.fft.irfft(values, length, axis=1)
+        return whole[:, self.padding >> halvings : -(-(self.padding + self.samples) >> halvings)]
+
+    def slow(self, high_hz: float) -> Millivolts:
+        """Return the leads below *high_hz*, a few samples for each of its periods."""
+        gain = self.band(0, high_hz)
+        bins = min(gain.size, 2 + int(16 * high_hz * self.length / self.rate))
+        values = self.values[:, :bins] * gain[:bins]
+        whole = np.fft.irfft(values, 2 * (bins - 1), axis=1) * (2 * (bins - 1) / self.length)
+        first, last = (round(at * whole.shape[1] / self.length) for at in (self.padding, self.padding + self.samples))
+        return whole[:, first : max(last, first + 1)]
+
     def band(self, low_hz: float, high_hz: float, order: int = 2) -> NDArray[np.float64]:
         """Return the squared Butterworth magnitude between two corners; 0 or infinity leaves a side open."""
         f = self.frequencies_hz
@@ -108,6 +126,10 @@ class Spectrum:
 
     def without_mains(self) -> NDArray[np.float64]:
         """Return a notch of 1.5 Hz at 50 and 60 Hz."""
+        return self._notch
+
+    @cached_property
+    def _notch(self) -> NDArray[np.float64]:
         f = self.frequencies_hz
         return np.asarray((1 - np.exp(-(((f - 50) / 0.75) ** 2))) * (1 - np.exp(-(((f - 60) / 0.75) ** 2))))
 
@@ -115,16 +137,17 @@ class Spectrum:
 def spectrum(millivolts: Millivolts, rate: float) -> Spectrum:
     """Transform the leads, padded by a mirrored second at each end."""
     samples = millivolts.shape[1]
-    padding = min(round(rate), samples - 1)
-    head = 2 * millivolts[:, :1] - millivolts[:, padding:0:-1]
-    tail = 2 * millivolts[:, -1:] - millivolts[:, -2 : -padding - 2 : -1]
-    whole = np.concatenate([head, millivolts, tail], axis=1)
-    length = _fast_length(whole.shape[1])
+    padding = min(round(rate), samples - 1) & ~1  # even, so that a thinned lead begins with its first sample
+    end = samples + 2 * padding
+    length = _fast_length(end)
+    whole = np.empty((len(millivolts), length))
+    np.subtract(2 * millivolts[:, :1], millivolts[:, padding:0:-1], out=whole[:, :padding])
+    whole[:, padding : padding + samples] = millivolts
+    np.subtract(2 * millivolts[:, -1:], millivolts[:, -2 : -padding - 2 : -1], out=whole[:, padding + samples : end])
     # The ring is closed by a straight line from the end back to the beginning: a jump would ring through every filter.
-    gap = length - whole.shape[1]
-    ramp = np.linspace(0, 1, gap + 2)[1:-1]
-    bridge = whole[:, -1:] + (whole[:, :1] - whole[:, -1:]) * ramp
-    values = np.fft.rfft(np.concatenate([whole, bridge], axis=1), axis=1)
+    ramp = np.arange(1, length - end + 1) / (length - end + 1)
+    whole[:, end:] = whole[:, end - 1 : end] + (whole[:, :1] - whole[:, end - 1 : end]) * ramp
+    values = np.fft.rfft(whole, axis=1)
     frequencies = np.arange(length // 2 + 1, dtype=np.float64) * (rate / length)
     return Spectrum(values, frequencies, rate, padding, length, samples)
 

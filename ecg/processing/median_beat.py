@@ -6,11 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.processing.candidates import Samples
+from ecg.processing.order import median
 from ecg.recording import Millivolts
 
 BEFORE_S, AFTER_S = 0.45, 0.65  # of the median beat, around the R peak
 ALIKE = 0.88  # correlation over the QRS of all leads
 AMPLITUDE = (0.6, 1.65)
+FREQUENT, ENOUGH, MUCH_WIDER = (
+    0.15,
+    6,
+    1.5,
+)  # a shape of this share of the beats, and so many, so much narrower than the most frequent, is first
 MAX_SHAPES = 8  # the rest joins the nearest
 MEDIAN_OF = 48  # beats: more changes nothing but the time it takes
 
@@ -31,7 +37,10 @@ def windows(values: Millivolts, centres: Samples, before: int, after: int) -> Mi
 
 
 def realigned(values: Millivolts, peaks: Samples, rate: float) -> tuple[Samples, NDArray[np.intp]]:
-    """Return the peaks shifted to lie alike in beats of one shape, and the shape's number of every beat."""
+    """Return the peaks shifted to lie alike in beats of one shape, and the shape's number of every beat.
+
+    The most frequent shape has the number 0, unless its beats are much wider than those of another frequent one.
+    """
     half, slack = round(0.07 * rate), round(0.024 * rate)
     wide = windows(values, peaks, half + slack, half + slack)
     wide = wide - wide.mean(axis=2, keepdims=True)
@@ -57,12 +66,26 @@ def realigned(values: Millivolts, peaks: Samples, rate: float) -> tuple[Samples,
         elif best >= ALIKE:
             templates[found] += (views[beat, :, moved + slack] - templates[found]) / 6
         shape_of[beat], shift[beat] = found, moved
-    order = np.argsort(-np.bincount(shape_of, minlength=max(1, len(templates))), kind="stable")
+    counts = np.bincount(shape_of, minlength=max(1, len(templates)))
+    order = np.argsort(-counts, kind="stable")
+    widths = np.array([_width(template, rate) for template in templates])
+    conducted = (counts >= max(ENOUGH, FREQUENT * peaks.size)) & (widths * MUCH_WIDER < widths[order[0]])
+    if conducted.any():  # the wide beats come from the ventricles, however many there are
+        first = order[conducted[order]][0]
+        order = np.concatenate([[first], order[order != first]])
     return peaks + shift, np.argsort(order, kind="stable")[shape_of]
 
 
+def _width(template: Millivolts, rate: float) -> float:
+    """Return how far the slopes of a beat's leads reach around their middle, in seconds."""
+    power = (np.diff(template, axis=1) ** 2).sum(axis=0)
+    power /= power.sum() + 1e-12
+    at = np.arange(power.size) / rate
+    return float(np.sqrt(max(0.0, (power * at**2).sum() - (power * at).sum() ** 2)))
+
+
 def shapes(values: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], rate: float) -> list[Shape]:
-    """Return the shapes, the most frequent first."""
+    """Return the shapes in the order of their numbers."""
     before, after = round(BEFORE_S * rate), round(AFTER_S * rate)
     result = []
     for number in range(int(shape_of.max()) + 1 if shape_of.size else 0):
@@ -72,5 +95,5 @@ def shapes(values: Millivolts, peaks: Samples, shape_of: NDArray[np.intp], rate:
         whole = members[(peaks[members] >= before) & (peaks[members] + after <= values.shape[1])]
         taken = whole if whole.size >= min(3, members.size) else members
         taken = taken[:: max(1, taken.size // MEDIAN_OF)]
-        result.append(Shape(members, np.median(windows(values, peaks[taken], before, after), axis=0), before))
+        result.append(Shape(members, median(windows(values, peaks[taken], before, after), axis=0), before))
     return result

@@ -4,7 +4,7 @@ Each file says what it was made from. A network here is a few matrices; no libra
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -26,10 +26,22 @@ class Network:
 
     def __call__(self, described: Numbers, furthest: float = np.inf) -> Numbers:
         """Return (rows, outputs) for (rows, inputs), of which none is taken for more than *furthest* deviations off the mean."""
-        values = np.clip((described - self.mean) / self.deviation, -furthest, furthest)
+        values = (described - self.mean) / self.deviation
+        if furthest < np.inf:
+            values = np.minimum(np.maximum(values, -furthest), furthest)
         for place, (weights, biases) in enumerate(self.layers):
             values = (np.maximum(values, 0) if place else values) @ weights + biases
         return values
+
+    @classmethod
+    def together(cls, networks: Sequence["Network"]) -> "Network":
+        """Return *networks* of one form as one, which is asked with (networks, rows, inputs) and answers in the same order."""
+        layers = zip(*(each.layers for each in networks), strict=True)
+        return cls(
+            np.stack([each.mean for each in networks])[:, None],
+            np.stack([each.deviation for each in networks])[:, None],
+            tuple((np.stack([w for w, _ in layer]), np.stack([b for _, b in layer])[:, None]) for layer in layers),
+        )
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> "Network":
@@ -39,7 +51,14 @@ class Network:
 
 
 @cache
-def network(file: str, name: str) -> Network:
-    """Return the network *name* of ``weights/<file>.json``."""
-    text = (files("ecg.processing") / "weights" / f"{file}.json").read_text(encoding="utf-8")
-    return Network.of(json.loads(text)["networks"][name])
+def _kept(file: str) -> Mapping[str, Mapping[str, Any]]:
+    kept = json.loads((files("ecg.processing") / "weights" / f"{file}.json").read_text(encoding="utf-8"))
+    networks: Mapping[str, Mapping[str, Any]] = kept["networks"]
+    return networks
+
+
+@cache
+def network(file: str, *names: str) -> Network:
+    """Return the network of ``weights/<file>.json`` with that name; several names give them together."""
+    kept = [Network.of(_kept(file)[name]) for name in names]
+    return kept[0] if len(kept) == 1 else Network.together(kept)

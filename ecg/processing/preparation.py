@@ -54,11 +54,15 @@ def prepared(recording: Recording, from_s: float, to_s: float) -> Prepared:
     """Return *recording* from *from_s* to *to_s* and a margin around."""
     rate, samples = recording.sampling_frequency_hz, recording.millivolts.shape[1]
     first, last = max(0, round((from_s - MARGIN_S) * rate)), min(samples, round((to_s + MARGIN_S) * rate))
-    whole, missing = filters.repaired(recording.millivolts[:, first:last])
+    return made_ready(recording.millivolts[:, first:last], rate, first, (round(from_s * rate), round(to_s * rate)))
+
+
+def made_ready(millivolts: Millivolts, rate: float, first: int, keep: tuple[int, int]) -> Prepared:
+    """Return the part *millivolts* (leads, samples), whose first sample is the recording's sample *first*, margins included."""
+    whole, missing = filters.repaired(millivolts)
     clean, spikes = filters.without_spikes(whole, rate)
     work, working = filters.at_working_rate(clean, rate)
     transform = filters.spectrum(work, working)
     qualities = quality.assess(work, missing, transform)
     usable = np.array([each.usable for each in qualities])
-    keep = (round(from_s * rate), round(to_s * rate))
     return Prepared(work, working, transform, qualities, usable, spikes + first, first, rate / working, keep)

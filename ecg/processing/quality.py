@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from ecg.analysis import Quality
 from ecg.processing.filters import Mask, Spectrum
+from ecg.processing.order import median, percentiles
 from ecg.recording import Millivolts
 
 #: Reason -> whether the lead is still measured.
@@ -32,19 +33,19 @@ def assess(millivolts: Millivolts, missing: Mask, transform: Spectrum) -> list[Q
     """Return the quality of every lead."""
     f = transform.frequencies_hz
     samples = millivolts.shape[1]
-    slow = transform.filtered(transform.band(0, 0.5))
+    slow = transform.slow(0.5)
     edge = round(0.3 * transform.rate) if samples > 2 * transform.rate else 0
     inner = transform.beating[:, edge : samples - edge]
-    fast = transform.filtered(transform.band(40.0, np.inf) * transform.without_mains())
+    fast = transform.thinned(transform.band(40.0, np.inf) * transform.without_mains(), 2)
     mains = ((f > 49) & (f < 51)) | ((f > 59) & (f < 61))
     mains_mv = np.sqrt(2 * (np.abs(transform.values[:, mains]) ** 2).sum(axis=1)) / transform.length
     span, wander = np.ptp(inner, axis=1), np.ptp(slow, axis=1)
-    low, high = np.percentile(inner[:, ::4], [1, 99], axis=1)
-    noise = np.median(np.abs(fast[:, ::3]), axis=1) / 0.6745
+    low, high = percentiles(inner[:, ::4], 1, 99)
+    noise = median(np.abs(fast)) / 0.6745
     low_end, high_end = millivolts.min(axis=1, keepdims=True), millivolts.max(axis=1, keepdims=True)
-    at_rail = np.maximum(_longest_share(millivolts == low_end), _longest_share(millivolts == high_end))
-    still = (np.diff(millivolts, axis=1) == 0).mean(axis=1) if samples > 1 else np.ones(len(millivolts))
-    lost = missing.mean(axis=1)
+    at_rail = np.maximum(_share_in_runs(millivolts == low_end), _share_in_runs(millivolts == high_end))
+    still = _share(millivolts[:, 1:] == millivolts[:, :-1]) if samples > 1 else np.ones(len(millivolts))
+    lost = _share(missing)
     result = []
     for row in range(len(millivolts)):
         reasons = {
@@ -63,12 +64,17 @@ def assess(millivolts: Millivolts, missing: Mask, transform: Spectrum) -> list[Q
     return result
 
 
-def _longest_share(there: Mask) -> NDArray[np.float64]:
-    """Return the share of each row that is in runs of at least three."""
-    if there.shape[1] < 3:
-        return np.zeros(len(there))
-    runs = there[:, :-2] & there[:, 1:-1] & there[:, 2:]
-    return np.asarray(runs.mean(axis=1))
+def _share(there: Mask) -> NDArray[np.float64]:
+    return np.asarray(np.count_nonzero(there, axis=1) / there.shape[1])
+
+
+def _share_in_runs(there: Mask) -> NDArray[np.float64]:
+    """Return the share of each row that is in runs of at least three; 0 where no more than `RAIL_SHARE` could be."""
+    result = np.zeros(len(there))
+    if there.shape[1] >= 3:
+        rows = np.flatnonzero(_share(there) > 0.9 * RAIL_SHARE)
+        result[rows] = _share(there[rows, :-2] & there[rows, 1:-1] & there[rows, 2:])
+    return result
 
 
 def combined(parts: list[list[Quality]]) -> list[Quality]:

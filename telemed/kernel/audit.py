@@ -40,6 +40,10 @@ audit_table = Table(
 )
 
 
+_NEWEST = select(audit_table.c.sequence, audit_table.c.seal).order_by(audit_table.c.sequence.desc()).limit(1)
+_APPEND = insert(audit_table)
+
+
 @dataclass(frozen=True)
 class AuditRecord:
     """One deed. *outcome* is 0 for success, 4 minor, 8 serious failure (PS3.15 A.5, EventOutcomeIndicator)."""
@@ -63,14 +67,12 @@ class AuditTrail:
     def append(self, db: Connection, record: AuditRecord) -> None:
         """Write *record* in the caller's transaction: no deed without its record, no record without its deed."""
         serialise(db, AUDIT_LOCK)
-        newest = db.execute(
-            select(audit_table.c.sequence, audit_table.c.seal).order_by(audit_table.c.sequence.desc()).limit(1)
-        ).first()
+        newest = db.execute(_NEWEST).first()
         sequence, previous = (newest.sequence + 1, newest.seal) if newest else (1, FIRST_SEAL)
         now = self._clock.now()
         at = now.replace(microsecond=now.microsecond // 1000 * 1000)
         seal = _seal(previous, sequence, at, record)
-        db.execute(insert(audit_table).values(sequence=sequence, at=at, seal=seal, **asdict(record)))
+        db.execute(_APPEND, {"sequence": sequence, "at": at, "seal": seal, **asdict(record)})
 
 
 def broken_seals(db: Connection) -> Iterator[str]:

@@ -40,8 +40,8 @@ class Confinement:
             self._idle.put(None)
         self._closed = threading.Event()
 
-    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401 - what the function returns
-        """Call *function* in a worker and return what it returns.
+    def run(self, function: Callable[..., Any], *arguments: Any, seconds: float | None = None) -> Any:  # noqa: ANN401 - what the function returns
+        """Call *function* in a worker and return what it returns; *seconds* it may take, where that is not the usual time.
 
         Raises
         ------
@@ -59,7 +59,7 @@ class Confinement:
                 raise Unavailable("the server is stopping")
             if worker is None or not worker.is_alive():
                 worker = _Worker(self._memory_bytes)
-            outcome = worker.call(function, arguments, self._seconds)
+            outcome = worker.call(function, arguments, self._seconds if seconds is None else seconds)
             if outcome is None:
                 worker.kill()
                 worker = None

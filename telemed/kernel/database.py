@@ -95,6 +95,10 @@ class Database:
         self.url = parsed
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self._writing = threading.RLock()
+        self._glance_lock = threading.Lock()
+        self._glance: Connection | None = None
+        self._data_version: tuple[int] | None = None
+        self._version = 0
         if self.is_sqlite:
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -132,10 +136,59 @@ class Database:
                 db.rollback()
 
     @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        try:
-            with self.engine.connect() as db:
+    def glancing(self) -> Iterator[Connection]:
+        """Open a reading view for a few rows by their key, over a connection kept for that; SQLite only.
+
+        There such a question is answered in less time than a thread takes to wake: an event loop may ask it itself, for it
+        waits neither for a writer nor for a connection to be free.
+        """
+        with self._glance_lock, self._understood():
+            db = self._kept_connection()
+            db.exec_driver_sql("BEGIN")
+            try:
                 yield db
+            finally:
+                db.rollback()
+
+    def version(self) -> int | None:
+        """Return a number that stays as it is while nobody commits anything, in this process or in another.
+
+        What is read after asking for it holds for as long as it stays. None on PostgreSQL, which keeps no such number.
+        """
+        if not self.is_sqlite:
+            return None
+        with self._glance_lock, self._understood():
+            driver = self._kept_connection().connection.driver_connection
+            try:
+                found = driver.execute("PRAGMA data_version").fetchall()[0] if driver else None
+            except sqlite3.Error:  # whoever asks again is told what is wrong
+                found = None
+            if found is None or found != self._data_version:
+                self._data_version = found
+                self._version += 1
+            return self._version
+
+    def _kept_connection(self) -> Connection:
+        if self._glance is None:
+            self._glance, self._data_version = self.engine.connect(), None
+        return self._glance
+
+    def _renew(self) -> None:
+        with self._glance_lock:
+            if self._glance is not None:
+                self._glance.close()
+                self._glance = None
+            self.engine.dispose()
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        with self._understood(), self.engine.connect() as db:
+            yield db
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        try:
+            yield
         except OperationalError as error:
             code = getattr(error.orig, "sqlite_errorcode", None)
             if code == sqlite3.SQLITE_ERROR:  # a statement of ours that SQLite does not understand
@@ -167,11 +220,11 @@ class Database:
             with self.transaction() as db:
                 db.exec_driver_sql("PRAGMA analysis_limit=1000")
                 db.exec_driver_sql("ANALYZE")
-            self.engine.dispose()
+            self._renew()
 
     def close(self) -> None:
         """Give every connection back."""
-        self.engine.dispose()
+        self._renew()
 
 
 def serialise(db: Connection, key: int) -> None:

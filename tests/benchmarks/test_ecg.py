@@ -227,6 +227,8 @@ def test_statements_of_ludb_and_cinc2021():
 SWAPS = {
     "arm-electrodes-swapped": ((0, -1), (2, 1), (1, 1), (4, 1), (3, 1), (5, 1)),
     "right-arm-left-leg-swapped": ((2, -1), (1, -1), (0, -1), (5, 1), (4, 1), (3, 1)),
+    "left-arm-left-leg-swapped": ((1, 1), (0, 1), (2, -1), (3, 1), (5, 1), (4, 1)),
+    "limb-electrodes-rotated": ((2, 1), (0, -1), (1, -1), (4, 1), (5, 1), (3, 1)),
 }
 HINTS = {*SWAPS, "dextrocardia", "right-leg-electrode-misplaced"}
 

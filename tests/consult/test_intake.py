@@ -11,15 +11,21 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from sqlalchemy import func, select, update
 from support.builders import a_clinic, a_county, a_nurse, a_study, a_task, an_order
+from support.long_hearts import heart, sinus
 
+from consult import intake as line
+from consult.consents.actions import end_routing, let_route
 from consult.intake import DEMO_ROUTING, Intake, ask
-from consult.practitioners.model import Role
+from consult.long_recordings import LongRecordings
+from consult.practitioners.model import SYSTEM, Role
+from consult.practitioners.views import agreements_of
 from consult.queue import actions as queue
 from consult.queue import views
 from consult.queue.model import TaskStatus
 from consult.queue.tables import task_table
 from consult.requests.model import Lane, Priority
 from consult.requests.tables import request_table
+from consult.requests.views import request_by_id
 from consult.triage.actions import keep_analysis
 from consult.triage.model import Analysis
 from consult.triage.views import analyses_of_study
@@ -30,6 +36,8 @@ from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.events import STUDY_SETTLED, study_settled
 from dicom_node.archive.settling import Settling
 from dicom_node.archive.tables import instance_table, series_table, study_table
+from ecg.formats import dicom
+from ecg.recording import PatientTags
 from telemed.kernel.audit import audit_table
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.events import event_table, events_of
@@ -315,3 +323,44 @@ def test_real_files_travel_from_the_archive_to_the_specialists_by_the_log(databa
     assert analysis.problem is None
     assert analysis.result["leads"][:3] == ["I", "II", "III"]
     assert len(analysis.result["r_peaks"]) > 5
+
+
+def test_nothing_is_routed_where_nobody_keeps_the_patients_papers(database, chronicle, intake):
+    county = a_county(database, chronicle)
+    with database.transaction() as db:
+        (agreement,) = agreements_of(db, county.clinic)
+        end_routing(db, chronicle, agreement.id, by=SYSTEM)
+    uid = a_study(database, chronicle, county.clinic)
+    arrive(database, chronicle, intake, county.clinic, uid)
+    assert tasks(database, county.radiologist) == ()
+    with database.transaction() as db:
+        standing = let_route(db, chronicle, agreement.id, keeper_id=county.nurse.practitioner_id, by=SYSTEM)
+    routed = a_study(database, chronicle, county.clinic)
+    arrive(database, chronicle, intake, county.clinic, routed)
+    (task,) = tasks(database, county.radiologist)
+    with database.reading() as db:
+        request = request_by_id(db, task.request_id)
+    assert (task.study_instance_uid, request.standing_id, request.consent_id) == (routed, standing.id, None)
+
+
+def test_a_large_ecg_does_not_hold_up_the_line_and_is_analysed_by_its_own_worker(
+    database, chronicle, archive, intake, monkeypatch
+):
+    monkeypatch.setattr(line, "LONG_BYTES", 100_000)  # a real one would take a minute here
+    clinic, uid = a_clinic(database, chronicle), "2.25.71"
+    content = dicom.write(
+        heart(sinus(60)), PatientTags("P1"), study_instance_uid=uid, series_instance_uid="2.25.72",
+        sop_instance_uid="2.25.73", acquired_at=chronicle.clock.now(),
+    )  # fmt: skip
+    archive.store(content, institution=clinic, transfer_syntax_uid=None, source="test")
+    event = settle(database, chronicle, clinic, uid)
+    answer(database, intake, event)
+    with database.reading() as db:
+        assert analyses_of_study(db, clinic, uid) == ()
+    worker = LongRecordings(database, chronicle, archive, intake._confinement)
+    answer(database, worker, event)
+    with database.reading() as db:
+        (found,) = analyses_of_study(db, clinic, uid)
+    assert found.result is not None, found.problem
+    assert len(found.result["r_peaks"]) == pytest.approx(75, abs=1)
+    assert worker.prepare(event) is None

@@ -14,9 +14,10 @@ from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
 DAY = date(2026, 3, 2)
 
 
-def bind(database, chronicle, title, institution_id, *networks):
+def bind(database, chronicle, title, institution_id, *networks, certificate=""):
+    bound = {"ae_title": title, "networks": networks, "certificate_sha256": certificate}
     with database.transaction() as db:
-        actions.bind_ae(db, chronicle, ae_title=title, networks=networks, institution_id=institution_id, by=SYSTEM)
+        actions.bind_ae(db, chronicle, **bound, institution_id=institution_id, by=SYSTEM)
 
 
 def test_a_viewer_carries_name_roles_and_institution(database, chronicle):
@@ -94,6 +95,21 @@ def test_an_ae_speaks_for_its_institution_from_its_networks_only(database, chron
         assert views.institution_of_ae(db, "CT1", "10.21.0.1") is None
         assert views.institution_of_ae(db, "ct1", "10.20.1.1") is None
         assert views.institution_of_ae(db, "ANYWHERE", "203.0.113.7") == clinic
+
+
+def test_an_ae_bound_to_a_certificate_speaks_with_it_only_and_before_the_one_that_is_not(database, chronicle):
+    clinic, van = a_clinic(database, chronicle), a_clinic(database, chronicle, "巡诊车")
+    bind(database, chronicle, "CT1", clinic, "10.20.1.1/32")
+    bind(database, chronicle, "CT1", van, certificate="ab")
+    with database.reading() as db:
+        assert views.institution_of_ae(db, "CT1", "10.20.1.1", "ab") == van
+        assert views.institution_of_ae(db, "CT1", "10.20.1.1", "cd") == clinic
+        assert views.institution_of_ae(db, "CT1", "10.20.1.2", "cd") is None
+    with database.transaction() as db:
+        actions.unbind_ae(db, chronicle, ae_title="CT1", institution_id=van, by=SYSTEM)
+        assert views.institution_of_ae(db, "CT1", "10.20.1.2", "ab") is None
+        with pytest.raises(NotFound):
+            actions.unbind_ae(db, chronicle, ae_title="CT1", institution_id=van, by=SYSTEM)
 
 
 def test_what_is_no_ae_title_is_refused(database, chronicle):

@@ -21,7 +21,8 @@ from consult.reports.document.slip import write_slip
 from consult.reports.document.wording import span
 from consult.reports.model import Report, ReportStatus, sealed
 from consult.requests.model import Kind, Patient
-from ecg.rendering import Sheet, Strip
+from ecg.rendering import sheets
+from sample_data.ecg_synthesis import synthesise
 from telemed.kernel.errors import Invalid, Unavailable
 
 FONTS = Path(__file__).parents[2] / "web" / "static" / "fonts"
@@ -151,13 +152,7 @@ def test_a_key_image_that_is_none_is_refused_in_a_sentence():
 
 
 def test_an_ecg_lies_in_true_size_on_a_wide_page_with_its_hints():
-    sheet = Sheet(
-        270,
-        130,
-        (Strip("II", (20, 20), (((15, 40), (20, 30), (265, 40)),)),),
-        (((6, 40), (6, 30), (11, 30)),),
-        "25 mm/s  10 mm/mV",
-    )
+    sheet = sheets(synthesise("normal", seed=1))[0]
     hints = Hints([("心率 Heart rate", "72 bpm")], ["窦性心律 Sinus rhythm"])
     pdf = made(a_report(), Attachments((), [sheet], hints))
     last = PdfReader(io.BytesIO(pdf)).pages[-1]

@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from support.builders import a_clinic, a_county, a_hospital, a_nurse, a_person, a_study, a_task, an_agreement, an_order
 
+from consult.consents.model import Consent, ConsentKind
 from consult.intake import ask
 from consult.practitioners.model import Role
 from consult.queue import views as queue
 from consult.requests.actions import revoke
-from consult.requests.model import Consent, ConsentKind, Kind, Lane, Priority, RequestStatus, age_on
+from consult.requests.model import Kind, Lane, Priority, RequestStatus, age_on
 from consult.requests.tables import request_table
 from consult.requests.views import request_by_id
 from telemed.kernel.audit import audit_table

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import heapq
+from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consult.requests.model import DATED, Lane, Priority
 from consult.triage.actions import keep_analysis
-from consult.triage.model import TARGETS, Analysis, urgency
+from consult.triage.model import HEAD_START, LONGEST_READING, READING, TARGETS, Analysis, begin_by, standing, urgency
 from consult.triage.views import analyses_of_study, analysis_of
 from ecg.analysis import Severity
 
@@ -99,3 +100,68 @@ def test_an_analysis_is_kept_once_and_found_by_recording_and_by_study(database, 
         assert analysis_of(db, "clinic", "1.2.3") == first
         assert analysis_of(db, "elsewhere", "1.2.3") is None
         assert analyses_of_study(db, "clinic", "1.2") == (first, failed)
+
+
+T0 = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
+#: Whatever comes later than this after a task was due stands behind it: the promise that nothing starves.
+OVERTAKEN_FOR = max(HEAD_START.values()) + LONGEST_READING
+a_reading = st.timedeltas(timedelta(seconds=30), LONGEST_READING)
+
+
+a_case = st.tuples(st.sampled_from(Priority), clocked, a_reading)
+
+
+@given(a_case, a_case, st.timedeltas(timedelta(), timedelta(days=9)))
+def test_nothing_that_comes_after_its_time_stands_before_a_task(case, other, later):
+    (priority, lane, reading), (theirs, quicker, quick) = case, other
+    placed = T0 + TARGETS[lane] + OVERTAKEN_FOR + later
+    assert begin_by(placed + TARGETS[quicker], theirs, quick) > begin_by(T0 + TARGETS[lane], priority, reading)
+
+
+arrivals = st.lists(
+    st.tuples(st.timedeltas(timedelta(seconds=1), timedelta(minutes=4)), st.sampled_from(Priority), clocked),
+    min_size=1,
+    max_size=60,
+)
+
+
+@settings(max_examples=60)
+@given(arrivals, st.sampled_from(Priority), clocked)
+def test_under_any_stream_of_arrivals_a_task_becomes_first_in_bounded_time(stream, priority, lane):
+    """One reader who always takes the first of the queue reads it before anything that came after its bound."""
+    mine = (begin_by(T0 + TARGETS[lane], priority, READING[lane]), 0)
+    waiting, at, coming, read = [mine], T0, T0, []
+    pending = []
+    for number, (gap, other, quicker) in enumerate(stream * 6, start=1):
+        coming += gap
+        pending.append((coming, (begin_by(coming + TARGETS[quicker], other, READING[quicker]), number)))
+    arrived = {number: when for when, (_, number) in pending}
+    while waiting:
+        while pending and pending[0][0] <= at:
+            heapq.heappush(waiting, pending.pop(0)[1])
+        _, number = heapq.heappop(waiting)
+        read.append(number)
+        if number == 0:
+            break
+        at += timedelta(minutes=5)
+    assert read[-1] == 0
+    assert all(arrived[number] <= T0 + TARGETS[lane] + OVERTAKEN_FOR for number in read[:-1])
+
+
+@given(st.sampled_from(Priority), clocked, a_reading)
+def test_a_higher_priority_and_less_time_left_never_stand_later(priority, lane, reading):
+    due_at = T0 + TARGETS[lane]
+    for other in Priority:
+        if other.rank <= priority.rank:
+            assert begin_by(due_at, other, reading) <= begin_by(due_at, priority, reading)
+    assert begin_by(due_at - timedelta(seconds=1), priority, reading) < begin_by(due_at, priority, reading)
+
+
+def test_where_a_task_stands_is_told_in_a_sentence_for_each_reason():
+    told = standing(Priority.STAT, T0 + timedelta(minutes=20), timedelta(minutes=8))
+    assert [(why.code, why.text.zh) for why in told] == [
+        ("due", "时限 03-02 09:50"),
+        ("reading", "预计阅片 8 分钟，最迟 09:42 开始"),
+        ("head-start", "优先级提前 60 分钟排序"),
+    ]
+    assert [why.code for why in standing(Priority.ROUTINE, T0, timedelta(minutes=8))] == ["due", "reading"]

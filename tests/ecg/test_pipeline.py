@@ -86,7 +86,7 @@ def test_the_json_is_that_of_the_contract():
     ]  # fmt: skip
     assert list(shown["measurements"]["qtc_ms"]) == ["bazett", "fridericia", "framingham", "hodges"]
     assert {"code", "text"} <= set(shown["rhythm"])
-    assert all(list(each) == ["code", "text", "severity", "evidence", "scp"] for each in shown["statements"])
+    assert all(list(each) == ["code", "text", "severity", "evidence", "scp", "codes"] for each in shown["statements"])
     assert all(set(each["text"]) == {"zh", "en"} for each in shown["statements"])
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from ecg.analysis import Severity
+from ecg.coding import AHA
 from ecg.leads import TWELVE
 from ecg.pipeline import analyse
 from ecg.recording import PatientTags, Recording
@@ -8,6 +9,17 @@ from ecg.statements import RHYTHMS, RULES
 from sample_data.ecg_synthesis import synthesise
 
 SEEDS = (1, 2, 3)
+
+
+def test_every_code_of_the_aha_belongs_to_a_statement_that_is_made():
+    assert set(AHA) <= {*RHYTHMS, *(rule.code for rule in RULES)}
+
+
+def test_a_statement_shows_its_codes_and_none_where_none_says_the_same():
+    shown = {each["code"]: each["codes"] for each in analyse(synthesise("atrial-fibrillation", seed=1)).as_json()["statements"]}
+    assert shown["atrial-fibrillation"] == {"scp": "AFIB", "aha": "50"}
+    slow = {each["code"]: each["codes"] for each in analyse(synthesise("complete-av-block", seed=1)).as_json()["statements"]}
+    assert slow["critical-bradycardia"] == {}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -1,11 +1,22 @@
-"""A DICOM node alone, in processes of its own: python lone_node.py FOLDER DATABASE JOURNAL_BYTES; it prints its port."""
+"""DICOM nodes alone, each a fork of this process, which has loaded everything already.
+
+Standard input is a socket. Each message on it begins one: [FOLDER, DATABASE, JOURNAL_BYTES, TRACED] as JSON, with two
+descriptors, its standard output, where it prints its port, and its log. What comes back is its process number. TRACED: it
+waits for its tracer before it does anything.
+"""
 
 from __future__ import annotations
 
-import sys
+import json
+import os
+import signal
+import socket
 import threading
+import time
 from ipaddress import ip_network
 from pathlib import Path
+
+import psycopg  # noqa: F401 - SQLAlchemy loads it with the first PostgreSQL: before the fork it is loaded once
 
 from dicom_node.access import Access, KnownPeer, KnownPeers
 from dicom_node.archive.archive import Archive
@@ -17,7 +28,7 @@ from telemed.kernel.database import Database, metadata
 from telemed.kernel.events import EventLog
 
 
-def main(folder: Path, database_url: str, journal_bytes: int) -> None:
+def serve(folder: Path, database_url: str, journal_bytes: int) -> None:
     clock, database = SystemClock(), Database(database_url)
     metadata.create_all(database.engine)
     chronicle = Chronicle(clock, EventLog(database, clock), AuditTrail(clock))
@@ -30,5 +41,28 @@ def main(folder: Path, database_url: str, journal_bytes: int) -> None:
     threading.Event().wait()
 
 
+def fork_for_each(requests: socket.socket) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how they ended
+    while True:
+        message, descriptors, *_ = socket.recv_fds(requests, 4096, 2)
+        if not message:
+            return
+        child = os.fork()
+        if child == 0:
+            requests.close()
+            os.setsid()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for descriptor, standard in zip(descriptors, (1, 2), strict=True):
+                os.dup2(descriptor, standard)
+                os.close(descriptor)
+            folder, database_url, journal_bytes, traced = json.loads(message)
+            while traced and "TracerPid:\t0" in Path("/proc/self/status").read_text(encoding="ascii"):
+                time.sleep(0.01)
+            serve(Path(folder), database_url, journal_bytes)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        requests.send(str(child).encode())
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    fork_for_each(socket.socket(fileno=os.dup(0)))

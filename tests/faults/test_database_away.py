@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
-from faults.account import Promises
 from faults.clinic import Clinic
 from faults.conftest import RUNS
 from support.postgres import Cluster
@@ -23,52 +23,66 @@ class Postgres:
 
     def __init__(self):
         self._cluster = Cluster.start()
-        self.url = self._cluster.url(self._cluster.new_database())
-        self.go, self.come, self.close = self._cluster.pause, self._cluster.resume, self._cluster.stop
+        self.close = self._cluster.stop
+
+    def new_url(self):
+        return self._cluster.url(self._cluster.new_database())
+
+    @contextmanager
+    def away(self, _kept):
+        self._cluster.pause()
+        try:
+            yield
+        finally:
+            self._cluster.resume()
 
 
 class Sqlite:
     """Another program holds the only right to write."""
 
-    def __init__(self, file):
-        self.url = f"sqlite:///{file}"
-        self._other = sqlite3.connect(file, isolation_level=None, timeout=10)
+    def new_url(self):
+        return ""
 
-    def go(self):
-        self._other.execute("BEGIN IMMEDIATE")
-
-    def come(self):
-        self._other.execute("ROLLBACK")
+    @contextmanager
+    def away(self, kept):
+        with closing(sqlite3.connect(kept.folder / "telemed.sqlite", isolation_level=None, timeout=10)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
 
     def close(self):
-        self._other.close()
+        """Nothing of it is left."""
 
 
-@pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
+@pytest.mark.parametrize("kind", [Postgres, Sqlite])
 def test_the_database_stops(kind, tmp_path, node_of, account, chance):
-    folder, promises = tmp_path / "data", Promises()
-    folder.mkdir()
-    with closing(Postgres() if kind == "postgresql" else Sqlite(folder / "telemed.sqlite")) as away:
-        node = node_of(folder, away.url, journal_bytes=JOURNAL_BYTES)
-        assert node.start()
-        for run in range(RUNS or 2):
-            before = len(promises.acknowledged)
-            with Clinic(node.port, promises, chance, sizes=SIZES).sending():
-                until(lambda before=before: len(promises.acknowledged) > before + 5)
-                away.go()
-                try:
-                    meanwhile = len(promises.acknowledged)
-                    if run % 10 == 1:  # beyond the bound it refuses
-                        until(lambda: promises.refused, 60)
-                    else:
-                        until(lambda meanwhile=meanwhile: len(promises.acknowledged) > meanwhile + 5)
-                        time.sleep(chance.uniform(0, 0.3))
-                finally:
-                    away.come()
-                back = len(promises.acknowledged)
-                until(lambda back=back: len(promises.acknowledged) > back + 5)
-            until(lambda: account.is_filed(promises, node.database_url))
-            account.balance(promises, folder, node.database_url)
-            account.runs = run + 1
-        node.kill()
-        account.balance(promises, folder, node.database_url)
+    with closing(kind()) as database:
+        for turn in account.turns(RUNS or 2):
+            kept = account.keep(tmp_path / "data", database.new_url())
+            node = node_of(kept, journal_bytes=JOURNAL_BYTES)
+            assert node.start()
+            for run in turn:
+                stop_once(database, node, kept, chance, until_it_refuses=run % 10 == 1)
+                account.ran()
+            node.kill()
+            kept.balance()
+            shutil.rmtree(kept.folder)
+
+
+def stop_once(database, node, kept, chance, *, until_it_refuses):
+    promises = kept.promises
+
+    def more(answers):
+        before = len(answers)
+        return lambda: len(answers) > before + 5
+
+    with Clinic(node.port, promises, chance, sizes=SIZES).sending():
+        until(more(promises.acknowledged))
+        with database.away(kept):
+            if until_it_refuses:  # beyond the bound of the journal
+                until(more(promises.refused), 60)
+            else:
+                until(more(promises.acknowledged))
+                time.sleep(chance.uniform(0, 0.3))
+        until(more(promises.acknowledged))
+    until(kept.is_filed)
+    kept.balance()

@@ -63,9 +63,8 @@ def attacked(stack: ExitStack, port: int) -> list[socket.socket]:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2"] if RUNS else ["127.0.0.1"])
 def test_a_clinic_echoes_and_stores_beside_six_hundred_idle_connections(tmp_path, node_of, account, address):
-    folder = tmp_path / "data"
-    folder.mkdir()
-    node = node_of(folder)
+    kept = account.keep(tmp_path / "data")
+    node = node_of(kept)
     assert node.start()
     with ExitStack() as stack:
         dripping = drip(attacked(stack, node.port))
@@ -82,7 +81,7 @@ def test_a_clinic_echoes_and_stores_beside_six_hundred_idle_connections(tmp_path
             assert association.store(identified("1.2.3.4"), "1.2.3.4").status == 0
         assert time.monotonic() - begun < 3
         assert node.peak_bytes() < 512 << 20
-        account.runs = 1
+        account.ran()
         if RUNS:  # and those who drip are not borne for long
             until(lambda: not _held(dripping), 30, every=1)
 

@@ -62,9 +62,9 @@ def encapsulated(uid: str) -> Iterator[bytes]:
 
 @pytest.mark.parametrize(("pieces", "syntax"), [(native, EXPLICIT), (encapsulated, "1.2.840.10008.1.2.4.90")])
 def test_a_long_object_is_stored_and_read_by_frames(tmp_path, node_of, account, pieces, syntax):
-    folder, uid, sent = tmp_path / "data", "1.2.3.4", hashlib.sha256()
-    folder.mkdir()
-    node = node_of(folder)
+    uid, sent = "1.2.3.4", hashlib.sha256()
+    kept = account.keep(tmp_path / "data")
+    node = node_of(kept)
     assert node.start()
 
     def told() -> Iterator[bytes]:
@@ -75,18 +75,19 @@ def test_a_long_object_is_stored_and_read_by_frames(tmp_path, node_of, account, 
     with RawAssociation(node.port, syntax=syntax) as association:
         association.socket.settimeout(120)
         assert association.stream(told(), uid).status == 0
-    blobs = Blobs(folder / "blobs")
+    blobs = Blobs(kept.folder / "blobs")
     [digest] = until(lambda: list(blobs.digests()), 60)
     assert node.peak_bytes() < LIMIT
-    account.runs, account.acknowledged = 1, 1
+    kept.promises.acknowledged.add(uid)
+    account.ran()
     node.kill()
-    kept = hashlib.sha256()
+    found = hashlib.sha256()
     with blobs.path(digest).open("rb") as file:
         file.seek(144 + int.from_bytes(file.read(144)[140:], "little"))
         while piece := file.read(1 << 20):
-            kept.update(piece)
-    assert kept.digest() == sent.digest()
-    account.verify(folder, node.database_url)
+            found.update(piece)
+    assert found.digest() == sent.digest()
+    kept.verify()
     if pieces is native:
         reads_only_a_frame(blobs.path(digest))
 

@@ -15,11 +15,13 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import insert
 
+from consult.consents.actions import let_route
+from consult.consents.model import Consent, ConsentKind
 from consult.intake import ask
 from consult.practitioners.actions import add_agreement, add_institution, add_practitioner
 from consult.practitioners.model import SYSTEM, Level, Qualification, Role, Viewer
 from consult.practitioners.views import viewer_of
-from consult.requests.model import Consent, ConsentKind, Kind, Lane, Order, Priority
+from consult.requests.model import Kind, Lane, Order, Priority
 from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database, new_id
@@ -212,11 +214,13 @@ class County:
 
 def a_county(database: Database, chronicle: Chronicle) -> County:
     clinic, hospital = a_clinic(database, chronicle), a_hospital(database, chronicle)
-    an_agreement(database, chronicle, clinic, hospital)
+    nurse, agreement = a_nurse(database, chronicle, clinic), an_agreement(database, chronicle, clinic, hospital)
+    with database.transaction() as db:
+        let_route(db, chronicle, agreement, keeper_id=nurse.practitioner_id, by=SYSTEM)
     return County(
         clinic,
         hospital,
-        a_nurse(database, chronicle, clinic),
+        nurse,
         a_specialist(database, chronicle, hospital, name="王敏"),
         a_specialist(database, chronicle, hospital, name="陈涛"),
         a_specialist(database, chronicle, hospital, Role.CARDIOLOGIST, name="周宁"),

@@ -18,6 +18,9 @@ from consult.practitioners.model import Role, Viewer
 from consult.reports.document.authority import Authority
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
+from dicom_node.imaging.imaging import Imaging
+from dicom_node.imaging.offsets import FrameOffsets
+from dicom_node.imaging.shelf import Shelf
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
@@ -126,7 +129,7 @@ class Site:
             passwords=Passwords(CHEAPEST),
             static_folder=self.folder / "static",
             fonts_folder=ROOT / "web" / "static" / "fonts",
-            cache_folder=self.folder / "cache",
+            imaging=Imaging(self.confinement, shelf=Shelf(self.folder / "cache", 1 << 30), offsets=FrameOffsets(self.database)),
             dicom_address="TELEMED@127.0.0.1:11112",
         )
         self.app = app

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from support import dcmtk
 
+from consult.practitioners import views
 from consult.requests.model import HOUSE_ZONE
 from telemed import cli, compose
 from telemed.config import load
@@ -43,6 +44,27 @@ def test_a_peer_is_added_listed_and_removed(telemed):
     assert telemed("peer", "list") == (0, "")
     assert telemed("peer", "remove", "ORTHANC")[0] == 2
     assert telemed("peer", "add", "ORTHANC", "nowhere")[0] == 2
+
+
+def test_a_peer_over_tls_is_entered_with_its_certificate(telemed):
+    digits = "ab" * 32
+    assert telemed("peer", "add", "PACS", "10.0.0.8:2762", "--tls", "--fingerprint", digits.upper(), "--commits") == (0, "")
+    assert telemed("peer", "list") == (0, f"PACS\t10.0.0.8:2762\teverybody\tTLS {digits}\tcommits\n")
+    status, said = telemed("peer", "add", "OTHER", "10.0.0.9:104", "--fingerprint", digits)
+    assert (status, "--tls" in said) == (2, True)
+
+
+def test_a_device_is_bound_to_institution_networks_and_certificate(telemed, tmp_path):
+    digits = "ab" * 32
+    bound = ("--institution", "莲花乡卫生院", "--network", "10.2.0.0/16", "--fingerprint", digits)
+    assert telemed("device", "add", "US1", *bound) == (0, "")
+    assert telemed("device", "list") == (0, f"CT1\t莲花乡卫生院\t*\t-\nUS1\t莲花乡卫生院\t10.2.0.0/16\t{digits}\n")
+    with compose.kept(load({"data": str(tmp_path / "data")}, environment={})) as store, store.database.reading() as db:
+        assert views.institution_of_ae(db, "US1", "10.2.0.1", digits)
+        assert views.institution_of_ae(db, "US1", "10.2.0.1") is None
+    assert telemed("device", "remove", "US1", "--institution", "莲花乡卫生院") == (0, "")
+    assert telemed("device", "remove", "US1", "--institution", "莲花乡卫生院")[0] == 2
+    assert telemed("device", "add", "US1", "--institution", "莲花乡卫生院", "--fingerprint", "short")[0] == 2
 
 
 def test_forwarding_is_set_up_listed_retried_cancelled_and_taken_back(telemed):

@@ -22,6 +22,7 @@ from ecg.processing.preparation import parts
 HIDDEN, ALPHA, ROUNDS = 16, 3.0, 60
 COPIES, SHAKEN_S = 6, 0.008  # times every mark is shown from another place, this far off
 FOLDS = 4
+SIDES = ("on", "off")
 CHANCE = np.random.default_rng(1)
 #: Where a wave's peak lies from the R peak, in seconds.
 SPANS = {"p": (-0.36, 0.0), "qrs": (-0.15, 0.15), "t": (0.0, 0.6)}
@@ -86,7 +87,8 @@ def trained(taught: list[Lesson], mark: str) -> Network:
             shake = CHANCE.normal(0, SHAKEN_S, lesson.rows.size) + CHANCE.normal(0, SHAKEN_S) if copy else 0.0
             at = lesson.ruled + shake * rate
             answer = (lesson.marked - at) / rate / UNIT_S
-            inputs = lesson.surroundings.described(mark, lesson.rows, at, lesson.peaks)
+            wave, side = mark.split("_")
+            inputs = lesson.surroundings.described(wave, lesson.rows, np.stack([at, at]), lesson.peaks)[SIDES.index(side)]
             weight = np.where(np.abs(answer) < 1.5 * furthest, min(3, lesson.beats) / 3, 0.0)
             examples.append(Example(inputs, np.clip(answer, -furthest, furthest), weight))
     return fitted(examples, HIDDEN, alpha=ALPHA, rounds=ROUNDS, furthest=UNUSUAL, numbers=True)
@@ -102,7 +104,9 @@ def check(taught: list[Lesson]) -> None:
             by = trained([lesson for lesson, left_out in zip(mine, unseen, strict=True) if not left_out], mark)
             for lesson, left_out in zip(mine, unseen, strict=True):
                 if left_out:
-                    at = boundaries.moved(lesson.surroundings, mark, lesson.rows, lesson.ruled, lesson.peaks, by=by)
+                    wave, side = mark.split("_")
+                    both = np.stack([lesson.ruled, lesson.ruled]), lesson.peaks
+                    at = boundaries.moved(lesson.surroundings, wave, lesson.rows, *both, by=by)[SIDES.index(side)]
                     rate = lesson.surroundings.rate
                     ruled += [*np.repeat(1000 * (lesson.ruled - lesson.marked) / rate, lesson.beats)]
                     moved += [*np.repeat(1000 * (at - lesson.marked) / rate, lesson.beats)]

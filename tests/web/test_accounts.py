@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from support.site import CHEAPEST, PASSWORD
 
+from consult.practitioners.tables import practitioner_role_table
 from telemed.kernel.audit import audit_table
+from telemed.kernel.database import Database
 from telemed.kernel.errors import Conflict, Invalid
 from web.accounts.actions import add_account, disable_account, set_password
 from web.accounts.passwords import Passwords
@@ -14,6 +16,7 @@ from web.accounts.tables import session_table
 from web.accounts.tokens import create_token, revoke_token, tokens
 
 ME = "/api/v1/session"
+STUDIES = "/dicom-web/studies"
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -123,6 +126,24 @@ def test_a_program_acts_by_its_token_without_csrf_until_it_is_revoked(site, chro
 
 
 @ON_SQLITE
+def test_what_another_process_writes_about_a_token_or_its_owner_holds_from_the_next_request_on(site, chronicle):
+    elsewhere = Database(site.database.url.render_as_string(hide_password=False))
+    with elsewhere.transaction() as db:
+        first, second = (create_token(db, chronicle, "clinic", label, by="test") for label in ("gateway", "archive"))
+    program = site.browser()
+    by_first, by_second = ({"Authorization": f"Bearer {token}"} for token in (first, second))
+    assert [program.get(ME, headers=by_first).status for _ in range(3)] == [200] * 3
+    with elsewhere.transaction() as db:
+        revoke_token(db, chronicle, next(one.id for one in tokens(db) if one.label == "gateway"), by="test")
+    assert program.get(ME, headers=by_first).status == 401
+    assert program.get(STUDIES, headers=by_second).status == 204
+    with elsewhere.transaction() as db:
+        owner = site.people["clinic"].practitioner_id
+        db.execute(delete(practitioner_role_table).where(practitioner_role_table.c.practitioner_id == owner))
+    assert program.get(STUDIES, headers=by_second).status == 403
+    elsewhere.close()
+
+
 def test_signing_in_and_failing_are_in_the_audit_trail_without_the_typed_name(site):
     site.browser("clinic")
     site.browser().sign_in("my-password-in-the-wrong-field", "x")

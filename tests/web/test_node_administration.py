@@ -8,9 +8,8 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
-from dicom_node.directory import add_peer
+from dicom_node.directory import Entry, add_peer
 from dicom_node.forwarding.sending import Forwarding
-from dicom_node.peers import Peer
 from telemed.kernel.events import events_of
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -28,7 +27,7 @@ def store(site, **attributes):
 
 def test_the_administrator_forwards_to_a_peer_and_sees_and_clears_its_queue(site):
     with site.database.transaction() as db:
-        add_peer(db, site.chronicle, Peer("ORTHANC", "127.0.0.1", 1), institution="", actor="test")
+        add_peer(db, site.chronicle, Entry("ORTHANC", "127.0.0.1", 1, ""), actor="test")
     admin = site.browser("admin")
     assert admin.post("/api/v1/forwarding/ORTHANC/rules", json={"institution": site.clinic, "modality": "ct"}).status == 204
     assert admin.post("/api/v1/forwarding/ORTHANC/rules", json={"institution": site.clinic, "modality": "CT"}).status == 409

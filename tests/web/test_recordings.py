@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -14,10 +13,10 @@ import pytest
 from pydicom.data import get_testdata_file
 from sqlalchemy import func, select
 from support.ecg_files import LEADS, SAMPLES, binary, counts, markup, scp
+from support.ecg_files.uploads import as_csv, as_dicom
+from support.long_hearts import heart, sinus
 
 from dicom_node.archive.tables import instance_table
-from ecg.formats import dicom as dicom_format
-from ecg.recording import PatientTags
 from sample_data.ecg_synthesis import synthesise
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -30,24 +29,11 @@ def recording():
     return synthesise("normal", seed=7)
 
 
-def as_csv(recording, head: str = "# unit=mV\n# sampling_frequency_hz=500\n") -> bytes:
-    rows = recording.millivolts.T
-    lines = [",".join(recording.names), *(",".join(f"{value:.4f}" for value in row) for row in rows)]
-    return (head + "\n".join(lines) + "\n").encode()
-
-
 def as_wfdb(recording, gain: str = "1000") -> tuple[bytes, bytes]:
     stored = np.rint(recording.millivolts * 1000).astype("<i2")
     head = [f"r01 {len(recording.names)} {recording.sampling_frequency_hz:g} {stored.shape[1]}"]
     head += [f"r01.dat 16 {gain}{'/mV' if gain != '0' else ''} 16 0 0 0 0 {name}" for name in recording.names]
     return ("\n".join(head) + "\n").encode(), stored.T.tobytes()
-
-
-def as_dicom(recording) -> bytes:
-    names = ("study_instance_uid", "series_instance_uid", "sop_instance_uid")
-    uids = {name: f"2.25.{number}" for number, name in enumerate(names, 11)}
-    patient = PatientTags(patient_id="P1", name="LI^Ming", sex="M")
-    return dicom_format.write(recording, patient, **uids, acquired_at=datetime(2026, 3, 2, tzinfo=UTC))
 
 
 def kept(site) -> int:
@@ -185,3 +171,18 @@ def test_a_field_that_is_wrong_is_named(site, recording):
     form.add_field("file", as_csv(recording), filename="a.csv")
     answer = site.browser("clinic").post(UPLOAD, data=form)
     assert (answer.status, "birth_date" in answer.json()["detail"]) == (422, True)
+
+
+def test_a_long_recording_brings_its_hours_and_episodes(site):
+    recording = heart([*sinus(200), ("V", 0.5), ("V", 0.45), ("N", 1.0), *sinus(110)])
+    browser = site.browser("clinic")
+    answer = browser.post(f"{UPLOAD}?patient_id=P9", data=as_dicom(recording))
+    assert answer.status == 201, answer.body
+    long = answer.json()["analysis"]["long"]
+    assert long["counts"]["couplet"] == 1
+    (couplet,) = [episode for episode in long["episodes"] if episode["kind"] == "couplet"]
+    uid, strip = answer.json()["sop_instance_uid"], couplet["strip"]
+    assert strip["start_s"] < couplet["start_s"] < strip["start_s"] + strip["seconds"]
+    shown = browser.get(f"{UPLOAD}/{uid}/waveform?start_s={strip['start_s']}&seconds={strip['seconds']}").json()
+    assert len(shown["microvolts"][0]) == 2000
+    assert browser.get(f"{UPLOAD}/{uid}/analysis").json()["long"]["hours"] == long["hours"]

@@ -7,7 +7,7 @@ import hmac
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from consult.practitioners.views import viewer_of
 from web.accounts.tables import account_table, session_table
@@ -37,20 +37,20 @@ def open_session(db: Connection, account_id: str, now: datetime) -> str:
     return secret
 
 
-def signed_in(db: Connection, secret: str, now: datetime) -> SignedIn | None:
-    """Return whose session *secret* is; None when it is nobody's or has ended."""
-    return signed_in_by_digest(db, digest_of(secret), now)
+_WHOSE = (
+    select(account_table.c.id, account_table.c.username, account_table.c.practitioner_id, session_table.c.expires_at)
+    .join(account_table, account_table.c.id == session_table.c.account_id)
+    .where(
+        session_table.c.digest == bindparam("digest"),
+        session_table.c.expires_at > bindparam("now"),
+        account_table.c.disabled_at.is_(None),
+    )
+)
 
 
 def signed_in_by_digest(db: Connection, digest: str, now: datetime) -> SignedIn | None:
     """Return whose session is kept under *digest*; None when there is none, or it has ended."""
-    account, session = account_table.c, session_table.c
-    query = (
-        select(account.id, account.username, account.practitioner_id, session.expires_at)
-        .join(account_table, account.id == session.account_id)
-        .where(session.digest == digest, session.expires_at > now, account.disabled_at.is_(None))
-    )
-    row = db.execute(query).first()
+    row = db.execute(_WHOSE, {"digest": digest, "now": now}).first()
     if row is None:
         return None
     viewer = viewer_of(db, row.practitioner_id)

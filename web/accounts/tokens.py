@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from consult.practitioners.views import viewer_of
 from telemed.kernel.audit import AuditRecord, Chronicle
@@ -60,16 +60,16 @@ def revoke_token(db: Connection, chronicle: Chronicle, token_id: str, *, by: str
         raise NotFound(f"there is no token {token_id}")
 
 
-def signed_in(db: Connection, token: str) -> SignedIn | None:
-    """Return whose token it is; None when it is nobody's, or ended."""
-    digest = digest_of(token)
-    account = account_table.c
-    query = (
-        select(account.id, account.username, account.practitioner_id)
-        .join(token_table, token_table.c.account_id == account.id)
-        .where(token_table.c.digest == digest, token_table.c.revoked_at.is_(None), account.disabled_at.is_(None))
-    )
-    row = db.execute(query).first()
+_WHOSE = (
+    select(account_table.c.id, account_table.c.username, account_table.c.practitioner_id)
+    .join(token_table, token_table.c.account_id == account_table.c.id)
+    .where(token_table.c.digest == bindparam("digest"), token_table.c.revoked_at.is_(None), account_table.c.disabled_at.is_(None))
+)
+
+
+def signed_in_by_digest(db: Connection, digest: str) -> SignedIn | None:
+    """Return whose token is kept under *digest*; None when there is none, or it has ended."""
+    row = db.execute(_WHOSE, {"digest": digest}).first()
     if row is None:
         return None
     return SignedIn(viewer_of(db, row.practitioner_id), row.id, row.username, digest, None, by_cookie=False)

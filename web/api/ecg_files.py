@@ -7,7 +7,8 @@ It imports no HTTP, so that a worker starts quickly, and the engine only where i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -17,10 +18,11 @@ from ecg import EcgError
 from ecg.formats import Declared, read
 from ecg.formats import dicom as dicom_format
 from ecg.recording import PatientTags, Recording
-from telemed.kernel.errors import Invalid
+from telemed.kernel.errors import Conflict, Invalid
 
 #: The most samples of one answer, over all leads: 12 leads at 500 Hz for more than five minutes.
 MOST_SAMPLES = 2_000_000
+BIRTH_DATE = len("YYYYMMDD")
 
 
 @dataclass(frozen=True)
@@ -37,30 +39,59 @@ class Particulars:
 
 
 @dataclass(frozen=True)
+class Replaced:
+    """Whose recording, and of which study, a repeat replaces; dates and names as in DICOM."""
+
+    patient_id: str
+    name: str
+    sex: str
+    birth_date: str
+    accession_number: str
+    study_id: str
+
+    def tags(self) -> PatientTags:
+        """Return the patient as a recording names one."""
+        digits = self.birth_date if len(self.birth_date) == BIRTH_DATE and self.birth_date.isdecimal() else ""
+        born = datetime.strptime(digits, "%Y%m%d").date() if digits else None  # noqa: DTZ007 - a birthday has no zone
+        return PatientTags(self.patient_id, self.name, self.sex, born)
+
+
+@dataclass(frozen=True)
 class Identifiers:
-    """Under which UIDs a converted recording is kept, and when it was made if the file does not say."""
+    """Under which UIDs a converted recording is kept, and when it was made if the file does not say.
+
+    With *replaced* even a DICOM file is rewritten, sample for sample, into that study and under that patient.
+    """
 
     study_instance_uid: str
     series_instance_uid: str
     sop_instance_uid: str
     received_at: datetime
+    replaced: Replaced | None = None
 
 
 def analysed(files: Mapping[str, bytes], given: Particulars, identifiers: Identifiers) -> tuple[dict[str, Any], bytes | None]:
-    """Return the analysis of the recording in *files*, and its DICOM form unless it is DICOM already.
+    """Return the analysis of the recording in *files*, and its DICOM form unless it is DICOM already and no repeat.
 
     Raises
     ------
     Invalid
         code ``recording``: unreadable, no ECG, or without a gain; the sentence says which.
+    Conflict
+        code ``other-patient``: it names another patient than the recording that it is to replace.
     """
     leads = tuple(given.leads.split(",")) if given.leads else None
     declared = Declared(given.gain_uv, given.sampling_frequency_hz, leads)
     try:
         recording = read(files, declared=declared)
         patient = _patient(recording, given)
+        replaced = identifiers.replaced
+        if replaced is not None:
+            if patient.patient_id not in {"", replaced.patient_id}:
+                raise Conflict("this recording is of another patient than the one it is to replace", code="other-patient")
+            patient = replaced.tags()
         analysis = _analysis(replace(recording, patient=patient))
-        if recording.format == "dicom":
+        if recording.format == "dicom" and replaced is None:
             return analysis, None
         converted = dicom_format.write(
             recording,
@@ -69,6 +100,8 @@ def analysed(files: Mapping[str, bytes], given: Particulars, identifiers: Identi
             series_instance_uid=identifiers.series_instance_uid,
             sop_instance_uid=identifiers.sop_instance_uid,
             acquired_at=recording.started_at or identifiers.received_at,
+            accession_number=replaced.accession_number if replaced else "",
+            study_id=replaced.study_id if replaced else "",
         )
     except EcgError as error:
         raise Invalid(str(error), code="recording") from None
@@ -77,39 +110,46 @@ def analysed(files: Mapping[str, bytes], given: Particulars, identifiers: Identi
 
 def analysis_json(path: Path) -> bytes:
     """Return the analysis of the kept recording at *path* as JSON."""
-    return _json(_of_kept(path, _analysis))
+    from ecg.holter.whole import analysis_of_file  # noqa: PLC0415 - only a worker pays for loading the engine
+
+    with readable():
+        return _json(analysis_of_file(path))
 
 
 def waveform_json(path: Path, start_s: float, seconds: float | None) -> bytes:
     """Return the samples of the kept recording at *path* from *start_s* on as JSON, never more than MOST_SAMPLES."""
+    from ecg.formats.streams import of_recording  # noqa: PLC0415 - only a worker pays for loading the engine
+    from ecg.holter.whole import long_source  # noqa: PLC0415 - see above
 
-    def cut(recording: Recording) -> dict[str, Any]:
-        rate, (leads, samples) = recording.sampling_frequency_hz, recording.millivolts.shape
+    with readable():
+        source = long_source(path) or of_recording(read({"the recording.dcm": path.read_bytes()}))
+        rate, leads, samples = source.sampling_frequency_hz, len(source.leads), source.samples
         first = min(samples, round(start_s * rate))
         most = MOST_SAMPLES // leads
-        count = most if seconds is None else min(most, max(1, round(seconds * rate)))
-        part = recording.millivolts[:, first : first + count].copy()
-        microvolts = replace(recording, millivolts=part).microvolts() if part.shape[1] else [[] for _ in recording.leads]
-        return {
+        count = min(samples - first, most if seconds is None else min(most, max(1, round(seconds * rate))))
+        microvolts = source.recording(first, count).microvolts() if count else [[] for _ in source.leads]
+    return _json(
+        {
             "sampling_frequency_hz": int(rate) if rate == int(rate) else rate,
-            "leads": list(recording.names),
+            "leads": [lead.name for lead in source.leads],
             "start_s": first / rate,
-            "total_s": recording.duration_s,
+            "total_s": source.duration_s,
             "microvolts": microvolts,
         }
-
-    return _json(_of_kept(path, cut))
+    )
 
 
 def _analysis(recording: Recording) -> dict[str, Any]:
-    from ecg.pipeline import analyse  # noqa: PLC0415 - only a worker pays for loading the engine
+    from ecg.holter.whole import analysis_of  # noqa: PLC0415 - only a worker pays for loading the engine
 
-    return analyse(recording).as_json()
+    return analysis_of(recording)
 
 
-def _of_kept(path: Path, work: Callable[[Recording], dict[str, Any]]) -> dict[str, Any]:
+@contextmanager
+def readable() -> Iterator[None]:
+    """Say of what cannot be read that it is invalid."""
     try:
-        return work(read({"the recording.dcm": path.read_bytes()}))
+        yield
     except EcgError as error:
         raise Invalid(str(error), code="recording") from None
 

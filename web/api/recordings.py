@@ -6,9 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NotRequired
 from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
@@ -17,14 +18,20 @@ from sqlalchemy import Connection, select
 from typing_extensions import TypedDict
 
 from consult.access import may_read_study
+from consult.gate.actions import judge
+from consult.gate.model import Gate
+from consult.long_recordings import LONGEST_ANALYSIS_S
 from consult.practitioners.model import Viewer
+from consult.triage.model import Analysis as Analysed
 from consult.triage.views import analysis_of
 from dicom_node.archive import index
 from dicom_node.archive.tables import instance_table
+from ecg.holter import LONG_BYTES
 from telemed.kernel.errors import Invalid, NotFound
 from web import keys
 from web.accounts.permissions import Permission
-from web.api.ecg_files import Identifiers, Particulars, analysed, analysis_json, waveform_json
+from web.api.ecg_files import Identifiers, Particulars, Replaced, analysed, analysis_json, waveform_json
+from web.api.long_recordings import Long
 from web.api.operations import Call, Given, Operation, Ready
 
 #: A day of 12 leads does not fit, half an hour at 1 kHz does.
@@ -49,6 +56,8 @@ class Statement(TypedDict):
     severity: Literal["normal", "borderline", "abnormal", "critical"]
     evidence: dict[str, object]
     scp: str | None
+    #: In standards' codes, "scp" and "aha"; an analysis made before they were mapped has none.
+    codes: NotRequired[dict[str, str]]
 
 
 class Corrected(TypedDict):
@@ -99,7 +108,7 @@ class Device(TypedDict):
 
 
 class Analysis(TypedDict):
-    """Everything found in one recording; samples count from 0 in the recording's own rate."""
+    """Everything found in one recording; samples count from 0 in its own rate. *long* comes with five minutes and more."""
 
     format: str
     sampling_frequency_hz: float
@@ -114,6 +123,7 @@ class Analysis(TypedDict):
     quality: dict[str, Quality]
     warnings: list[str]
     device: Device
+    long: NotRequired[Long]
 
 
 class Waveform(TypedDict):
@@ -133,6 +143,8 @@ class Kept:
     sop_instance_uid: str
     study_instance_uid: str
     analysis: Analysis
+    #: What to record again while the patient still lies there.
+    gate: Gate | None
 
 
 class Stated(Given):
@@ -145,6 +157,7 @@ class Stated(Given):
     gain_uv: float | None = Field(default=None, gt=0, le=1e6, description="microvolts of one stored unit")
     sampling_frequency_hz: float | None = Field(default=None, ge=50, le=20_000)
     leads: str | None = Field(default=None, max_length=400, description="the leads in their order, with commas between them")
+    replaces: str | None = Field(default=None, max_length=64, description="SOP Instance UID of the recording this is a repeat of")
 
     @field_validator("*", mode="before")
     @classmethod
@@ -161,24 +174,35 @@ class WaveformQuery(Given):
 
 
 async def upload_recording(call: Call[Stated, None]) -> Kept:
-    """Take in one recording: a file as the body (name in X-Filename), or its files as multipart/form-data."""
+    """Take in one recording: a file as the body (name in X-Filename), or its files as multipart/form-data.
+
+    A repeat (`replaces`) is kept in the study of the recording it replaces, and so answers the same request.
+    """
     files, fields = await _received(call.request)
     stated = _merged(call.query, fields)
     viewer, app = call.viewer, call.request.app
-    identifiers = _identifiers(viewer.institution_id, files, stated, call)
-    analysis, converted = await call.off_loop(
-        app[keys.CONFINEMENT].run, analysed, files, Particulars(**stated.model_dump()), identifiers
-    )
-    if converted is not None:
-        known = await call.view(_study_of, viewer.institution_id, identifiers.sop_instance_uid)
-        if known is not None:
-            return Kept(identifiers.sop_instance_uid, known, analysis)
-    content = converted if converted is not None else next(data for data in files.values() if data[128:132] == b"DICM")
-    source = f"upload:{viewer.practitioner_id}"
-    stored = await call.off_loop(
-        app[keys.ARCHIVE].store, content, institution=viewer.institution_id, transfer_syntax_uid=None, source=source
-    )
-    return Kept(stored.sop_instance_uid, stored.study_instance_uid, analysis)
+    replaced = await call.view(_replaced, viewer.institution_id, stated.replaces) if stated.replaces else None
+    identifiers = _identifiers(viewer.institution_id, files, stated, replaced, app[keys.CLOCK].now())
+    particulars = Particulars(**stated.model_dump(exclude={"replaces"}))
+    seconds = LONGEST_ANALYSIS_S if sum(map(len, files.values())) > LONG_BYTES else None
+    work = partial(app[keys.CONFINEMENT].run, seconds=seconds)
+    analysis, converted = await call.off_loop(work, analysed, files, particulars, identifiers)
+    known = await call.view(_study_of, viewer.institution_id, identifiers.sop_instance_uid) if converted is not None else None
+    if known is not None:
+        sop_instance_uid, study_instance_uid = identifiers.sop_instance_uid, known
+    else:
+        content = converted if converted is not None else next(data for data in files.values() if data[128:132] == b"DICM")
+        source = f"upload:{viewer.practitioner_id}"
+        stored = await call.off_loop(
+            app[keys.ARCHIVE].store, content, institution=viewer.institution_id, transfer_syntax_uid=None, source=source
+        )
+        sop_instance_uid, study_instance_uid = stored.sop_instance_uid, stored.study_instance_uid
+    judged = await call.act(judge, viewer.institution_id, study_instance_uid, Analysed(sop_instance_uid, analysis))
+    return Kept(sop_instance_uid, study_instance_uid, analysis, judged)
+
+
+def _replaced(db: Connection, institution: str, sop_instance_uid: str) -> index.Study:
+    return index.study_of_instance(db, institution, sop_instance_uid)
 
 
 async def recording_analysis(call: Call[None, None]) -> Ready[Analysis]:
@@ -188,17 +212,20 @@ async def recording_analysis(call: Call[None, None]) -> Ready[Analysis]:
     known = await call.view(analysis_of, institution, uid)
     if known is not None and known.result is not None:
         return Ready(json.dumps(known.result, ensure_ascii=False).encode())
-    return Ready(await call.off_loop(call.request.app[keys.CONFINEMENT].run, analysis_json, await _path(call)))
+    path = await path_of(call)
+    seconds = LONGEST_ANALYSIS_S if path.stat().st_size > LONG_BYTES else None
+    return Ready(await call.off_loop(partial(call.request.app[keys.CONFINEMENT].run, seconds=seconds), analysis_json, path))
 
 
 async def recording_waveform(call: Call[WaveformQuery, None]) -> Ready[Waveform]:
     """Return the samples of a kept recording, in microvolts."""
-    path, query = await _path(call), call.query
+    path, query = await path_of(call), call.query
     work = call.request.app[keys.CONFINEMENT].run
     return Ready(await call.off_loop(work, waveform_json, path, query.start_s, query.seconds))
 
 
-async def _path(call: Call[None, None] | Call[WaveformQuery, None]) -> Path:
+async def path_of(call: Call[Any, None]) -> Path:
+    """Return where the recording that *call* names lies; NotFound when there is none for the one who calls."""
     uid = call.part("sop_instance_uid")
     institution = await call.view(holder_of, call.viewer, uid)
     return await call.off_loop(call.request.app[keys.ARCHIVE].file, institution, uid)
@@ -233,14 +260,37 @@ def _merged(query: Stated, fields: Mapping[str, str]) -> Stated:
         raise Invalid(f"a field is not right: {named}", code="field") from None
 
 
-def _identifiers(institution: str, files: Mapping[str, bytes], stated: Stated, call: Call[Stated, None]) -> Identifiers:
+def _identifiers(
+    institution: str, files: Mapping[str, bytes], stated: Stated, replaced: index.Study | None, now: datetime
+) -> Identifiers:
     """Derive the UIDs from what was sent, so that sending it again is known as a re-send."""
     content = hashlib.sha256(institution.encode())
     for name, data in sorted(files.items()):
         content.update(f"\0{name}\0{len(data)}\0".encode() + hashlib.sha256(data).digest())
-    content.update(stated.model_dump_json().encode())
+    content.update(stated.model_dump_json(exclude_none=True).encode())
     study, series, instance = (_uid(content.digest() + part) for part in (b"study", b"series", b"instance"))
-    return Identifiers(study, series, instance, call.request.app[keys.CLOCK].now())
+    if replaced is None:
+        return Identifiers(study, series, instance, now)
+    patient = replaced.patient
+    return Identifiers(
+        replaced.study_instance_uid,
+        series,
+        instance,
+        now,
+        Replaced(
+            patient.patient_id,
+            _person_name(patient),
+            patient.sex,
+            patient.birth_date,
+            replaced.accession_number,
+            replaced.study_id,
+        ),
+    )
+
+
+def _person_name(patient: index.Patient) -> str:
+    """Return all groups of a name as one PN value (PS3.5 6.2.1)."""
+    return f"{patient.name}={patient.name_ideographic}={patient.name_phonetic}".rstrip("=")
 
 
 def _uid(seed: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
 from pydantic import AwareDatetime, BeforeValidator, Field
@@ -58,7 +58,7 @@ class NewChange(Given):
 
 async def get_week(call: Call[WeekQuery, None]) -> Week:
     """Return seven days of a rota with its promised and its uncovered hours."""
-    since = datetime.combine(call.query.since, time(), HOUSE_ZONE)
+    since = datetime.combine(call.query.since, time(), HOUSE_ZONE).astimezone(UTC)
     place = call.query.institution or call.viewer.institution_id
     return await call.view(views.week, call.viewer, place, since, since + WEEK)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +10,8 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
 
 from consult.access import may_read_study, visible
+from consult.gate.model import Gate
+from consult.gate.views import gates_of_study
 from consult.practitioners.model import Institution, Viewer
 from consult.practitioners.views import institutions_by_id
 from consult.queue.views import Task, tasks_of_studies
@@ -70,7 +72,10 @@ class Study:
 
 @dataclass(frozen=True)
 class Instance:
-    """One object of a series; *kind* is image, ecg, document or other."""
+    """One object of a series; *kind* is image, ecg, document or other.
+
+    Of an ECG: the SOP Instance UID of the recording that was made instead, and why the clinic sent it as it is.
+    """
 
     sop_instance_uid: str
     sop_class_uid: str
@@ -79,6 +84,8 @@ class Instance:
     columns: int | None
     frames: int
     kind: str
+    replaced_by: str | None = None
+    kept_because: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,8 +145,9 @@ def _opened(db: Connection, viewer: Viewer, study_instance_uid: str) -> StudyDet
     institution = may_read_study(db, viewer, study_instance_uid)
     study = index.study(db, institution, study_instance_uid)
     shown = _shown(db, viewer, [study])[0]
+    gates = {gate.sop_instance_uid: gate for gate in gates_of_study(db, institution, study_instance_uid)}
     series = tuple(
-        Series(one.series_instance_uid, one.modality, one.number, one.description, _instances(db, one.id))
+        Series(one.series_instance_uid, one.modality, one.number, one.description, _instances(db, one.id, gates))
         for one in index.series_of(db, study.id)
     )
     return StudyDetail(**vars(shown), series=series)
@@ -158,11 +166,14 @@ def _audit(db: Connection, chronicle: Chronicle, viewer: Viewer, study_instance_
     chronicle.trail.append(db, record)
 
 
-def _instances(db: Connection, series_id: str) -> tuple[Instance, ...]:
-    return tuple(
-        Instance(one.sop_instance_uid, one.sop_class_uid, one.number, one.rows, one.columns, one.frames, one.kind)
-        for one in index.instances_of(db, series_id)
-    )
+def _instances(db: Connection, series_id: str, gates: Mapping[str, Gate]) -> tuple[Instance, ...]:
+    return tuple(_shown_instance(one, gates.get(one.sop_instance_uid)) for one in index.instances_of(db, series_id))
+
+
+def _shown_instance(one: index.Instance, gate: Gate | None) -> Instance:
+    replaced_by, reason = (gate.replaced_by, gate.reason or None) if gate else (None, None)
+    size = one.rows, one.columns, one.frames
+    return Instance(one.sop_instance_uid, one.sop_class_uid, one.number, *size, one.kind, replaced_by, reason)
 
 
 def _shown(db: Connection, viewer: Viewer, studies: Sequence[index.Study]) -> list[Study]:

@@ -27,11 +27,17 @@ const routes: RouteRecordRaw[] = [
     props: true,
     meta: { dark: true, title: "common.doors.clinic" },
   },
+  {
+    path: "/clinic/studies/:studyInstanceUid/consents",
+    component: () => import("@/clinic/ConsentPage.vue"),
+    props: true,
+    meta: { title: "clinic.consent.title" },
+  },
   { path: "/reading", component: () => import("@/worklist/ReadingPage.vue"), meta: { dark: true, title: "common.doors.reading" } },
   { path: "/figures", component: () => import("@/figures/FiguresPage.vue"), meta: { title: "common.doors.figures" } },
   { path: "/patients", component: () => import("@/identity/PatientsPage.vue"), meta: { title: "common.doors.patients" } },
   { path: "/admin", component: () => import("@/admin/AdminPage.vue"), meta: { title: "common.doors.admin" } },
-  { path: "/schedule", redirect: "/rounds" },
+  { path: "/schedule", component: () => import("@/schedule/SchedulePage.vue"), meta: { title: "common.doors.schedule" } },
   { path: "/:rest(.*)*", component: () => import("@/ui/NoSuchRoom.vue"), meta: { title: "common.no_such_room" } },
 ];
 if (rounds) routes.unshift({ path: "/rounds/:id?", component: rounds, meta: { dark: true, title: "common.doors.rounds" } });

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -42,14 +43,19 @@ def covers(media_range: str, media: str) -> bool:
     return media_range in ("*/*", media) or (rest == "*" and media.startswith(f"{kind}/"))
 
 
-def media_ranges(request: web.Request) -> list[MediaRange]:
+def media_ranges(request: web.Request) -> Sequence[MediaRange]:
     """Return what the request will take, best first; the query parameter ``accept`` stands in for the header.
 
     Nothing said means anything. Ranges of quality 0 are left out.
     """
     said = request.query.get("accept") or ",".join(request.headers.getall("Accept", []))
-    found = [one for one in parsed(said[:_MAXIMUM_HEADER]) if one.quality > 0]
-    return sorted(found, key=lambda one: -one.quality) or [MediaRange("*/*", {}, 1.0)]
+    return _ranges(said[:_MAXIMUM_HEADER])
+
+
+@lru_cache(maxsize=256)  # a program says the same each time
+def _ranges(header: str) -> Sequence[MediaRange]:
+    found = [one for one in parsed(header) if one.quality > 0]
+    return tuple(sorted(found, key=lambda one: -one.quality)) or (MediaRange("*/*", {}, 1.0),)
 
 
 def parsed(header: str) -> Iterator[MediaRange]:

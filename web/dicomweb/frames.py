@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from dicom_node.imaging.elements import EXPLICIT_LITTLE
-from dicom_node.imaging.frames import MEDIA_TYPES, OCTETS, Frame
+from dicom_node.imaging.frames import MEDIA_TYPES, OCTETS, Frame, media_type_of, place_of, syntax_of
 from dicom_node.imaging.imaging import Imaging
 from dicom_node.imaging.layout import Layout
 from dicom_node.imaging.transcoding import TARGETS, is_possible
@@ -18,7 +18,7 @@ from web.dicomweb import multipart
 from web.dicomweb.accept import MediaRange, covers, media_ranges
 from web.dicomweb.looking import KEPT, frame_numbers
 from web.dicomweb.reading import Kept, kept
-from web.dicomweb.wado import Part, ranged, send_parts
+from web.dicomweb.wado import Part, ranged, send_parts, send_stretches
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _Answer:
     parts: bool
 
 
-def _answer_to(asked: MediaRange, stored: Frame, layout: Layout, *, several: bool) -> _Answer | None:
+def _answer_to(asked: MediaRange, layout: Layout, *, several: bool) -> _Answer | None:
     """Choose how to answer *asked*, None when it cannot be; PS3.18 section 8.7.3.3 but for frames ready to be drawn, ours."""
     if asked.media == "*/*":
         return _Answer(EXPLICIT_LITTLE, OCTETS, parts=True)
@@ -40,9 +40,10 @@ def _answer_to(asked: MediaRange, stored: Frame, layout: Layout, *, several: boo
     kind, syntax = asked.multipart_type or asked.media, asked.transfer_syntax
     if covers(kind, OCTETS) and syntax in (None, EXPLICIT_LITTLE):
         return _Answer(EXPLICIT_LITTLE if parts or syntax else None, OCTETS, parts)
-    for offered in (stored.transfer_syntax_uid, *TARGETS):
-        media = stored.media_type if offered == stored.transfer_syntax_uid else MEDIA_TYPES[offered]
-        named = syntax == offered or (syntax == "*" and offered == stored.transfer_syntax_uid)
+    stored = syntax_of(layout)
+    for offered in (stored, *TARGETS):
+        media = media_type_of(layout) if offered == stored else MEDIA_TYPES[offered]
+        named = syntax == offered or (syntax == "*" and offered == stored)
         if named and kind == OCTETS:
             media = OCTETS
         if (named or syntax is None) and covers(kind, media) and is_possible(layout, offered):
@@ -60,10 +61,9 @@ async def frames(request: web.Request) -> web.StreamResponse:
     numbers = frame_numbers(request.match_info["frames"])
     one = (await kept(request))[0]
     imaging, digest = request.app[keys.IMAGING], one.instance.digest
-    stored = await off_loop(request, imaging.stored_frame, one.path, numbers[0], digest=digest)
     several = len(numbers) > 1
-    layout = await off_loop(request, imaging.layout, one.path, digest)
-    choices = (_answer_to(asked, stored, layout, several=several) for asked in media_ranges(request))
+    layout = await _layout(request, one, numbers)
+    choices = (_answer_to(asked, layout, several=several) for asked in media_ranges(request))
     answer = next((choice for choice in choices if choice is not None), None)
     if answer is None:
         raise web.HTTPNotAcceptable
@@ -71,9 +71,14 @@ async def frames(request: web.Request) -> web.StreamResponse:
     headers = {**KEPT, "ETag": tag}
     if request.headers.get("If-None-Match") == tag:
         return web.Response(status=304, headers=headers)
+    places = [place_of(layout, number) for number in numbers] if answer.syntax == syntax_of(layout) else [None]
+    spans = [place for place in places if place is not None]
+    if answer.parts and len(spans) == len(numbers):
+        described = {"Content-Type": f"{answer.media}; transfer-syntax={answer.syntax}"}
+        return await send_stretches(request, answer.media, [(described, one.path, span) for span in spans], headers)
     get = _getter(imaging, answer.syntax)
     if not answer.parts:
-        frame = stored if answer.syntax == stored.transfer_syntax_uid else await off_loop(request, get, one, numbers[0])
+        frame = await off_loop(request, get, one, numbers[0])
         return ranged(request, frame.data, {**headers, **_description(frame), "Content-Type": _labelled(answer.media, frame)})
 
     async def parts() -> AsyncIterator[Part]:
@@ -82,13 +87,23 @@ async def frames(request: web.Request) -> web.StreamResponse:
             yield {"Content-Type": _labelled(answer.media, frame)}, frame.data
 
     if several:
-        layout.check(max(numbers))  # before the answer's first byte
         return await send_parts(request, answer.media, parts(), headers)
     boundary = multipart.new_boundary()
     async for part_headers, data in parts():
         assert isinstance(data, bytes)
         body = multipart.opening(boundary, part_headers) + data + multipart.END_OF_PART + multipart.closing(boundary)
     return web.Response(body=body, headers={**headers, "Content-Type": multipart.content_type(answer.media, boundary)})
+
+
+async def _layout(request: web.Request, one: Kept, numbers: Sequence[int]) -> Layout:
+    """Return the object's layout, which has each of *numbers*: what is not there is said before the answer's first byte."""
+    imaging, digest = request.app[keys.IMAGING], one.instance.digest
+    layout = imaging.known_layout(digest)
+    if layout is None:
+        layout = await off_loop(request, imaging.layout, one.path, digest)
+    for number in numbers:
+        layout.check(number)
+    return layout
 
 
 def _getter(imaging: Imaging, syntax: str | None) -> Callable[[Kept, int], Frame]:

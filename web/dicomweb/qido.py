@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from aiohttp import web
@@ -16,8 +17,9 @@ from consult.practitioners.model import Viewer
 from dicom_node.archive.matching import Query
 from dicom_node.archive.search import search_instances, search_series, search_studies
 from telemed.kernel.errors import Invalid
+from web import keys
 from web.accounts.permissions import Permission, require
-from web.api.transact import consult_view
+from web.api.transact import consult_view, glance
 from web.dicomweb.accept import media_ranges
 from web.dicomweb.attributes import DicomJson, of_instance, of_series, of_study
 from web.dicomweb.reading import base_of
@@ -28,6 +30,10 @@ DICOM_JSON = "application/dicom+json"
 DEFAULT_LIMIT, MAXIMUM_LIMIT = 200, 5000
 MAXIMUM_KEYS = 64
 _PATH_KEYS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
+_IDENTIFIERS = ("StudyInstanceUID", "AccessionNumber", "PatientID", "SeriesInstanceUID", "SOPInstanceUID")
+_SEVERAL = re.compile(r"[*?\\,]")
+#: So many results are made on the event loop; where there are more, all are made off it.
+_FEW = 24
 _MORE = "There are more results than were returned; ask again with a higher offset."
 
 
@@ -38,6 +44,11 @@ class Asked:
     query: Query
     wanted: int
     included: frozenset[str] | None
+
+    @property
+    def names_few(self) -> bool:
+        """Whether it names something by an identifier that few share, so that its index answers at once."""
+        return any(key and not _SEVERAL.search(key) for key in map(self.query.keys.get, _IDENTIFIERS))
 
 
 def asked(request: web.Request) -> Asked:
@@ -118,12 +129,26 @@ def instances(db: Connection, seen: ColumnElement[bool], ask: Asked, base: str, 
     return answers
 
 
-def _found(db: Connection, viewer: Viewer, search: Search, ask: Asked, base: str) -> list[DicomJson]:
+def _answer(db: Connection, viewer: Viewer, search: Search, ask: Asked, base: str) -> tuple[int, bytes]:
+    """Return how many were found, at most one more than wanted, and the wanted ones as JSON."""
     try:
-        return search(db, visible(viewer), ask, base)
+        found = search(db, visible(viewer), ask, base)
     except Invalid as error:
         # The matching rules name what they do not understand; to HTTP that is a request that cannot be read.
         raise Invalid(error.sentence, code="unparsable") from error
+    text = json.dumps(found[: ask.wanted], ensure_ascii=False, separators=(",", ":"))
+    return len(found), text.encode("utf-8", "replace")
+
+
+async def _answered(request: web.Request, viewer: Viewer, search: Search, ask: Asked) -> tuple[int, bytes]:
+    """Search at a glance for what few can fit, and off the loop for everything else."""
+    base = base_of(request)
+    if ask.names_few and request.app[keys.DATABASE].is_sqlite:
+        few = replace(ask, query=replace(ask.query, limit=min(ask.wanted + 1, _FEW)))
+        found, body = await glance(request, _answer, viewer, search, few, base)
+        if found < _FEW or found > ask.wanted:
+            return found, body
+    return await consult_view(request, _answer, viewer, search, ask, base)
 
 
 async def _searched(request: web.Request, search: Search) -> web.Response:
@@ -132,12 +157,11 @@ async def _searched(request: web.Request, search: Search) -> web.Response:
     if not any(one.takes(DICOM_JSON) or one.takes("application/json") for one in media_ranges(request)):
         raise web.HTTPNotAcceptable
     ask = asked(request)
-    results = await consult_view(request, _found, viewer, search, ask, base_of(request))
-    if not results:
+    found, body = await _answered(request, viewer, search, ask)
+    if not found:
         return web.Response(status=204)
-    headers = {"Warning": f'299 telemed "{_MORE}"'} if len(results) > ask.wanted else {}
-    text = json.dumps(results[: ask.wanted], ensure_ascii=False, separators=(",", ":"))
-    return web.Response(body=text.encode("utf-8", "replace"), content_type=DICOM_JSON, headers=headers)
+    headers = {"Warning": f'299 telemed "{_MORE}"'} if found > ask.wanted else {}
+    return web.Response(body=body, content_type=DICOM_JSON, headers=headers)
 
 
 async def search_for_studies(request: web.Request) -> web.Response:

@@ -6,11 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from aiohttp import web
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from consult.access import may_read_study
 from consult.practitioners.model import Viewer
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 #: Stands in kept metadata where each answer puts its own bulk data address; long enough to be in no value by chance.
 _BULK = "{b53d1c0e7f3f4d0b9a0c6c1d6f2e8a47}"
 _PARSED_TOGETHER = 12
-#: How long a viewer's right to a study is believed without asking again; a withdrawn one ends within it.
+#: How long a viewer's right to a study is believed on PostgreSQL; on SQLite, as long as nothing was committed at all.
 GRANTED_S = 2
 
 
@@ -65,7 +65,7 @@ class Reader:
         self._chronicle = chronicle
         self._metadata: RecentlyUsed[bytes] = RecentlyUsed(64 << 20)
         self._paths: RecentlyUsed[Path] = RecentlyUsed(100_000)
-        self._granted: RecentlyUsed[str] = RecentlyUsed(2_000)
+        self._granted: RecentlyUsed[tuple[int, str]] = RecentlyUsed(2_000)
         self._instances: RecentlyUsed[tuple[Instance, str]] = RecentlyUsed(50_000)
         self._audited: RecentlyUsed[bool] = RecentlyUsed(10_000)
         self._auditing = threading.Lock()
@@ -78,10 +78,14 @@ class Reader:
         NotFound
             when nothing of that name is there, or not for *viewer*: the two look the same.
         """
+        moment = self._moment()
         with self._database.reading() as db:
             institution = may_read_study(db, viewer, names.study)
             found = _instances(db, institution, names)
-        self._remember(viewer, institution, names, found)
+        self._granted.put((viewer, names.study), (moment, institution), 1)
+        for instance, series in found:
+            known = Names(names.study, series, instance.sop_instance_uid)
+            self._instances.put((institution, known), (instance, series), 1)
         if not found:
             raise NotFound("there is no such study, series or object here", code="study")
         self._audit(viewer, session, institution, names.study)
@@ -89,7 +93,7 @@ class Reader:
 
     def remembered(self, viewer: Viewer, session: str, names: Names) -> list[Kept] | None:
         """Return what `kept` answered a moment ago, without blocking; None when that has to be asked."""
-        institution = self._granted.get((viewer, names.study, _moment()))
+        institution = self._holder(viewer, names.study)
         known = self._instances.get((institution, names)) if institution else None
         path = self._paths.get(known[0].digest) if known else None
         if institution is None or known is None or path is None:
@@ -98,14 +102,28 @@ class Reader:
             return None
         return [Kept(*known, path)]
 
-    def _remember(self, viewer: Viewer, institution: str, names: Names, found: Sequence[tuple[Instance, str]]) -> None:
-        """Keep the answer for the requests that follow at once: a viewer asks for every frame of the series it listed.
+    def _holder(self, viewer: Viewer, study_instance_uid: str) -> str | None:
+        """Return who holds the study that *viewer* was granted, where the grant holds still; a row of the index never changes."""
+        known = self._granted.get((viewer, study_instance_uid))
+        if known is None:
+            return None
+        moment = self._moment()
+        if known[0] == moment:
+            return known[1]
+        if not self._database.is_sqlite:
+            return None
+        try:
+            with self._database.glancing() as db:
+                holder = may_read_study(db, viewer, study_instance_uid)
+        except NotFound:
+            return None
+        self._granted.put((viewer, study_instance_uid), (moment, holder), 1)
+        return holder
 
-        A row of the index never changes; that this viewer may see it is believed for a moment only.
-        """
-        self._granted.put((viewer, names.study, _moment()), institution, 1)
-        for instance, series in found:
-            self._instances.put((institution, Names(names.study, series, instance.sop_instance_uid)), (instance, series), 1)
+    def _moment(self) -> int:
+        """Return a number that is the same while nothing was committed, or for at most GRANTED_S seconds."""
+        version = self._database.version()
+        return int(time.monotonic() // GRANTED_S) if version is None else version
 
     def _path(self, instance: Instance) -> Path:
         path = self._paths.get(instance.digest)
@@ -173,27 +191,23 @@ def address_of(base: str, study_instance_uid: str, one: Kept) -> str:
     return f"{base}/studies/{study_instance_uid}/series/{one.series_instance_uid}/instances/{one.instance.sop_instance_uid}"
 
 
-def _moment() -> int:
-    """Return a number that is the same for at most GRANTED_S seconds."""
-    return int(time.monotonic() // GRANTED_S)
+_BELOW_STUDY = (
+    select(*instance_table.c, series_table.c.series_instance_uid.label("of_series"))
+    .join(series_table, series_table.c.id == instance_table.c.series_id)
+    .join(study_table, study_table.c.id == series_table.c.study_id)
+    .where(study_table.c.institution == bindparam("institution"), study_table.c.study_instance_uid == bindparam("study"))
+    .order_by(
+        series_table.c.number, series_table.c.series_instance_uid, instance_table.c.number, instance_table.c.sop_instance_uid
+    )
+)
+_BELOW_SERIES = _BELOW_STUDY.where(series_table.c.series_instance_uid == bindparam("series"))
+_ALONE = _BELOW_SERIES.where(instance_table.c.sop_instance_uid == bindparam("instance"))
 
 
 def _instances(db: Connection, institution: str, names: Names) -> list[tuple[Instance, str]]:
-    query = (
-        select(*instance_table.c, series_table.c.series_instance_uid.label("of_series"))
-        .join(series_table, series_table.c.id == instance_table.c.series_id)
-        .join(study_table, study_table.c.id == series_table.c.study_id)
-        .where(study_table.c.institution == institution, study_table.c.study_instance_uid == names.study)
-    )
-    if names.series is not None:
-        query = query.where(series_table.c.series_instance_uid == names.series)
-    if names.instance is not None:
-        query = query.where(instance_table.c.sop_instance_uid == names.instance)
-    else:
-        query = query.order_by(
-            series_table.c.number, series_table.c.series_instance_uid, instance_table.c.number, instance_table.c.sop_instance_uid
-        )
-    return [(instance_from(row), row["of_series"]) for row in db.execute(query).mappings()]
+    query = _BELOW_STUDY if names.series is None else _BELOW_SERIES if names.instance is None else _ALONE
+    rows = db.execute(query, {"institution": institution, **asdict(names)}).mappings()
+    return [(instance_from(row), row["of_series"]) for row in rows]
 
 
 READER = web.AppKey("dicomweb_reader", Reader)

@@ -6,7 +6,9 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack
 from hashlib import sha256
+from pathlib import Path
 from typing import BinaryIO
 
 from aiohttp import web
@@ -14,6 +16,7 @@ from aiohttp import web
 from dicom_node.imaging.elements import EXPLICIT_LITTLE
 from dicom_node.imaging.frames import OCTETS
 from dicom_node.imaging.imaging import Imaging
+from dicom_node.imaging.layout import Span
 from dicom_node.imaging.transcoding import TARGETS
 from telemed.kernel.errors import NotFound
 from web import keys
@@ -29,6 +32,8 @@ _CHUNK = 1 << 20
 #: Instances whose metadata is asked for in one go; two such calls keep two workers busy.
 _TOGETHER = 24
 _AHEAD = 4
+#: Files opened in one visit off the loop.
+_OPENED = 8
 #: PS3.18 Annex E.1: pixel data and its offset tables are fetched as frames, other bulk data by its element.
 PIXEL_DATA = 0x7FE00010
 
@@ -53,6 +58,41 @@ async def send_parts(
     await response.write(multipart.closing(boundary))
     await response.write_eof()
     return response
+
+
+async def send_stretches(
+    request: web.Request, media: str, parts: Sequence[tuple[Mapping[str, str], Path, Span]], headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Answer with parts of *media* that stand in files: a whole of known length, each by the kernel from file to socket."""
+    boundary = multipart.new_boundary()
+    heads = [multipart.opening(boundary, described) for described, _, _ in parts]
+    heads[1:] = (multipart.END_OF_PART + head for head in heads[1:])
+    tail = multipart.END_OF_PART + multipart.closing(boundary)
+    response = web.StreamResponse(headers={**headers, "Content-Type": multipart.content_type(media, boundary)})
+    response.content_length = sum(map(len, heads)) + sum(span.length for _, _, span in parts) + len(tail)
+    await response.prepare(request)
+    loop = asyncio.get_running_loop()
+    for start in range(0, len(parts), _OPENED):
+        some = parts[start : start + _OPENED]
+        with ExitStack() as opened:
+            files = await off_loop(request, _opened, opened, some)
+            for head, (_, _, span), file in zip(heads[start:], some, files, strict=False):
+                await response.write(head)
+                if request.transport is None:
+                    raise ConnectionResetError("the client went away")
+                if await loop.sendfile(request.transport, file, span.offset, span.length) < span.length:
+                    raise ConnectionResetError("a file is shorter than its index says")
+    await response.write_eof(tail)
+    return response
+
+
+def _opened(opened: ExitStack, parts: Sequence[tuple[Mapping[str, str], Path, Span]]) -> list[BinaryIO]:
+    """Open the parts' files and have the kernel read ahead, so that sending from the event loop does not wait for the disk."""
+    files: list[BinaryIO] = []
+    for _, path, span in parts:
+        files.append(opened.enter_context(path.open("rb")))
+        os.posix_fadvise(files[-1].fileno(), span.offset, span.length, os.POSIX_FADV_WILLNEED)
+    return files
 
 
 async def chunks(request: web.Request, file: BinaryIO) -> AsyncIterator[bytes]:
@@ -113,6 +153,13 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
         whole = [(one, syntax) for one, syntax in zip(found, syntaxes, strict=True) if syntax is not None]
         if len(whole) < len(found):
             continue
+        if in_parts and all(syntax == one.instance.transfer_syntax_uid for one, syntax in whole):
+            base, study = base_of(request), request.match_info["study"]
+            stretches = [
+                (_part_headers(one, syntax, one.instance.size, base, study), one.path, Span(0, one.instance.size))
+                for one, syntax in whole
+            ]
+            return await send_stretches(request, DICOM, stretches, {})
         if in_parts:
             return await send_parts(request, DICOM, _files(request, whole), {})
         return await _alone(request, *whole[0])
@@ -133,17 +180,20 @@ async def _rewritten(request: web.Request, one: Kept, syntax: str) -> BinaryIO:
     return await off_loop(request, request.app[keys.IMAGING].object_in, one.path, syntax, digest=one.instance.digest)
 
 
+def _part_headers(one: Kept, syntax: str, size: int, base: str, study: str) -> dict[str, str]:
+    return {
+        "Content-Type": f"{DICOM};transfer-syntax={syntax}",
+        "Content-Location": address_of(base, study, one),
+        "Content-Length": str(size),
+    }
+
+
 async def _files(request: web.Request, found: Sequence[tuple[Kept, str]]) -> AsyncIterator[Part]:
     base, study = base_of(request), request.match_info["study"]
     for one, syntax in found:
         as_stored = syntax == one.instance.transfer_syntax_uid
         file = await off_loop(request, one.path.open, "rb") if as_stored else await _rewritten(request, one, syntax)
-        headers = {
-            "Content-Type": f"{DICOM};transfer-syntax={syntax}",
-            "Content-Location": address_of(base, study, one),
-            "Content-Length": str(os.fstat(file.fileno()).st_size),
-        }
-        yield headers, file
+        yield _part_headers(one, syntax, os.fstat(file.fileno()).st_size, base, study), file
 
 
 async def metadata(request: web.Request) -> web.StreamResponse:

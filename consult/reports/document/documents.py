@@ -108,7 +108,8 @@ def on_paper(content: bytes) -> tuple[Sheet, Hints]:
         recording = formats.read({"recording.dcm": content})
     except ValueError as error:
         raise Invalid(f"the ECG cannot be printed: {error}", code="recording") from error
-    return rendering.sheet(recording), hints_of(pipeline.analyse(recording).as_json())
+    analysis = pipeline.analyse(recording)
+    return rendering.sheets(recording, analysis=analysis)[0], hints_of(analysis.as_json())
 
 
 def hints_of(analysis: Mapping[str, Any]) -> Hints:

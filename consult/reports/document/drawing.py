@@ -4,74 +4,78 @@ from __future__ import annotations
 
 import io
 
+from reportlab.lib.colors import HexColor
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Image
 
 from consult.reports.document.content import Illustration
 from consult.reports.document.fonts import BOLD, REGULAR
-from consult.reports.document.style import INK, PAPER_BOLD, PAPER_FINE, SOFT
-from ecg.rendering import Line, Sheet
+from ecg.rendering import Label, Line, Sheet
+from ecg.rendering.ink import GRID, PAPER, TONES, TRACE_MM
 from telemed.kernel.errors import Invalid
-
-#: Below the paper: the line that says speed and gain.
-LEGEND_MM = 5
 
 
 class EcgSheet(Flowable):  # type: ignore[misc] # reportlab ships no types
-    """A sheet in its true size: one millimetre of the sheet is one of the printed page, so a ruler may be laid on it."""
+    """A sheet in its true size, as a part of a page."""
 
     def __init__(self, sheet: Sheet) -> None:
         super().__init__()
         self._sheet = sheet
         self.width = sheet.width_mm * mm
-        self.height = (sheet.height_mm + LEGEND_MM) * mm
+        self.height = sheet.height_mm * mm
 
     def wrap(self, *_available: float) -> tuple[float, float]:
         """Return the fixed size."""
         return self.width, self.height
 
     def draw(self) -> None:
-        """Draw paper, traces, labels and legend."""
-        canvas, sheet = self.canv, self._sheet
-        canvas.saveState()
-        canvas.translate(0, LEGEND_MM * mm)
-        self._paper(canvas)
-        canvas.setStrokeColor(INK)
-        canvas.setLineWidth(0.25 * mm)
-        canvas.setLineJoin(1)
-        canvas.setFillColor(INK)
-        canvas.setFont(BOLD, 8)
-        for line in sheet.pulses:
-            self._line(canvas, line)
-        for strip in sheet.strips:
-            for line in strip.lines:
-                self._line(canvas, line)
-            left, down = strip.label_at
-            canvas.drawString(left * mm, (sheet.height_mm - down) * mm, strip.label)
-        canvas.setFont(REGULAR, 8)
-        canvas.setFillColor(SOFT)
-        canvas.drawString(0, -4 * mm, f"{sheet.caption}　按 100% 打印 print at 100 %")
-        canvas.restoreState()
+        """Draw it where the page has put it."""
+        draw_sheet(self.canv, self._sheet)
 
-    def _line(self, canvas: Canvas, line: Line) -> None:
-        if len(line) < 2:
-            return
-        path = canvas.beginPath()
-        height = self._sheet.height_mm
-        path.moveTo(line[0][0] * mm, (height - line[0][1]) * mm)
-        for x, y in line[1:]:
-            path.lineTo(x * mm, (height - y) * mm)
-        canvas.drawPath(path)
 
-    def _paper(self, canvas: Canvas) -> None:
-        width, height = self._sheet.width_mm, self._sheet.height_mm
-        for step, colour, thickness in ((1, PAPER_FINE, 0.08), (5, PAPER_BOLD, 0.18)):
-            canvas.setStrokeColor(colour)
-            canvas.setLineWidth(thickness * mm)
-            upright = [(x * mm, 0, x * mm, height * mm) for x in range(0, int(width) + 1, step)]
-            level = [(0, (height - y) * mm, width * mm, (height - y) * mm) for y in range(0, int(height) + 1, step)]
-            canvas.lines(upright + level)
+def draw_sheet(canvas: Canvas, sheet: Sheet) -> None:
+    """Draw *sheet* from the canvas' origin: one millimetre of it is one of the printed page, so a ruler may be laid on it."""
+    canvas.saveState()
+    canvas.setLineJoin(1)
+    canvas.setLineCap(1)
+    _grid(canvas, sheet)
+    canvas.setStrokeColor(HexColor(TONES["ink"]))
+    canvas.setLineWidth(TRACE_MM * mm)
+    for line in (*sheet.pulses, *sheet.ticks, *(line for strip in sheet.strips for line in strip.lines)):
+        _line(canvas, line, sheet.height_mm)
+    for label in (*(strip.label for strip in sheet.strips), *sheet.labels):
+        _label(canvas, label, sheet.height_mm)
+    canvas.restoreState()
+
+
+def _grid(canvas: Canvas, sheet: Sheet) -> None:
+    grid = sheet.grid
+    left, bottom = grid.left_mm, sheet.height_mm - grid.top_mm - grid.height_mm
+    right, top = left + grid.width_mm, bottom + grid.height_mm
+    canvas.setFillColor(HexColor(PAPER))
+    canvas.rect(left * mm, bottom * mm, grid.width_mm * mm, grid.height_mm * mm, stroke=0, fill=1)
+    for step, colour, thick in GRID:
+        canvas.setStrokeColor(HexColor(colour))
+        canvas.setLineWidth(thick * mm)
+        upright = [((left + x) * mm, bottom * mm, (left + x) * mm, top * mm) for x in range(0, grid.width_mm + 1, step)]
+        level = [(left * mm, (top - y) * mm, right * mm, (top - y) * mm) for y in range(0, grid.height_mm + 1, step)]
+        canvas.lines(upright + level)
+
+
+def _line(canvas: Canvas, line: Line, height_mm: float) -> None:
+    path = canvas.beginPath()
+    path.moveTo(line[0][0] * mm, (height_mm - line[0][1]) * mm)
+    for x, y in line[1:]:
+        path.lineTo(x * mm, (height_mm - y) * mm)
+    canvas.drawPath(path)
+
+
+def _label(canvas: Canvas, label: Label, height_mm: float) -> None:
+    canvas.setFont(BOLD if label.bold else REGULAR, label.size_mm * mm)
+    canvas.setFillColor(HexColor(TONES[label.tone]))
+    place = canvas.drawRightString if label.ends else canvas.drawString
+    place(label.x_mm * mm, (height_mm - label.y_mm) * mm, label.text)
 
 
 def picture(illustration: Illustration, width: float, height: float) -> Image:

@@ -19,8 +19,6 @@ RULE = HexColor("#b9c1cb")
 TINT = HexColor("#f2f5f8")
 ACCENT = HexColor("#0b5c8f")
 ALARM = HexColor("#b3161d")
-PAPER_FINE = HexColor("#f6cfcf")
-PAPER_BOLD = HexColor("#e79a9a")
 
 _BODY = ParagraphStyle("body", fontName=REGULAR, fontSize=10.5, leading=17, textColor=INK, wordWrap="CJK")
 

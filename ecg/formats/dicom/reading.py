@@ -30,7 +30,7 @@ _MEASURES = {(measure.scheme, measure.code): name for name, measure in DEVICE_ME
 
 
 @dataclass(frozen=True)
-class _Channel:
+class Channel:
     """One channel in millivolts; it begins *delay_s* after the acquisition."""
 
     lead: Lead
@@ -62,10 +62,10 @@ def _read(name: str, dataset: Dataset, declared: Declared) -> Recording:
     chosen = [group for group in groups if _preference(group)[:2] == _preference(groups[0])[:2]]
     rate = float(chosen[0].SamplingFrequency)
     notes: list[str] = []
-    channels: list[_Channel] = []
+    channels: list[Channel] = []
     for group in (group for group in chosen if float(group.SamplingFrequency) == rate):
         known = {channel.lead for channel in channels}
-        found = _channels(name, group, little=_little_endian(dataset), declared=declared, notes=notes)
+        found = channels_of(name, group, little=little_endian(dataset), declared=declared, notes=notes)
         channels += [channel for channel in found if channel.lead not in known]
         notes += [f"Lead {channel.lead.name} is there twice; the longer was taken." for channel in found if channel.lead in known]
     if not channels:
@@ -77,11 +77,13 @@ def _read(name: str, dataset: Dataset, declared: Declared) -> Recording:
         sampling_frequency_hz=rate,
         millivolts=_on_one_axis(name, channels, rate),
         resolution_mv=tuple(channel.step_mv for channel in channels),
-        started_at=_moment(dataset),
-        patient=_patient(dataset),
+        started_at=moment(dataset),
+        patient=patient(dataset),
         filters=tuple(channel.filters for channel in channels),
         device=MappingProxyType(_measured(annotations)),
         device_statements=tuple(str(item.UnformattedTextValue) for item in annotations if item.get("UnformattedTextValue")),
+        equipment=" ".join(str(dataset.get(name) or "") for name in ("Manufacturer", "ManufacturerModelName")).strip(),
+        institution=str(dataset.get("InstitutionName") or ""),
         notes=tuple(notes),
     )
 
@@ -93,13 +95,15 @@ def _preference(group: Dataset) -> tuple[bool, bool, float, int]:
     return original, "MEDIAN" not in label, samples / max(rate, 1e-9), int(group.NumberOfWaveformChannels)
 
 
-def _little_endian(dataset: Dataset) -> bool:
+def little_endian(dataset: Dataset) -> bool:
+    """Tell whether the object's numbers are stored with the least byte first."""
     meta = getattr(dataset, "file_meta", None)
     syntax = meta.get("TransferSyntaxUID") if meta is not None else None
     return syntax is None or bool(UID(str(syntax)).is_little_endian)
 
 
-def _channels(name: str, group: Dataset, *, little: bool, declared: Declared, notes: list[str]) -> list[_Channel]:
+def channels_of(name: str, group: Dataset, *, little: bool, declared: Declared, notes: list[str]) -> list[Channel]:
+    """Return the channels of a multiplex group that are voltages; *notes* are told of the others."""
     channels, samples = int(group.NumberOfWaveformChannels), int(group.NumberOfWaveformSamples)
     definitions = list(group.get("ChannelDefinitionSequence") or [])
     if channels < 1 or samples < 1 or len(definitions) != channels:
@@ -123,7 +127,7 @@ def _channels(name: str, group: Dataset, *, little: bool, declared: Declared, no
             row[numbers == padding] = np.nan
         skew_s = _number(definition, "ChannelTimeSkew") or (_number(definition, "ChannelSampleSkew") or 0.0) / rate
         delay_s = group_delay_s + skew_s + (_number(definition, "ChannelOffset") or 0.0)
-        found.append(_Channel(lead, row, abs(gain), _filters(definition), delay_s))
+        found.append(Channel(lead, row, abs(gain), _filters(definition), delay_s))
     return found
 
 
@@ -158,7 +162,7 @@ def _extended(numbers: NDArray[np.int_], definition: Dataset) -> NDArray[np.int6
     return (whole << spare) >> spare if numbers.dtype.kind == "i" else whole & ((1 << used) - 1)
 
 
-def _on_one_axis(name: str, channels: Sequence[_Channel], rate: float) -> Millivolts:
+def _on_one_axis(name: str, channels: Sequence[Channel], rate: float) -> Millivolts:
     """Return the channels at their times, NaN where one was not recorded."""
     start = min(channel.delay_s for channel in channels)
     places = [round((channel.delay_s - start) * rate) for channel in channels]
@@ -229,7 +233,8 @@ def _measured(annotations: Sequence[Dataset]) -> dict[str, float]:
     return found
 
 
-def _patient(dataset: Dataset) -> PatientTags:
+def patient(dataset: Dataset) -> PatientTags:
+    """Return whose recording it is."""
     sex = str(dataset.get("PatientSex") or "")
     age = str(dataset.get("PatientAge") or "")
     years = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
@@ -249,7 +254,7 @@ def _date(text: str) -> date | None:
         return None
 
 
-def _moment(dataset: Dataset) -> datetime | None:
+def moment(dataset: Dataset) -> datetime | None:
     """Return the acquisition time where the file states its offset from UTC; a local time alone is kept as if it were UTC."""
     text = str(dataset.get("AcquisitionDateTime") or "")
     plain, offset = text[:14], text[-5:] if text[-5:-4] in ("+", "-") else str(dataset.get("TimezoneOffsetFromUTC") or "+0000")

@@ -21,7 +21,7 @@ UNITS_MV = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "v": 1e3, "nv": 1e-6}
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Piece:
     """The leads of one record in one piece; *per_frame* samples of each follow in a frame."""
 
     leads: tuple[Lead, ...]
@@ -64,7 +64,7 @@ def read(files: Mapping[str, bytes], declared: Declared) -> Recording:
     rate = header.rate or declared.sampling_frequency_hz
     if not rate:
         raise EcgError(f"{name} names no sampling frequency; declare it.")
-    piece = _joined(name, headers, plain, declared) if header.segments else _piece(name, header, plain, declared)
+    piece = _joined(name, headers, plain, declared) if header.segments else piece_of(name, header, plain, declared)
     if not piece.rows:
         raise EcgError(f"{name} holds no signal measured in volts; send an ECG.")
     return Recording(
@@ -91,18 +91,18 @@ def _master(headers: Mapping[str, Header], given: Iterable[str]) -> str:
     return masters[0]
 
 
-def _joined(name: str, headers: Mapping[str, Header], files: Mapping[str, bytes], declared: Declared) -> _Piece:
+def _joined(name: str, headers: Mapping[str, Header], files: Mapping[str, bytes], declared: Declared) -> Piece:
     """Return the segments one behind the other; a lead that is not in a segment is NaN there."""
     segments = headers[name].segments
     samples = sum(segment.samples for segment in segments)
-    pieces: dict[str, _Piece] = {}
+    pieces: dict[str, Piece] = {}
     for segment in segments:
         if segment.record == NO_SEGMENT or not segment.samples or segment.record in pieces:
             continue  # the layout of a variable record has no samples
         own = headers.get(f"{segment.record}.hea")
         if own is None or own.segments:
             raise EcgError(f"{name} names the segment {segment.record}, whose header is not there; send all files together.")
-        pieces[segment.record] = _piece(f"{segment.record}.hea", own, files, declared, frames=segment.samples)
+        pieces[segment.record] = piece_of(f"{segment.record}.hea", own, files, declared, frames=segment.samples)
     leads = tuple(dict.fromkeys(lead for piece in pieces.values() for lead in piece.leads))
     rates = {piece.per_frame for piece in pieces.values() if piece.leads}
     if len(leads) > MAX_LEADS or samples * len(leads) * max(rates, default=1) > MAX_SAMPLES:
@@ -120,10 +120,11 @@ def _joined(name: str, headers: Mapping[str, Header], files: Mapping[str, bytes]
             steps[lead] = min(steps[lead], step)
         at += segment.samples * per_frame
     notes = tuple(dict.fromkeys(note for piece in pieces.values() for note in piece.notes))
-    return _Piece(leads, tuple(millivolts), tuple(steps.values()), per_frame, notes)
+    return Piece(leads, tuple(millivolts), tuple(steps.values()), per_frame, notes)
 
 
-def _piece(name: str, header: Header, files: Mapping[str, bytes], declared: Declared, *, frames: int | None = None) -> _Piece:
+def piece_of(name: str, header: Header, files: Mapping[str, bytes], declared: Declared, *, frames: int | None = None) -> Piece:
+    """Return what *files* hold of one segment: all, or the first *frames* without a look at the checksum."""
     stored = _signals(name, header, files, frames or header.samples)
     voltages = [signal for signal in header.signals if signal.unit.lower() in UNITS_MV and signal.file != NO_SEGMENT]
     per_frame = max((signal.per_frame for signal in voltages), default=1)
@@ -145,7 +146,7 @@ def _piece(name: str, header: Header, files: Mapping[str, bytes], declared: Decl
         leads.append(lead_named(signal.description))
         rows.append(row)
         steps.append(abs(1 / per_mv))
-    return _Piece(tuple(leads), tuple(rows), tuple(steps), per_frame, tuple(notes))
+    return Piece(tuple(leads), tuple(rows), tuple(steps), per_frame, tuple(notes))
 
 
 def _units_per_mv(name: str, signal: Signal, declared: Declared) -> float:

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
+from dicom_node.archive.arrivals import Tally
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.disk import BLOCK
 from dicom_node.archive.filing import Filing, set_aside
@@ -46,10 +47,16 @@ class Journal:
         self.archive = archive
         self.reader = JournalReader(folder)
         self.filing = Filing(archive, self.reader, stalled=lambda _stalled: None)
+        self.tally = Tally()
+        archive.arrivals.follow(self.tally)
         self.writer = JournalWriter(
-            folder, "r", announce=self.filing.announce, announce_closed=lambda _segment: None, segment_bytes=8 << 20
+            folder, "r", announce=self.durable, announce_closed=lambda _segment: None, segment_bytes=8 << 20
         )
         self.parcel = Parcel(folder, self.writer, SystemClock())
+
+    def durable(self, place, meta):
+        self.tally.add()
+        self.filing.announce(place, meta)
 
     def put(self, uid, pixels=b"\1\2", *, announced_uid=None):
         data, said = memoryview(an_object(uid, pixels)), (announced_uid or uid).encode()
@@ -169,6 +176,7 @@ def test_a_segment_that_cannot_be_read_is_kept_aside_with_the_long_objects_it_ma
     content = bytearray((journal.reader.folder / segment).read_bytes())
     content[3] ^= 0xFF
     (journal.reader.folder / segment).write_bytes(content)
+    journal.filing.take_over()
     assert journal.filing.replay() == 0
     [kept] = (journal.reader.folder / "aside").glob("*.segment")
     assert kept.read_bytes() == content

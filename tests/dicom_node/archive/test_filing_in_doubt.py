@@ -115,9 +115,11 @@ def test_after_a_sync_that_failed_nothing_is_believed_that_was_placed_before(jou
 def test_a_start_after_a_failed_one_does_not_believe_the_files_of_it(journal, disk, blobs, archive, database):
     journal.write("receiver-0", "1.2.1")
     disk.fails = 1
+    journal.filing.take_over()
     with pytest.raises(Unavailable):
         journal.filing.replay()
     again = Filing(archive, journal.reader, stalled=lambda _stalled: None)
+    again.take_over()
     assert again.replay() == 1
     assert [blobs.is_whole(digest) for digest in blobs.digests()] == [True]
     assert list(differences(database, blobs)) == []
@@ -126,6 +128,7 @@ def test_a_start_after_a_failed_one_does_not_believe_the_files_of_it(journal, di
 def test_what_is_only_in_the_journal_is_no_difference_and_what_is_nowhere_is_one(journal, blobs, database):
     journal.write("receiver-0", "1.2.1")
     assert list(differences(database, blobs)) == []
+    journal.filing.take_over()
     assert journal.filing.replay() == 1
     [digest] = blobs.digests()
     journal.write("receiver-1", "1.2.1")
@@ -139,6 +142,7 @@ def test_what_is_only_in_the_journal_is_no_difference_and_what_is_nowhere_is_one
 def test_an_acknowledged_object_that_the_index_refuses_is_set_aside_and_named(journal, blobs, database, monkeypatch):
     journal.write("receiver-0", "1.2.1")
     monkeypatch.setattr(Archive, "enter", lambda _archive, _objects: json.loads("no"))
+    journal.filing.take_over()
     assert journal.filing.replay() == 1
     [aside] = (journal.folder / ASIDE).iterdir()
     found = list(differences(database, blobs))

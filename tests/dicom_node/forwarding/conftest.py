@@ -12,11 +12,13 @@ from support.destinations import free_port, storescp
 
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
-from dicom_node.directory import add_peer
+from dicom_node.directory import Entry, add_peer
 from dicom_node.forwarding.queue import destinations
 from dicom_node.forwarding.rules import Rule, add_rule
 from dicom_node.forwarding.sending import Forwarding
-from dicom_node.peers import Peer
+from dicom_node.imaging.imaging import Imaging
+from dicom_node.imaging.shelf import Shelf
+from telemed.kernel.confinement import Confinement
 
 
 class Node:
@@ -25,7 +27,16 @@ class Node:
     def __init__(self, database, chronicle, folder: Path) -> None:
         self.database, self.chronicle, self.clock = database, chronicle, chronicle.clock
         self.archive = Archive(database, chronicle, Blobs(folder / "blobs"))
-        self.worker = Forwarding(database, chronicle, self.archive, aet="TELEMED", look_every_s=0.05)
+        self.confinement = Confinement(processes=1)
+        imaging = Imaging(self.confinement, shelf=Shelf(folder / "shelf", 64 << 20))
+        self.worker = Forwarding(
+            database,
+            chronicle,
+            self.archive,
+            aet="TELEMED",
+            rewrite=lambda one, syntax: imaging.file_in(one.path, syntax, digest=one.digest),
+            look_every_s=0.05,
+        )
 
     def put(self, *uids, institution="lianhua", source="CT1", modality="CT", study="1", file="CT_small.dcm"):
         for uid in uids:
@@ -38,17 +49,18 @@ class Node:
             image.save_as(buffer, enforce_file_format=True)
             self.archive.store(buffer.getvalue(), institution=institution, transfer_syntax_uid=None, source=source)
 
-    def peer(self, title, port, institution=""):
+    def peer(self, title, port, institution="", *, commits=False):
+        entry = Entry(title, "127.0.0.1", port, institution, commits=commits)
         with self.database.transaction() as db:
-            add_peer(db, self.chronicle, Peer(title, "127.0.0.1", port), institution=institution, actor="test")
+            add_peer(db, self.chronicle, entry, actor="test")
 
     def rule(self, title, institution="", modality=""):
         with self.database.transaction() as db:
             add_rule(db, self.chronicle, Rule(title, institution, modality), actor="test")
 
-    def forward_to(self, title, port):
+    def forward_to(self, title, port, *, commits=False):
         """Enter a peer that gets everything."""
-        self.peer(title, port)
+        self.peer(title, port, commits=commits)
         self.rule(title)
 
     def destination(self, title="DEST"):
@@ -61,6 +73,7 @@ def node(database, chronicle, tmp_path):
     node = Node(database, chronicle, tmp_path)
     yield node
     node.worker.stop(1)
+    node.confinement.close()
 
 
 @pytest.fixture

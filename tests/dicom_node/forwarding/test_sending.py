@@ -4,14 +4,17 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
+from pydicom.data import get_testdata_file
 from sqlalchemy import select
 from support.destinations import answering, free_port, storescp
 from support.server import until
 
 from dicom_node.forwarding import queue
 from dicom_node.forwarding.queue import MOST_REFUSALS
+from dicom_node.imaging.frames import frame
 from dicom_node.tables import forwarding_table
 from telemed.kernel.errors import NotFound
 from telemed.kernel.events import events_of
@@ -76,6 +79,36 @@ def test_a_peer_without_the_transfer_syntax_gets_an_uncompressed_object_anew(nod
         node.worker.start()
         until(lambda: node.destination().sent == 1, 20)
         assert received(folder) == {"1.1"}
+
+
+def test_a_peer_that_takes_nothing_compressed_gets_the_same_pixels_and_what_cannot_be_read_fails_alone(node, tmp_path):
+    port = free_port()
+    node.forward_to("DEST", port)
+    sources = {"1.1": "JPEG2000.dcm", "1.2": "MR_small_RLE.dcm", "1.3": "examples_ybr_color.dcm"}
+    for uid, file in sources.items():
+        node.put(uid, file=file)
+    broken = pydicom.dcmread(get_testdata_file("MR_small_RLE.dcm", download=False))
+    broken.SOPInstanceUID = broken.file_meta.MediaStorageSOPInstanceUID = "1.0"
+    broken.PixelData = broken.PixelData[:40] + b"\xff" * 60 + broken.PixelData[100:]
+    buffer = pydicom.filebase.DicomBytesIO()
+    broken.save_as(buffer, enforce_file_format=True)
+    node.archive.store(buffer.getvalue(), institution="lianhua", transfer_syntax_uid=None, source="CT1")
+    node.worker.take()
+    with storescp(tmp_path / "received", port, "+xi") as folder:
+        while node.worker.send("DEST"):
+            pass
+        got = {file.SOPInstanceUID: file for file in map(pydicom.dcmread, folder.iterdir())}
+    assert got.keys() == sources.keys()
+    for uid in sources:
+        ours = pydicom.dcmread(path := node.archive.file("lianhua", uid))
+        assert got[uid].file_meta.TransferSyntaxUID.is_implicit_VR
+        assert got[uid].PixelData.startswith(frame(path, 1).data)
+        assert got[uid].PatientName == ours.PatientName
+        assert uid == "1.3" or np.array_equal(got[uid].pixel_array, ours.pixel_array)
+    assert got["1.3"].LossyImageCompression == "01"
+    state = node.destination()
+    assert (state.sent, state.waiting) == (3, 1)
+    assert "uncompressed: the frame's pixels cannot be decoded" in state.error
 
 
 def test_a_dead_and_a_hanging_destination_hold_up_nobody(node, receiver):

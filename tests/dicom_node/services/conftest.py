@@ -15,9 +15,8 @@ from dicom_node.access import Access, KnownPeer, KnownPeers
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.tables import study_table
-from dicom_node.directory import add_peer
+from dicom_node.directory import Entry, add_peer
 from dicom_node.node import DicomNode
-from dicom_node.peers import Peer
 from dicom_node.services.mpps import Performed
 from dicom_node.services.query_retrieve import Finding
 from dicom_node.services.retrieval import Getting, Moving
@@ -146,6 +145,6 @@ def many_studies(database, put):
 def known(database, chronicle):
     def known(title, port, institution=""):
         with database.transaction() as db:
-            add_peer(db, chronicle, Peer(title, "127.0.0.1", port), institution=institution, actor="test")
+            add_peer(db, chronicle, Entry(title, "127.0.0.1", port, institution), actor="test")
 
     return known

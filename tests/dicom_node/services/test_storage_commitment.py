@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from dicom_node.archive import index
 from dicom_node.archive.settling import Settling
-from dicom_node.services.storage_commitment import MOST_TRIES, PUSH_MODEL, PUSH_MODEL_INSTANCE, Reporting
+from dicom_node.services.commitment_request import PUSH_MODEL, PUSH_MODEL_INSTANCE
+from dicom_node.services.storage_commitment import MOST_TRIES, Reporting
 from dicom_node.tables import commitment_table
 from telemed.kernel.events import events_of
 

@@ -4,28 +4,46 @@ import numpy as np
 import pytest
 
 from ecg.leads import TWELVE
+from ecg.measures.placement import ARRANGEMENTS
 from ecg.pipeline import analyse
 from ecg.recording import Recording
 from sample_data.ecg_synthesis import synthesise
 
-HINTS = {"arm-electrodes-swapped", "right-arm-left-leg-swapped", "right-leg-electrode-misplaced", "dextrocardia"}
-#: What I, II, III, aVR, aVL, aVF show when two electrodes change places (row, sign).
+#: What I, II, III, aVR, aVL, aVF show when electrodes change places (row, sign).
 SWAPS = {
     "arm-electrodes-swapped": ((0, -1), (2, 1), (1, 1), (4, 1), (3, 1), (5, 1)),
     "right-arm-left-leg-swapped": ((2, -1), (1, -1), (0, -1), (5, 1), (4, 1), (3, 1)),
+    "left-arm-left-leg-swapped": ((1, 1), (0, 1), (2, -1), (3, 1), (5, 1), (4, 1)),
+    "limb-electrodes-rotated": ((2, 1), (0, -1), (1, -1), (4, 1), (5, 1), (3, 1)),
 }
+HINTS = {*SWAPS, "right-leg-electrode-misplaced", "dextrocardia"}
 
 
 def hints(samples: np.ndarray) -> set[str]:
     return HINTS & {statement.code for statement in analyse(Recording("t", TWELVE, 500, samples)).statements}
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("swap", SWAPS)
-def test_swapped_electrodes_are_named(swap: str, seed: int):
+def swapped(swap: str, seed: int) -> np.ndarray:
     samples = synthesise("normal", seed=seed).millivolts
-    limb = np.stack([sign * samples[row] for row, sign in SWAPS[swap]])
-    assert hints(np.concatenate([limb, samples[6:]])) == {swap}
+    return np.concatenate([np.stack([sign * samples[row] for row, sign in SWAPS[swap]]), samples[6:]])
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("swap", ["arm-electrodes-swapped", "right-arm-left-leg-swapped"])
+def test_two_swapped_electrodes_are_named(swap: str, seed: int):
+    assert hints(swapped(swap, seed)) == {swap}
+
+
+def test_limbs_exchanged_in_turn_raise_a_hint():
+    assert hints(swapped("limb-electrodes-rotated", 1)) & {*SWAPS}
+
+
+@pytest.mark.parametrize("swap", SWAPS)
+def test_what_is_undone_for_an_arrangement_is_what_its_swap_did(swap: str):
+    samples = synthesise("normal", seed=1).millivolts
+    frontal = np.array([[1.0, 0.0], [-1 / np.sqrt(3), 2 / np.sqrt(3)]])
+    recorded = frontal @ swapped(swap, 1)[:2]
+    assert np.allclose(ARRANGEMENTS[swap] @ recorded, frontal @ samples[:2], atol=0.01)
 
 
 @pytest.mark.parametrize("kind", ["normal", "atrial-fibrillation", "inferior-st-elevation"])

@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from support.builders import a_person
 
+from consult.practitioners.model import Role
+from consult.rounds import actions as rounds
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.errors import Invalid
 from web.dicomweb.reading import Names, Reader
@@ -233,3 +236,27 @@ def test_what_is_absent_and_what_is_not_for_this_viewer_answer_alike(service):
         assert service.get(path + end, person="regulator").status == 403
     wrong_series = path.replace(one.series_instance_uid, "1.2.3")
     assert service.get(wrong_series).status == 404
+
+
+def test_a_right_that_is_withdrawn_ends_with_the_next_request(service):
+    (one,) = service.keep("CT_small.dcm")
+    coordinator = a_person(service.database, service.chronicle, service.clinic, Role.COORDINATOR)
+    over = {"institution_id": service.clinic, "study_instance_uid": one.study_instance_uid}
+    with service.database.transaction() as db:
+        invited = [service.people["stranger"].institution_id]
+        id_ = rounds.open_round(db, service.chronicle, title="会诊", **over, invited=invited, by=coordinator).id
+    frame = f"{path_of(one)}/frames/1"
+    assert [service.get(frame, person="stranger").status for _ in range(3)] == [200] * 3
+    with service.database.transaction() as db:
+        rounds.close(db, service.chronicle, id_, by=coordinator)
+    assert service.get(frame, person="stranger").status == 404
+    assert service.get(frame).status == 200
+
+
+def test_a_series_comes_as_one_whole_of_known_length(service):
+    stored = service.keep("CT_small.dcm", "MR_small.dcm")
+    for one in stored:
+        answer = service.get(path_of(one).rpartition("/instances/")[0], 'multipart/related; type="application/dicom"')
+        assert int(answer.headers["Content-Length"]) == len(answer.body)
+        ((headers, body),) = answer.parts()
+        assert int(headers["Content-Length"]) == len(body)

@@ -15,9 +15,28 @@ export type DeclineCode = Schemas["Declined"];
 /** 会诊 is advice and the clinic decides; 诊断 is issued by the invited hospital. */
 export type ReportKind = Schemas["Kind"];
 export type ConsentKind = Schemas["ConsentKind"];
-export type NewRequest = Schemas["NewRequest"];
+export type NewRequest = Required<Schemas["NewRequest"]>;
+export type ConsentScope = Schemas["Scope"];
+export type GivenConsent = Required<Schemas["GivenConsent"]>;
+export type NewConsent = Required<Schemas["NewConsent"]>;
+export type EvidenceKind = Schemas["EvidenceKind"];
+export type KeptConsent = Required<Schemas["KeptConsent"]>;
+export type Standing = Schemas["Standing"];
+export type ServiceRequest = Required<Schemas["ServiceRequest"]>;
 export type Institution = Schemas["Institution"];
 export type User = Schemas["User"];
+export type Agreement = Required<Schemas["Agreement"]>;
+export type NewAgreement = Required<Schemas["NewAgreement"]>;
+export type Expertise = Schemas["Expertise"];
+export type SeenQualification = Required<Schemas["SeenQualification"]>;
+export type DutyKind = Schemas["DutyKind"];
+export type Duty = Required<Schemas["Duty"]>;
+export type NewDuty = Required<Schemas["NewDuty"]>;
+export type Change = Required<Schemas["Change"]>;
+export type NewChange = Required<Schemas["NewChange"]>;
+export type PromisedHours = Required<Schemas["PromisedHours"]>;
+export type Gap = Schemas["Gap"];
+export type Week = Schemas["Week"];
 export type Session = Schemas["Session"];
 export type Person = Schemas["Person"];
 export type Practitioner = Schemas["Practitioner"];
@@ -25,9 +44,9 @@ export type Patient = Required<Schemas["Patient"]>;
 export type Task = Required<Schemas["Task"]>;
 export type Question = Schemas["Question"];
 export type Study = Required<Schemas["Study"]>;
-export type StudyDetail = Required<Schemas["StudyDetail"]>;
-export type Series = Schemas["Series"];
-export type Instance = Schemas["Instance"];
+export type StudyDetail = Required<Schemas["StudyDetail"]> & { readonly series: Series[] };
+export type Series = Schemas["Series"] & { readonly instances: Instance[] };
+export type Instance = Required<Schemas["Instance"]>;
 /** A frame worth showing; frames count from 1, as DICOM counts them. */
 export type KeyImage = Required<Schemas["KeyImage"]>;
 export type Report = Required<Schemas["Report"]>;
@@ -44,6 +63,12 @@ export type Rule = Required<Schemas["Rule"]>;
 export type Destination = Required<Schemas["Destination"]> & { readonly rules: Rule[] };
 export type Conflict = Schemas["Conflict"];
 export type Analysis = Schemas["Analysis"];
+export type Fault = Required<Schemas["Fault"]>;
+/** A recording that the couch gate asks about, and whose it is. */
+export interface GateCard {
+  readonly gate: Required<Schemas["Gate"]> & { readonly faults: Fault[] };
+  readonly patient: Patient;
+}
 export type Identity = Schemas["Identity"];
 export type KnownPerson = Schemas["KnownPerson"];
 export type Doubt = Schemas["Doubt"];

@@ -1,6 +1,7 @@
 /** One function per operation of the API, named by what it does. */
 import { answered, client } from "@/api/client";
 import type {
+  Agreement,
   Analysis,
   CharsetProfile,
   CharsetSetting,
@@ -10,27 +11,40 @@ import type {
   Doubt,
   Draft,
   DraftContent,
+  EvidenceKind,
   Figures,
   Forecast,
+  GateCard,
+  Gap,
   IllegibleText,
   Institution,
+  KeptConsent,
   KnownPerson,
   Merging,
+  NewAgreement,
+  NewChange,
+  NewConsent,
+  NewDuty,
   NewRequest,
   Practitioner,
+  PromisedHours,
   Question,
   Report,
   Remark,
   Rule,
   Score,
   ScoreKey,
+  SeenQualification,
+  ServiceRequest,
   Session,
+  Standing,
   Study,
   StudyDetail,
   Task,
   TaskStatus,
   ToldMerge,
   Turnaround,
+  Week,
 } from "@/api/model";
 
 const PAGE = 100;
@@ -70,6 +84,37 @@ export const study = async (study_instance_uid: string): Promise<StudyDetail> =>
 /** Ask for a consultation on a study; 409 while one still waits for its answer. */
 export const placeRequest = async (body: NewRequest): Promise<void> => {
   await answered(client.POST("/api/v1/requests", { body }));
+};
+
+/** The whole request that a task answers. */
+export const requestOf = async (task_id: string): Promise<ServiceRequest> =>
+  (await answered(client.GET("/api/v1/tasks/{task_id}/request", { params: { path: { task_id } } }))) as ServiceRequest;
+
+export const consentsOf = async (study_instance_uid: string): Promise<KeptConsent[]> =>
+  (await answered(client.GET("/api/v1/consents", { params: { query: { study_instance_uid } } }))).items as KeptConsent[];
+export const recordConsent = async (body: NewConsent): Promise<KeptConsent> =>
+  (await answered(client.POST("/api/v1/consents", { body }))) as KeptConsent;
+/** Keep a photograph of the paper, or the drawn signature. */
+export const showConsent = async (consent_id: string, kind: EvidenceKind, content: Blob): Promise<void> => {
+  const path = { consent_id, kind };
+  const headers = { "Content-Type": content.type };
+  await answered(
+    client.PUT("/api/v1/consents/{consent_id}/evidence/{kind}", { params: { path }, body: content as unknown as string, bodySerializer: (body) => body, headers }),
+  );
+};
+/** Where a photograph or signature is. */
+export const evidenceOf = (consent_id: string, kind: EvidenceKind): string => `/api/v1/consents/${encodeURIComponent(consent_id)}/evidence/${kind}`;
+/** Revoke a consent; what was asked on it and is not answered is withdrawn. */
+export const revokeConsent = async (consent_id: string, reason: string): Promise<void> => {
+  await answered(client.POST("/api/v1/consents/{consent_id}/revoke", { params: { path: { consent_id } }, body: { reason } }));
+};
+/** The standing consents under which a clinic's studies are routed. */
+export const routing = (): Promise<Standing[]> => every(() => answered(client.GET("/api/v1/agreements/routing")));
+export const allowRouting = async (agreement_id: string, keeper: string): Promise<void> => {
+  await answered(client.POST("/api/v1/agreements/{agreement_id}/routing", { params: { path: { agreement_id } }, body: { keeper, note: "" } }));
+};
+export const endRouting = async (agreement_id: string): Promise<void> => {
+  await answered(client.DELETE("/api/v1/agreements/{agreement_id}/routing", { params: { path: { agreement_id } } }));
 };
 
 /** The queue, most urgent first: everything still open, or only what is in *status*. */
@@ -141,10 +186,53 @@ export const pdfOf = (report_id: string): string => `/api/v1/reports/${encodeURI
 /** Where the record of its delivery is. */
 export const slipOf = (report_id: string): string => `/api/v1/reports/${encodeURIComponent(report_id)}/slip.pdf`;
 
+/** What of this institution's ECGs waits to be recorded again or kept. */
+export const gates = async (): Promise<GateCard[]> => (await answered(client.GET("/api/v1/recordings/gates"))) as GateCard[];
+export const keepRecording = async (sop_instance_uid: string, reason: string): Promise<void> => {
+  await answered(client.POST("/api/v1/recordings/{sop_instance_uid}/keep", { params: { path: { sop_instance_uid } }, body: { reason } }));
+};
 export const analysis = async (sop_instance_uid: string): Promise<Analysis> =>
   answered(client.GET("/api/v1/recordings/{sop_instance_uid}/analysis", { params: { path: { sop_instance_uid } } }));
 export const institutions = (): Promise<Institution[]> => every(() => answered(client.GET("/api/v1/institutions")));
 export const people = (): Promise<Practitioner[]> => every(() => answered(client.GET("/api/v1/people")));
+/** What was seen of a person's registration, years and expertise. */
+export const qualify = async (practitioner_id: string, body: SeenQualification): Promise<void> => {
+  await answered(client.PUT("/api/v1/people/{practitioner_id}/qualification", { params: { path: { practitioner_id } }, body }));
+};
+export const agreements = (): Promise<Agreement[]> => every(() => answered(client.GET("/api/v1/agreements")));
+export const addAgreement = async (body: NewAgreement): Promise<void> => {
+  await answered(client.POST("/api/v1/agreements", { body }));
+};
+/** Let an agreement end with the day *on*. */
+export const endAgreement = async (agreement_id: string, on: string): Promise<void> => {
+  await answered(client.POST("/api/v1/agreements/{agreement_id}/end", { params: { path: { agreement_id } }, body: { on } }));
+};
+
+/** Seven days of an institution's rota from *since* (a date) on. */
+export const rotaWeek = (since: string, institution: string): Promise<Week> =>
+  answered(client.GET("/api/v1/schedule", { params: { query: { since, institution } } }));
+/** Promised hours of the next day that nobody covers. */
+export const rotaGaps = (): Promise<Gap[]> => every(() => answered(client.GET("/api/v1/schedule/gaps")));
+export const planDuty = async (body: NewDuty): Promise<void> => {
+  await answered(client.POST("/api/v1/schedule/duties", { body }));
+};
+export const cancelDuty = async (duty_id: string): Promise<void> => {
+  await answered(client.DELETE("/api/v1/schedule/duties/{duty_id}", { params: { path: { duty_id } } }));
+};
+export const promiseHours = async (body: PromisedHours): Promise<void> => {
+  await answered(client.PUT("/api/v1/schedule/hours", { body }));
+};
+/** Propose a swap or a stand-in; it holds once both have agreed. */
+export const proposeChange = async (body: NewChange): Promise<void> => {
+  await answered(client.POST("/api/v1/schedule/changes", { body }));
+};
+export const agreeToChange = async (change_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/schedule/changes/{change_id}/agree", { params: { path: { change_id } } }));
+};
+export const refuseChange = async (change_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/schedule/changes/{change_id}/refuse", { params: { path: { change_id } } }));
+};
+
 type Span = { from: string; to: string };
 /** Counts and percentiles of the consultations that began in [from, to). */
 export const figures = (query: Span): Promise<Figures> => answered(client.GET("/api/v1/figures/turnaround", { params: { query } }));

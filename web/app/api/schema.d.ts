@@ -317,6 +317,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{task_id}/request": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return the whole request that a task answers.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["task_request"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the consents of a study one may see, the newest first.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["list_consents"];
+        put?: never;
+        /**
+         * Record how a patient agreed, and to what.
+         * @description For the roles clinic, coordinator.
+         */
+        post: operations["record_consent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/consents/{consent_id}/evidence/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return a photograph or signature as it came.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["consent_evidence"];
+        /**
+         * Keep a photograph of the paper, or the drawn signature: JPEG or PNG, once.
+         * @description For the roles clinic, coordinator.
+         */
+        put: operations["show_consent"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/consents/{consent_id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke a consent; what is not answered yet is withdrawn.
+         * @description For the roles clinic, coordinator.
+         */
+        post: operations["revoke_consent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agreements/routing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the standing consents of the agreements one sees.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        get: operations["list_routing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agreements/{agreement_id}/routing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a clinic's studies be routed under an agreement, and say who keeps the patients' papers.
+         * @description For the roles admin.
+         */
+        post: operations["allow_routing"];
+        /**
+         * Let nothing be routed under an agreement any more.
+         * @description For the roles admin.
+         */
+        delete: operations["end_routing"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks": {
         parameters: {
             query?: never;
@@ -855,6 +987,126 @@ export interface paths {
         get: operations["recording_waveform"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/gates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return the recordings of one's institution that wait to be repeated or kept, the newest first.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["open_gates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{sop_instance_uid}/keep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a recording as it is, with the reason why it is not repeated. Nothing waited for it.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        post: operations["keep_recording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{sop_instance_uid}/paper.svg": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return one page of a recording on paper, as SVG whose unit is a millimetre.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["recording_svg"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{sop_instance_uid}/paper.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return a recording on paper, ready to print at 100 %.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["recording_pdf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{sop_instance_uid}/report.dcm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return the analysis as a DICOM ECG Report (PS3.16 TID 3700) about the recording.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["recording_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{sop_instance_uid}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put the analysis, as a DICOM ECG Report, beside the recording in the archive; asked again it is the same object.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        post: operations["store_report"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1476,7 +1728,7 @@ export interface components {
         };
         /**
          * Analysis
-         * @description Everything found in one recording; samples count from 0 in the recording's own rate.
+         * @description Everything found in one recording; samples count from 0 in its own rate. *long* comes with five minutes and more.
          */
         Analysis: {
             /** Format */
@@ -1508,6 +1760,7 @@ export interface components {
             /** Warnings */
             warnings: string[];
             device: components["schemas"]["Device"];
+            long?: components["schemas"]["Long"];
         };
         /**
          * Answering
@@ -1526,6 +1779,20 @@ export interface components {
             question: string;
         };
         /**
+         * BeatCounts
+         * @description Beats of each class.
+         */
+        BeatCounts: {
+            /** Normal */
+            normal: number;
+            /** Ventricular */
+            ventricular: number;
+            /** Supraventricular */
+            supraventricular: number;
+            /** Paced */
+            paced: number;
+        };
+        /**
          * Brief
          * @description What a list of studies shows of the newest report.
          */
@@ -1540,6 +1807,26 @@ export interface components {
              * Format: date-time
              */
             signed_at: string;
+        };
+        /**
+         * Burden
+         * @description Shares of the time (fibrillation and flutter) and of the beats (ectopy).
+         */
+        Burden: {
+            /** Fibrillation Share */
+            fibrillation_share: number;
+            /** Ventricular Share */
+            ventricular_share: number;
+            /** Supraventricular Share */
+            supraventricular_share: number;
+        };
+        /**
+         * Card
+         * @description One recording that waits for the clinic, and whose it is.
+         */
+        Card: {
+            gate: components["schemas"]["Gate"];
+            patient: components["schemas"]["Patient"];
         };
         /**
          * Change
@@ -1864,11 +2151,79 @@ export interface components {
          */
         DutyKind: "duty" | "standby" | "holiday";
         /**
+         * Episode
+         * @description One episode; *rate_bpm* is null where it has none (ST).
+         */
+        Episode: {
+            /** Kind */
+            kind: string;
+            text: components["schemas"]["Wording"];
+            /** Start S */
+            start_s: number;
+            /** Seconds */
+            seconds: number;
+            /** Started At */
+            started_at: string | null;
+            /** Beats */
+            beats: number;
+            /** Rate Bpm */
+            rate_bpm: number | null;
+            strip: components["schemas"]["Strip"];
+            /** Evidence */
+            evidence: {
+                [key: string]: number | string;
+            };
+        };
+        /**
+         * Evidence
+         * @description A photograph of the paper, or a drawn signature; *content* stands apart.
+         */
+        Evidence: {
+            kind: components["schemas"]["EvidenceKind"];
+            /** Media Type */
+            media_type: string;
+            /** Sha256 */
+            sha256: string;
+            /** Added By */
+            added_by: string;
+            /**
+             * Added At
+             * Format: date-time
+             */
+            added_at: string;
+        };
+        /**
+         * EvidenceKind
+         * @description What shows that it was agreed to.
+         * @enum {string}
+         */
+        EvidenceKind: "paper" | "signature";
+        /**
          * Expertise
          * @description What a specialist knows best, and a request may wish for.
          * @enum {string}
          */
         Expertise: "neuro" | "chest" | "cardiovascular" | "abdomen" | "musculoskeletal" | "breast" | "obstetric" | "paediatric" | "emergency";
+        /**
+         * Fault
+         * @description One thing to mend: *repeat* asks for a new recording, else it is a hint for the next one.
+         *
+         *     *electrodes* are to be looked at (RA, LA, RL, LL, V1 to V9), *leads* show it; both empty when it is the whole recording.
+         */
+        Fault: {
+            /** Code */
+            code: string;
+            /** Leads */
+            leads: string[];
+            /** Electrodes */
+            electrodes: string[];
+            text: components["schemas"]["Text"];
+            /**
+             * Repeat
+             * @default true
+             */
+            repeat: boolean;
+        };
         /**
          * Figures
          * @description Of the consultations whose T0 lies in a span: how many, how many delivered, and T5 - T0 in seconds.
@@ -1924,8 +2279,43 @@ export interface components {
             span: components["schemas"]["Span"];
         };
         /**
+         * Gate
+         * @description What was said of one recording; *replaced_by* is the recording that came instead, *reason* why it was kept as it is.
+         */
+        Gate: {
+            /** Institution */
+            institution: string;
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            verdict: components["schemas"]["consult__gate__model__Verdict"];
+            /** Faults */
+            faults: components["schemas"]["Fault"][];
+            /**
+             * Judged At
+             * Format: date-time
+             */
+            judged_at: string;
+            /**
+             * Decided At
+             * @default null
+             */
+            decided_at: string | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Replaced By
+             * @default null
+             */
+            replaced_by: string | null;
+        };
+        /**
          * GivenConsent
-         * @description How the patient agreed; an emergency needs its reason in the note.
+         * @description How the patient agreed, and to what; an emergency needs its reason in the note, a guardian name and relation.
          */
         GivenConsent: {
             kind: components["schemas"]["ConsentKind"];
@@ -1934,6 +2324,23 @@ export interface components {
              * @default
              */
             note: string;
+            /**
+             * Guardian
+             * @default
+             */
+            guardian: string;
+            /**
+             * Relation
+             * @default
+             */
+            relation: string;
+            /**
+             * Scopes
+             * @default [
+             *       "transfer"
+             *     ]
+             */
+            scopes: components["schemas"]["Scope"][];
         };
         /**
          * GivenKeyImage
@@ -1971,6 +2378,28 @@ export interface components {
         HandingOver: {
             /** To */
             to: string;
+        };
+        /**
+         * Hour
+         * @description One hour since the beginning.
+         */
+        Hour: {
+            /** Hour */
+            hour: number;
+            /** Started At */
+            started_at: string | null;
+            /** Seconds */
+            seconds: number;
+            heart_rate_bpm: components["schemas"]["LongRates"];
+            beats: components["schemas"]["BeatCounts"];
+            /** Pauses */
+            pauses: number;
+            /** Longest Rr Ms */
+            longest_rr_ms: number | null;
+            /** Fibrillation Minutes */
+            fibrillation_minutes: number;
+            /** Artefact Share */
+            artefact_share: number;
         };
         /**
          * Identity
@@ -2012,6 +2441,8 @@ export interface components {
         /**
          * Instance
          * @description One object of a series; *kind* is image, ecg, document or other.
+         *
+         *     Of an ECG: the SOP Instance UID of the recording that was made instead, and why the clinic sent it as it is.
          */
         Instance: {
             /** Sop Instance Uid */
@@ -2028,6 +2459,16 @@ export interface components {
             frames: number;
             /** Kind */
             kind: string;
+            /**
+             * Replaced By
+             * @default null
+             */
+            replaced_by: string | null;
+            /**
+             * Kept Because
+             * @default null
+             */
+            kept_because: string | null;
         };
         /**
          * Institution
@@ -2064,6 +2505,44 @@ export interface components {
             /** Study Instance Uid */
             study_instance_uid: string;
             analysis: components["schemas"]["Analysis"];
+            gate: components["schemas"]["Gate"] | null;
+        };
+        /**
+         * KeptConsent
+         * @description A consent as it is kept for one study of an institution.
+         */
+        KeptConsent: {
+            /** Id */
+            id: string;
+            /** Institution Id */
+            institution_id: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            kind: components["schemas"]["ConsentKind"];
+            /** Note */
+            note: string;
+            /** Guardian */
+            guardian: string;
+            /** Relation */
+            relation: string;
+            /** Scopes */
+            scopes: components["schemas"]["Scope"][];
+            /** Recorded By */
+            recorded_by: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Revoked Reason */
+            revoked_reason: string;
+            /**
+             * Evidence
+             * @default []
+             */
+            evidence: components["schemas"]["Evidence"][];
         };
         /**
          * KeyImage
@@ -2112,6 +2591,52 @@ export interface components {
          * @enum {string}
          */
         Level: "township" | "county" | "city" | "provincial" | "partner";
+        /**
+         * Long
+         * @description What a long recording came to; of each kind of episode at most 500 are listed, all are counted.
+         */
+        Long: {
+            /** Started At */
+            started_at: string | null;
+            heart_rate_bpm: components["schemas"]["LongRates"];
+            /** Minute Rates Bpm */
+            minute_rates_bpm: (number | null)[];
+            /** Hours */
+            hours: components["schemas"]["Hour"][];
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Episodes */
+            episodes: components["schemas"]["Episode"][];
+            st_trend: components["schemas"]["StTrend"];
+            burden: components["schemas"]["Burden"];
+            /** Artefact Share */
+            artefact_share: number;
+            /** Unusable Share */
+            unusable_share: {
+                [key: string]: number;
+            };
+            variability: components["schemas"]["Variability"] | null;
+            /** Warnings */
+            warnings: string[];
+        };
+        /**
+         * LongRates
+         * @description Beats per minute; least and most are means of eight intervals, with the second they end at.
+         */
+        LongRates: {
+            /** Mean */
+            mean: number | null;
+            /** Min */
+            min: number | null;
+            /** Min At S */
+            min_at_s: number | null;
+            /** Max */
+            max: number | null;
+            /** Max At S */
+            max_at_s: number | null;
+        };
         /**
          * Measurements
          * @description Global measurements; what cannot be measured is null, and the warnings say why.
@@ -2226,6 +2751,37 @@ export interface components {
             reason: string;
         };
         /**
+         * NewConsent
+         * @description A consent for a study of one's own institution.
+         */
+        NewConsent: {
+            kind: components["schemas"]["ConsentKind"];
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /**
+             * Guardian
+             * @default
+             */
+            guardian: string;
+            /**
+             * Relation
+             * @default
+             */
+            relation: string;
+            /**
+             * Scopes
+             * @default [
+             *       "transfer"
+             *     ]
+             */
+            scopes: components["schemas"]["Scope"][];
+            /** Study Instance Uid */
+            study_instance_uid: string;
+        };
+        /**
          * NewDuty
          * @description Who is planned for what; without a lane for every lane of the specialty.
          */
@@ -2249,7 +2805,9 @@ export interface components {
         };
         /**
          * NewRequest
-         * @description What is asked for; *wanted_by* belongs to the lanes that carry a date.
+         * @description What is asked for; *reason* is the question, *wanted_by* belongs to the lanes that carry a date.
+         *
+         *     The consent is given with it, or was recorded before as *consent_id*.
          */
         NewRequest: {
             /** Study Instance Uid */
@@ -2260,12 +2818,34 @@ export interface components {
             /** @default imaging */
             lane: components["schemas"]["Lane"];
             /**
+             * Complaint
+             * @default
+             */
+            complaint: string;
+            /**
+             * History
+             * @default
+             */
+            history: string;
+            /**
              * Reason
              * @default
              */
             reason: string;
+            /**
+             * Contraindications
+             * @default
+             */
+            contraindications: string;
+            /** @default null */
+            wanted: components["schemas"]["Expertise"] | null;
             /** @default null */
             consent: components["schemas"]["GivenConsent"] | null;
+            /**
+             * Consent Id
+             * @default null
+             */
+            consent_id: string | null;
             /**
              * Wanted By
              * @default null
@@ -2390,6 +2970,19 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_KeptConsent_: {
+            /** Items */
+            items: components["schemas"]["KeptConsent"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_KnownPerson_: {
             /** Items */
             items: components["schemas"]["KnownPerson"][];
@@ -2432,6 +3025,19 @@ export interface components {
         Page_Round_: {
             /** Items */
             items: components["schemas"]["Round"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Standing_: {
+            /** Items */
+            items: components["schemas"]["Standing"][];
             /**
              * Next
              * @default null
@@ -2647,6 +3253,17 @@ export interface components {
             text: string;
         };
         /**
+         * Reason
+         * @description Why a recording is sent as it is; may be empty where no repeat was asked for.
+         */
+        Reason: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
          * Remark
          * @description One question to the writer; *words* are those of the report that raise it.
          */
@@ -2790,10 +3407,24 @@ export interface components {
          */
         ReportStatus: "preliminary" | "final" | "amended";
         /**
+         * RequestStatus
+         * @description FHIR ServiceRequest.status, as far as we go.
+         * @enum {string}
+         */
+        RequestStatus: "active" | "completed" | "revoked";
+        /**
          * Resolution
          * @description Why a conflict may rest.
          */
         Resolution: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * Revoking
+         * @description How the patient revoked it.
+         */
+        Revoking: {
             /** Reason */
             reason: string;
         };
@@ -2869,6 +3500,19 @@ export interface components {
          */
         RoundStatus: "open" | "closed";
         /**
+         * Routing
+         * @description Who at the clinic keeps the patients' papers.
+         */
+        Routing: {
+            /** Keeper */
+            keeper: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
          * Rule
          * @description Objects of *institution* and *modality* (DICOM 0008,0060), empty for any, go to the peer *ae_title*.
          */
@@ -2886,6 +3530,12 @@ export interface components {
              */
             modality: string;
         };
+        /**
+         * Scope
+         * @description What was agreed to, each on its own.
+         * @enum {string}
+         */
+        Scope: "transfer" | "recording" | "teaching";
         /**
          * Score
          * @description What the consultations of one *key* sum up to; *key* is a lane, the id of an institution or person, or a day.
@@ -2961,6 +3611,49 @@ export interface components {
             instances: components["schemas"]["Instance"][];
         };
         /**
+         * ServiceRequest
+         * @description A request that was placed; *institution_id* asks, *performer_id* answers.
+         */
+        ServiceRequest: {
+            /** Id */
+            id: string;
+            /** Institution Id */
+            institution_id: string;
+            /** Performer Id */
+            performer_id: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            kind: components["schemas"]["Kind"];
+            priority: components["schemas"]["Priority"];
+            lane: components["schemas"]["Lane"];
+            /** Reason */
+            reason: string;
+            wanted: components["schemas"]["Expertise"] | null;
+            /** Complaint */
+            complaint: string;
+            /** History */
+            history: string;
+            /** Contraindications */
+            contraindications: string;
+            consent_kind: components["schemas"]["ConsentKind"];
+            /** Consent Note */
+            consent_note: string;
+            /** Consent Id */
+            consent_id: string | null;
+            /** Standing Id */
+            standing_id: string | null;
+            /** Requester Id */
+            requester_id: string;
+            /**
+             * Placed At
+             * Format: date-time
+             */
+            placed_at: string;
+            /** Wanted By */
+            wanted_by: string | null;
+            status: components["schemas"]["RequestStatus"];
+        };
+        /**
          * Session
          * @description An open session; *csrf_token* goes into the header X-CSRF-Token of every unsafe request, and is empty for a token.
          */
@@ -3008,11 +3701,52 @@ export interface components {
             p95_s: number | null;
         };
         /**
+         * StTrend
+         * @description ST levels in millivolts by lead, minute by minute; null where not measured.
+         */
+        StTrend: {
+            /** Start S */
+            start_s: number[];
+            /** J Mv */
+            j_mv: {
+                [key: string]: (number | null)[];
+            };
+            /** J60 Mv */
+            j60_mv: {
+                [key: string]: (number | null)[];
+            };
+            /** J80 Mv */
+            j80_mv: {
+                [key: string]: (number | null)[];
+            };
+        };
+        /**
          * Stage
          * @description The parts of the way from T0 to T6, each from one point of the clock to another.
          * @enum {string}
          */
         Stage: "receiving" | "waiting" | "reading" | "delivery" | "opening";
+        /**
+         * Standing
+         * @description The patients' papers of a clinic are kept by *keeper_id* there: its studies may be routed under that agreement.
+         */
+        Standing: {
+            /** Id */
+            id: string;
+            /** Agreement Id */
+            agreement_id: string;
+            /** Keeper Id */
+            keeper_id: string;
+            /** Note */
+            note: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /** Ended At */
+            ended_at: string | null;
+        };
         /**
          * Statement
          * @description One coded statement: a hint, never a diagnosis.
@@ -3032,6 +3766,20 @@ export interface components {
             };
             /** Scp */
             scp: string | null;
+            /** Codes */
+            codes?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * Strip
+         * @description Which part of the recording shows an episode best.
+         */
+        Strip: {
+            /** Start S */
+            start_s: number;
+            /** Seconds */
+            seconds: number;
         };
         /**
          * Study
@@ -3145,7 +3893,7 @@ export interface components {
             owner: components["schemas"]["Person"] | null;
             assigned: components["schemas"]["Person"] | null;
             /** Dispatch */
-            dispatch: components["schemas"]["Verdict"][];
+            dispatch: components["schemas"]["consult__queue__dispatch__Verdict"][];
             institution: components["schemas"]["Institution"];
             performer: components["schemas"]["Institution"];
             patient: components["schemas"]["Patient"];
@@ -3293,17 +4041,38 @@ export interface components {
             institution: components["schemas"]["Institution"];
         };
         /**
-         * Verdict
-         * @description Why somebody was chosen or not; without a person it is about the hospital.
+         * Variability
+         * @description Heart rate variability of NN intervals; *excluded_share* of all intervals are none. Spectra are of 5 minutes.
          */
-        Verdict: {
-            /** Code */
-            code: string;
-            text: components["schemas"]["Text"];
-            /** Institution */
-            institution: string;
-            /** @default null */
-            person: components["schemas"]["Person"] | null;
+        Variability: {
+            /** Nn Intervals */
+            nn_intervals: number;
+            /** Excluded Share */
+            excluded_share: number;
+            /** Mean Nn Ms */
+            mean_nn_ms: number | null;
+            /** Sdnn Ms */
+            sdnn_ms: number | null;
+            /** Rmssd Ms */
+            rmssd_ms: number | null;
+            /** Pnn50 Percent */
+            pnn50_percent: number | null;
+            /** Triangular Index */
+            triangular_index: number | null;
+            /** Sdann Ms */
+            sdann_ms: number | null;
+            /** Sdnn Index Ms */
+            sdnn_index_ms: number | null;
+            /** Vlf Ms2 */
+            vlf_ms2: number | null;
+            /** Lf Ms2 */
+            lf_ms2: number | null;
+            /** Hf Ms2 */
+            hf_ms2: number | null;
+            /** Lf Hf */
+            lf_hf: number | null;
+            /** Segments */
+            segments: number;
         };
         /**
          * Waveform
@@ -3358,6 +4127,45 @@ export interface components {
             /** Code */
             code: string;
             text: components["schemas"]["Text"];
+        };
+        /**
+         * Wording
+         * @description One wording in both languages.
+         */
+        Wording: {
+            /** Zh */
+            zh: string;
+            /** En */
+            en: string;
+        };
+        /**
+         * Written
+         * @description The report that was put beside the recording.
+         */
+        Written: {
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+        };
+        /**
+         * Verdict
+         * @description What the gate said and what came of it.
+         * @enum {string}
+         */
+        consult__gate__model__Verdict: "passed" | "open" | "repeated" | "kept";
+        /**
+         * Verdict
+         * @description Why somebody was chosen or not; without a person it is about the hospital.
+         */
+        consult__queue__dispatch__Verdict: {
+            /** Code */
+            code: string;
+            text: components["schemas"]["Text"];
+            /** Institution */
+            institution: string;
+            /** @default null */
+            person: components["schemas"]["Person"] | null;
         };
         /**
          * Problem
@@ -3945,6 +4753,298 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Task"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    task_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceRequest"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_consents: {
+        parameters: {
+            query: {
+                study_instance_uid: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_KeptConsent_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    record_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConsent"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptConsent"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    consent_evidence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                consent_id: string;
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/*": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                consent_id: string;
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/jpeg": string;
+                "image/png": string;
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptConsent"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                consent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Revoking"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptConsent"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_routing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Standing_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    allow_routing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agreement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Routing"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Standing"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_routing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agreement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {
@@ -4780,6 +5880,7 @@ export interface operations {
                 gain_uv?: number | null;
                 sampling_frequency_hz?: number | null;
                 leads?: string | null;
+                replaces?: string | null;
             };
             header?: never;
             path?: never;
@@ -4864,6 +5965,212 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Waveform"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_gates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Card"][];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keep_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sop_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gate"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recording_svg: {
+        parameters: {
+            query?: {
+                layout?: string;
+                speed?: number;
+                gain?: number;
+                cabrera?: boolean;
+                filter?: string;
+                start_s?: number;
+                seconds?: number;
+                page?: number;
+            };
+            header?: never;
+            path: {
+                sop_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recording_pdf: {
+        parameters: {
+            query?: {
+                layout?: string;
+                speed?: number;
+                gain?: number;
+                cabrera?: boolean;
+                filter?: string;
+                start_s?: number;
+                seconds?: number;
+                page?: number;
+            };
+            header?: never;
+            path: {
+                sop_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recording_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sop_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    store_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sop_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Written"];
                 };
             };
             /** @description A problem */

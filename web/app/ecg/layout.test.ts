@@ -14,6 +14,12 @@ describe("ECG paper", () => {
     expect(paper.cells[0].baseline).toBe(paper.cells[3].baseline);
   });
 
+  it("runs three leads through the page below the columns", () => {
+    const { cells, pulses } = paperOf({ ...SETTINGS, layout: "3x4+3R" }, STANDARD);
+    expect(cells.slice(12).map(({ lead, width }) => [lead, width])).toEqual([["V1", 250], ["II", 250], ["V5", 250]]);
+    expect(pulses).toHaveLength(6);
+  });
+
   it("keeps columns consecutive in time at every speed", () => {
     for (const speed of [12.5, 25, 50]) {
       const { cells, pageS } = paperOf({ ...SETTINGS, layout: "6x2", speed, startS: 3 }, STANDARD);

@@ -1,7 +1,8 @@
 /** Where each lead lies on the paper. All in millimetres from the paper's upper left corner, independent of any screen. */
 import { STANDARD } from "./waveform";
 
-export type LayoutName = "3x4+1R" | "6x2" | "12x1";
+export const LAYOUTS = ["3x4+1R", "3x4+3R", "6x2", "12x1"] as const;
+export type LayoutName = (typeof LAYOUTS)[number];
 
 export interface PaperSettings {
   readonly layout: LayoutName;
@@ -50,7 +51,9 @@ const FOOT = 8;
 
 const LIMB = ["I", "II", "III", "aVR", "aVL", "aVF"];
 const CABRERA = ["aVL", "I", "-aVR", "II", "aVF", "III"];
-const ROW_HEIGHT: Readonly<Record<LayoutName, number>> = { "3x4+1R": 30, "6x2": 22, "12x1": 17 };
+const ROW_HEIGHT: Readonly<Record<LayoutName, number>> = { "3x4+1R": 30, "3x4+3R": 25, "6x2": 22, "12x1": 17 };
+/** Leads that run through the whole page below the columns. */
+const RHYTHM: Readonly<Record<LayoutName, readonly string[]>> = { "3x4+1R": ["II"], "3x4+3R": ["V1", "II", "V5"], "6x2": [], "12x1": [] };
 
 /** Lay out the leads of a recording. Fewer or other leads than the twelve are written below each other. */
 export function paperOf(settings: PaperSettings, leads: readonly string[]): Paper {
@@ -72,9 +75,9 @@ export function paperOf(settings: PaperSettings, leads: readonly string[]): Pape
     const column = Math.floor(index / rows);
     return cell(label, index % rows, MARGIN + column * width, width, startS + (column * width) / speed, false);
   });
-  const rhythm = twelve && layout === "3x4+1R";
-  if (rhythm) cells.push(cell("II", rows, MARGIN, TRACES, startS, true));
-  const lines = rows + (rhythm ? 1 : 0);
+  const rhythm = twelve ? RHYTHM[layout] : [];
+  cells.push(...rhythm.map((lead, below) => cell(lead, rows + below, MARGIN, TRACES, startS, true)));
+  const lines = rows + rhythm.length;
   return {
     width: MARGIN + TRACES + 2, height: TOP + lines * each + FOOT, cells, pageS,
     pulses: Array.from({ length: lines }, (_, row) => TOP + (row + 0.55) * each),

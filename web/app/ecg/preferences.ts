@@ -1,5 +1,5 @@
 /** What a reader set once and expects to find again: the paper's look and the measured size of this screen's millimetre. */
-import type { LayoutName } from "./layout";
+import { LAYOUTS, type LayoutName } from "./layout";
 
 /** CSS pixels to a millimetre where nobody has measured: 96 to the inch. */
 export const NOMINAL = 96 / 25.4;
@@ -21,7 +21,7 @@ export function readPreferences(): Preferences {
     const kept = JSON.parse(localStorage.getItem(KEPT_AS) ?? "{}") as Partial<Preferences>;
     const pixelsPerMm = Number(kept.pixelsPerMm);
     return {
-      layout: kept.layout === "6x2" || kept.layout === "12x1" ? kept.layout : "3x4+1R",
+      layout: LAYOUTS.find((one) => one === kept.layout) ?? "3x4+1R",
       cabrera: kept.cabrera === true,
       night: kept.night === true,
       pixelsPerMm: pixelsPerMm >= 2 && pixelsPerMm <= 12 ? pixelsPerMm : NOMINAL,

@@ -13,6 +13,7 @@ export const DOORS: readonly Door[] = [
   { path: "/reading", name: "common.doors.reading", roles: ["radiologist", "cardiologist"] },
   { path: "/rounds", name: "common.doors.rounds", roles: ["coordinator", "radiologist", "cardiologist", "clinic"] },
   { path: "/reading", name: "common.doors.queue", roles: ["coordinator"] },
+  { path: "/schedule", name: "common.doors.schedule", roles: ["coordinator", "radiologist", "cardiologist", "admin"] },
   { path: "/figures", name: "common.doors.figures", roles: ["regulator", "coordinator", "admin"] },
   { path: "/patients", name: "common.doors.patients", roles: ["coordinator", "admin"] },
   { path: "/admin", name: "common.doors.admin", roles: ["admin"] },

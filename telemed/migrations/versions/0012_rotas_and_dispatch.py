@@ -9,8 +9,8 @@ from alembic import op
 
 from telemed.kernel.database import UtcDateTime
 
-revision = "0015"
-down_revision = "0009"
+revision = "0012"
+down_revision = "0011"
 
 #: Minutes of reading by lane and of head start by priority, as this version weighed them.
 READING = {"ecg": 3, "ecg-critical": 2, "stroke": 6, "chest-pain": 5, "maternal": 6, "pathology": 20, "mdt": 45}

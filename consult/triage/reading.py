@@ -1,0 +1,30 @@
+"""Analyse a kept ECG, in a confined process: the engine reads what strangers sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from consult.triage.model import Analysis
+from dicom_node.archive.archive import Archive
+from telemed.kernel.confinement import Confinement
+from telemed.kernel.errors import Invalid, NotFound
+
+
+def analysed(archive: Archive, confinement: Confinement, institution: str, uid: str, *, seconds: float | None = None) -> Analysis:
+    """Return what became of the analysis of a kept recording. Slow: never called in a transaction."""
+    try:
+        return Analysis(uid, confinement.run(_analyse, archive.file(institution, uid), seconds=seconds))
+    except (Invalid, NotFound) as error:  # a task comes of it all the same, and says so
+        return Analysis(uid, None, error.sentence)
+
+
+def _analyse(path: Path) -> dict[str, Any]:
+    """Read and analyse one recording; runs in a confined process, which alone pays for loading the engine."""
+    from ecg.errors import EcgError  # noqa: PLC0415 - see above
+    from ecg.holter.whole import analysis_of_file  # noqa: PLC0415 - see above
+
+    try:
+        return analysis_of_file(path)
+    except EcgError as error:
+        raise Invalid(str(error), code="ecg-unreadable") from error
