@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from web.api import (
     agreements,
+    channels,
     charsets,
     conflicts,
     consents,
@@ -33,6 +34,7 @@ OPERATIONS = (
     *consents.OPERATIONS,
     *tasks.OPERATIONS,
     *reports.OPERATIONS,
+    *channels.OPERATIONS,
     *recordings.OPERATIONS,
     *gate.OPERATIONS,
     *paper.OPERATIONS,

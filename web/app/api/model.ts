@@ -53,6 +53,8 @@ export type Report = Required<Schemas["Report"]>;
 export type Turnaround = Schemas["Turnaround"];
 export type Figures = Schemas["Figures"];
 export type Remark = Schemas["Remark"];
+export type Channel = Schemas["ShownChannel"];
+export type NewChannel = Schemas["NewChannel"];
 export type Forecast = Schemas["Forecast"];
 export type Score = Schemas["Score"];
 /** What consultations are put together by. */

@@ -3,6 +3,7 @@ import { answered, client } from "@/api/client";
 import type {
   Agreement,
   Analysis,
+  Channel,
   CharsetProfile,
   CharsetSetting,
   Conflict,
@@ -23,6 +24,7 @@ import type {
   Merging,
   NewAgreement,
   NewChange,
+  NewChannel,
   NewConsent,
   NewDuty,
   NewRequest,
@@ -241,6 +243,18 @@ export const scores = async (query: Span & { by: ScoreKey }): Promise<Score[]> =
   (await answered(client.GET("/api/v1/figures/scores", { params: { query } }))).items;
 /** Where a line for each of those consultations is, for a spreadsheet. */
 export const consultationsCsv = (span: Span): string => `/api/v1/figures/consultations.csv?${new URLSearchParams(span)}`;
+
+/** On which channels each institution is told of its reports. */
+export const channels = (): Promise<Channel[]> => every(() => answered(client.GET("/api/v1/delivery/channels")));
+export const addChannel = async (body: NewChannel): Promise<void> => {
+  await answered(client.POST("/api/v1/delivery/channels", { body }));
+};
+export const removeChannel = async (channel_id: string): Promise<void> => {
+  await answered(client.DELETE("/api/v1/delivery/channels/{channel_id}", { params: { path: { channel_id } } }));
+};
+export const tryChannel = async (channel_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/delivery/channels/{channel_id}/try", { params: { path: { channel_id } } }));
+};
 
 /** Every peer with its rules and its queue. */
 export const destinations = (): Promise<Destination[]> => every(() => answered(client.GET("/api/v1/forwarding")));

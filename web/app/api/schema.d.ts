@@ -933,6 +933,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/delivery/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the channels of every institution.
+         * @description For the roles admin.
+         */
+        get: operations["list_channels"];
+        put?: never;
+        /**
+         * Let an institution be told on one more channel, from the next report on.
+         * @description For the roles admin.
+         */
+        post: operations["add_delivery_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/delivery/channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Tell nobody on that channel any more.
+         * @description For the roles admin.
+         */
+        delete: operations["remove_delivery_channel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/delivery/channels/{channel_id}/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message; 503 with the channel's own words when it does not take it.
+         * @description For the roles admin.
+         */
+        post: operations["try_delivery_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{report_id}/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List on which channels the clinic was told of a report, and what became of each.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["report_notices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/recordings": {
         parameters: {
             query?: never;
@@ -1779,6 +1863,31 @@ export interface components {
             question: string;
         };
         /**
+         * Attempt
+         * @description One notice on one channel, as people are shown it; *problem* is why it failed.
+         */
+        Attempt: {
+            kind: components["schemas"]["ChannelKind"];
+            /** Label */
+            label: string;
+            status: components["schemas"]["AttemptStatus"];
+            /** Tries */
+            tries: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Problem */
+            problem: string;
+        };
+        /**
+         * AttemptStatus
+         * @description Of one notice on one channel; *unsure* was interrupted, *failed* is given up.
+         * @enum {string}
+         */
+        AttemptStatus: "due" | "sending" | "sent" | "unsure" | "failed";
+        /**
          * BeatCounts
          * @description Beats of each class.
          */
@@ -1872,6 +1981,12 @@ export interface components {
             /** Instances */
             instances: number;
         };
+        /**
+         * ChannelKind
+         * @description How somebody who is not at the screen is reached: 企业微信, 钉钉, 飞书, any other webhook, e-mail, 短信, 电话.
+         * @enum {string}
+         */
+        ChannelKind: "wecom" | "dingtalk" | "feishu" | "webhook" | "email" | "sms" | "voice";
         /**
          * CharsetProfile
          * @description One setting; *institution* null is any.
@@ -2751,6 +2866,32 @@ export interface components {
             reason: string;
         };
         /**
+         * NewChannel
+         * @description A channel to be used; *secret* signs what is sent to a DingTalk or Feishu robot, or to a webhook of one's own.
+         */
+        NewChannel: {
+            /** Institution */
+            institution: string;
+            kind: components["schemas"]["ChannelKind"];
+            /** Address */
+            address: string;
+            /**
+             * Secret
+             * @default
+             */
+            secret: string;
+            /**
+             * Label
+             * @default
+             */
+            label: string;
+            /**
+             * Critical Only
+             * @default false
+             */
+            critical_only: boolean;
+        };
+        /**
          * NewConsent
          * @description A consent for a study of one's own institution.
          */
@@ -2869,6 +3010,19 @@ export interface components {
         Page_Agreement_: {
             /** Items */
             items: components["schemas"]["Agreement"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Attempt_: {
+            /** Items */
+            items: components["schemas"]["Attempt"][];
             /**
              * Next
              * @default null
@@ -3025,6 +3179,19 @@ export interface components {
         Page_Round_: {
             /** Items */
             items: components["schemas"]["Round"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_ShownChannel_: {
+            /** Items */
+            items: components["schemas"]["ShownChannel"][];
             /**
              * Next
              * @default null
@@ -3663,6 +3830,25 @@ export interface components {
             csrf_token: string;
             /** Dicom Address */
             dicom_address: string;
+        };
+        /**
+         * ShownChannel
+         * @description A channel as it is shown: its secret never leaves the server.
+         */
+        ShownChannel: {
+            /** Id */
+            id: string;
+            /** Institution Id */
+            institution_id: string;
+            kind: components["schemas"]["ChannelKind"];
+            /** Address */
+            address: string;
+            /** Label */
+            label: string;
+            /** Critical Only */
+            critical_only: boolean;
+            /** Signed */
+            signed: boolean;
         };
         /**
          * Signature
@@ -5857,6 +6043,157 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_channels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ShownChannel_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_delivery_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewChannel"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownChannel"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_delivery_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    try_delivery_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_notices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                report_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Attempt_"];
                 };
             };
             /** @description A problem */
