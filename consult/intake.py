@@ -105,19 +105,19 @@ def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targe
         raise Conflict("somebody has already asked about this study: see its task", code="task-open")
     specialty = Role.CARDIOLOGIST if set(study.modalities) == {"ECG"} else Role.RADIOLOGIST
     urgent = _urgency(db, study, order.priority, order.lane, targets)
+    t0 = max(now, study.last_received_at)
+    due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)
     asked = existing.performer_id if existing is not None and is_open else None
-    choice = assign(db, Need(institution, specialty, urgent.lane, now, order.wanted), within=asked)
+    choice = assign(db, Need(institution, specialty, urgent.lane, now, order.wanted, due_at=due_at), within=asked)
     performer = choice.performer_id
     request = place(
         db, chronicle, order, institution_id=institution, performer_id=performer, service=specialty, placed_at=now, by=by
     )
     if existing is not None and is_open:
-        t0 = existing.due_at - timedelta(seconds=existing.budget_s)
-        due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)
+        began = existing.due_at - timedelta(seconds=existing.budget_s)
+        due_at = deadline_of(urgent.lane, began, wanted_by=order.wanted_by, targets=targets)
         queue.readdress(db, chronicle, existing.id, request, urgent, choice=choice, due_at=due_at, by=by)
         return str(existing.id)
-    t0 = max(now, study.last_received_at)
-    due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)
     count = study.instance_count
     task_id = queue.create(
         db, chronicle, request, urgent, specialty=specialty, choice=choice, t0=t0, due_at=due_at, instance_count=count, by=by
@@ -195,7 +195,8 @@ class Intake:
         placed_at = study.last_received_at
         routing = self._routing
         urgent = _urgency(db, study, routing.priority, rule.lane, self._targets)
-        choice = assign(db, Need(home.id, rule.specialty, urgent.lane, placed_at, routed=True))
+        due_at = deadline_of(urgent.lane, placed_at, targets=self._targets)
+        choice = assign(db, Need(home.id, rule.specialty, urgent.lane, placed_at, due_at=due_at, routed=True))
         day = placed_at.astimezone(HOUSE_ZONE).date()
         hospital = choice.performer_id
         standing = standing_for(db, home.id, hospital, day, rule.specialty) if hospital else None
@@ -218,7 +219,6 @@ class Intake:
             standing=standing,
             by=SYSTEM,
         )
-        due_at = deadline_of(urgent.lane, placed_at, targets=self._targets)
         task_id = queue.create(
             db,
             self._chronicle,
@@ -240,7 +240,7 @@ class Intake:
             return
         was_complete = reached(db, task.id, Point.T2) is not None
         if not was_complete:
-            queue.restart_clock(db, task.id, study.last_received_at)
+            queue.restart_clock(db, self._chronicle, task.id, study.last_received_at)
         stamp(db, task.id, Point.T2, settled_at)
         if study.instance_count > task.instance_count:
             urgent = _urgency(db, study, Priority(task.priority), Lane(task.lane), self._targets)

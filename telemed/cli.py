@@ -134,6 +134,15 @@ def _conformance(options: argparse.Namespace) -> int:
     return 0
 
 
+def _simulate(options: argparse.Namespace) -> int:
+    from telemed import simulation  # noqa: PLC0415 - see _serve
+
+    scenario = simulation.Scenario(options.sites, options.days, options.seed, options.load)
+    for line in simulation.simulate(scenario, options.plot):
+        print(line)
+    return 0
+
+
 def _user(options: argparse.Namespace) -> int:
     from telemed import people  # noqa: PLC0415 - see _serve
 
@@ -260,6 +269,14 @@ def _password() -> str:
     return getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
 
+def _take_a_scenario(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--sites", type=int, default=200, metavar="N", help="township sites, 1 to 4504 (default 200)")
+    made.add_argument("--days", type=int, default=1, metavar="N", help="days, 1 to 31 (default 1)")
+    made.add_argument("--load", type=float, default=1.0, metavar="FACTOR", help="times the usual cases, 0.1 to 3 (default 1)")
+    made.add_argument("--seed", type=int, default=1, metavar="N", help="another number is another world (default 1)")
+    made.add_argument("--plot", type=Path, metavar="FILE", help="draw the shares in time as .svg, .png or .pdf")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="telemed", description="Remote-medicine consultation server. 远程医疗会诊服务器。")
     parser.add_argument("--version", action="version", version=f"telemed {__version__}")
@@ -309,6 +326,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("source", type=Path, metavar="IN")
     command("migrate", _migrate, "bring the database to this version's schema")
     command("doctor", _doctor, "check ports, disk, clock and schema")
+    made = command("simulate", _simulate, "play a province's day through the rules of triage and dispatch", settings=False)
+    _take_a_scenario(made)
+
     command("conformance", _conformance, "print the DICOM Conformance Statement")
 
     _add_administration(command)

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, select
 
 from consult.access import visible_to_equipment
+from consult.delivery.channels import Gateways
+from consult.delivery.watch import Telling
 from consult.gate.watch import CouchGate
 from consult.intake import DEMO_ROUTING, Intake
 from consult.long_recordings import LongRecordings
@@ -141,6 +143,8 @@ def house(config: Config, store: Kept) -> House:
         tls=tls_settings(config),
         processes=config.node_processes or len(os.sched_getaffinity(0)),
     )
+    smtp = (config.smtp.host, config.smtp.port) if config.smtp else None
+    gateways = Gateways(smtp, config.mail_from, config.sms_gateway, config.voice_gateway)
     workers = (
         Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
@@ -149,6 +153,7 @@ def house(config: Config, store: Kept) -> House:
         Matching(database, chronicle),
         QueueWatch(database, chronicle),
         RotaWatch(database, chronicle),
+        Telling(database, chronicle, gateways),
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),
@@ -156,6 +161,7 @@ def house(config: Config, store: Kept) -> House:
         Stocktaking(database),
     )
     application = make_application(
+        gateways=gateways,
         database=database,
         chronicle=chronicle,
         archive=archive,

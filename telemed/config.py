@@ -64,6 +64,12 @@ class Config:
     quiet_s: float = 3.0
     #: How many processes receive DICOM objects; 0: one for each core.
     node_processes: int = 0
+    #: The mail server of the house, and whom its letters come from; none: e-mail channels fail and the next rung is climbed.
+    smtp: Address | None = None
+    mail_from: str = "telemed@localhost"
+    #: URLs that send a text message and speak one: they are posted {"to": number, "text": words}.
+    sms_gateway: str = ""
+    voice_gateway: str = ""
     #: UDP ports and addresses offered for rounds come from the machine; nothing outside is asked.
     ice_servers: tuple[str, ...] = ()
 
@@ -144,4 +150,5 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "quiet_s": float,
     "node_processes": int,
     "ice_servers": _words,
+    "smtp": Address.parse,
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import WSCloseCode, web
 
+from consult.delivery.channels import Gateways
 from consult.reports.document.authority import Authority
 from consult.reports.document.documents import Documents
 from dicom_node.archive.archive import Archive
@@ -63,6 +64,9 @@ OPEN = frozenset(
 )
 
 
+NO_GATEWAYS = Gateways()
+
+
 def make_application(
     *,
     database: Database,
@@ -74,6 +78,7 @@ def make_application(
     static_folder: Path,
     fonts_folder: Path,
     imaging: Imaging,
+    gateways: Gateways = NO_GATEWAYS,
     checks: Mapping[str, Callable[[], bool]] | None = None,
     origin: str | None = None,
     dicom_address: str = "",
@@ -93,6 +98,7 @@ def make_application(
     app[keys.ARCHIVE] = archive
     app[keys.IMAGING] = imaging
     app[keys.CONFINEMENT] = confinement
+    app[keys.GATEWAYS] = gateways
     app[keys.DOCUMENTS] = Documents(database, archive, imaging, confinement, authority=authority, fonts=fonts_folder)
     app[keys.FONTS] = fonts_folder
     app[keys.PASSWORDS] = passwords

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from consult.delivery.channels import Gateways
 from consult.reports.document.documents import Documents
 from dicom_node.archive.archive import Archive
 from dicom_node.imaging.imaging import Imaging
@@ -38,6 +39,7 @@ CHRONICLE = web.AppKey("chronicle", Chronicle)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock")
 ARCHIVE = web.AppKey("archive", Archive)
 CONFINEMENT = web.AppKey("confinement", Confinement)
+GATEWAYS = web.AppKey("gateways", Gateways)
 IMAGING = web.AppKey("imaging", Imaging)
 #: The folder of the type that PDFs embed.
 FONTS = web.AppKey("fonts", Path)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
+from consult.delivery.model import ChannelKind
+from consult.delivery.tables import channel_table
 from consult.practitioners.model import Person, Viewer
+from consult.practitioners.views import institution
 from consult.reports.model import ReadBack, Report
 from consult.reports.tables import delivery_table, report_table
 from consult.reports.views import report as report_of
 from consult.turnaround.actions import stamp
 from consult.turnaround.model import Point
 from telemed.kernel.audit import Chronicle
-from telemed.kernel.errors import Conflict, Invalid, Refused
+from telemed.kernel.database import new_id
+from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
 
 LONGEST_READ_BACK = 500
 
@@ -66,6 +71,66 @@ def read_back(db: Connection, chronicle: Chronicle, report_id: str, *, words: st
     db.execute(update(delivery_table).where(delivery_table.c.report_id == report_id).values(row))
     _enter(db, chronicle, "CriticalReadBack", report, by, words=words)
     return replace(report, read_back=said)
+
+
+def add_channel(
+    db: Connection,
+    chronicle: Chronicle,
+    institution_id: str,
+    kind: ChannelKind,
+    address: str,
+    *,
+    secret: str,
+    label: str,
+    critical_only: bool,
+    by: Viewer,
+) -> str:
+    """Let an institution be told on one more channel, and return its id; Invalid for an address that kind cannot have."""
+    place, address = institution(db, institution_id), address.strip()
+    if not _ADDRESSES[kind].fullmatch(address):
+        raise Invalid(f"{address[:100]!r} is no address for {kind}: {_WANTED[kind]}", code="channel-address")
+    row = {"kind": kind, "address": address, "secret": secret.strip(), "label": label.strip(), "critical_only": critical_only}
+    id_ = new_id()
+    db.execute(insert(channel_table).values(id=id_, institution_id=place.id, **row))
+    news = {"channel": id_, "kind": kind, "label": row["label"], "critical_only": critical_only, "institution": place.id}
+    chronicle.enter(
+        db, "ChannelAdded", place.id, news, actor=by.practitioner_id, institution=by.institution_id, entity="Endpoint"
+    )
+    return id_
+
+
+def remove_channel(db: Connection, chronicle: Chronicle, channel_id: str, *, by: Viewer) -> None:
+    """Tell nobody on that channel any more; what was told on it stays on record."""
+    mine = (channel_table.c.id == channel_id) & channel_table.c.removed_at.is_(None)
+    found = db.execute(select(channel_table).where(mine)).first()
+    if found is None:
+        raise NotFound("there is no such channel", code="channel")
+    db.execute(update(channel_table).where(mine).values(removed_at=chronicle.clock.now()))
+    news = {"channel": found.id, "kind": found.kind, "label": found.label, "institution": found.institution_id}
+    chronicle.enter(
+        db,
+        "ChannelRemoved",
+        found.institution_id,
+        news,
+        actor=by.practitioner_id,
+        institution=by.institution_id,
+        entity="Endpoint",
+    )
+
+
+_URL = re.compile(r"https?://[^\s/?#@]+(?:[/?][^\s#]*)?", re.IGNORECASE)
+_MAIL = re.compile(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+")
+_NUMBER = re.compile(r"\+?[0-9][0-9 -]{2,30}")
+_ADDRESSES = dict.fromkeys(ChannelKind, _URL) | {
+    ChannelKind.EMAIL: _MAIL,
+    ChannelKind.SMS: _NUMBER,
+    ChannelKind.VOICE: _NUMBER,
+}
+_WANTED = dict.fromkeys(ChannelKind, "write https://HOST/PATH") | {
+    ChannelKind.EMAIL: "write NAME@HOST",
+    ChannelKind.SMS: "write a number of digits",
+    ChannelKind.VOICE: "write a number of digits",
+}
 
 
 def _inviting(db: Connection, report_id: str, by: Viewer) -> Report:

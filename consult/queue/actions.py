@@ -96,7 +96,7 @@ def create(
         raise Conflict("this study already waits for an answer", code="task-open") from None
     sides = {"institution": request.institution_id, "performer": request.performer_id}
     turnaround.begin(db, id_, **sides, lane=urgency.lane, budget=budget, t0=t0)
-    enter(db, chronicle, "TaskRequested", id_, by, assigned=choice.person and choice.person.id)
+    enter(db, chronicle, "TaskRequested", id_, by, t0_at=rfc3339(t0), assigned=choice.person and choice.person.id)
     return id_
 
 
@@ -305,7 +305,7 @@ def arrive(
     enter(db, chronicle, "TaskUpdated", task_id, SYSTEM, change="images", instance_count=instance_count)
 
 
-def restart_clock(db: Connection, task_id: str, t0: datetime) -> None:
+def restart_clock(db: Connection, chronicle: Chronicle, task_id: str, t0: datetime) -> None:
     """Count from *t0* instead: the last instance of a study that was asked about while it still arrived."""
     found = _row(db, task_id)
     budget = timedelta(seconds=found.budget_s)
@@ -313,6 +313,7 @@ def restart_clock(db: Connection, task_id: str, t0: datetime) -> None:
         turnaround.stamp(db, task_id, Point.T0, t0)
         values = {**_due(found, t0 + budget), "escalate_at": climbs_at(t0 + budget, budget, found.escalated)}
         db.execute(update(task_table).where(task_table.c.id == task_id).values(values))
+        enter(db, chronicle, "TaskUpdated", task_id, SYSTEM, change="clock", t0_at=rfc3339(t0))
 
 
 def _reasons(found: Row[Any], more: Iterable[Why]) -> list[dict[str, Any]]:
@@ -418,6 +419,7 @@ def need_of(db: Connection, found: Row[Any], at: datetime, *, tried: Iterable[st
         wanted=Expertise(found.wanted) if found.wanted else None,
         tried=frozenset(tried),
         beside=frozenset(beside),
+        due_at=found.due_at,
         routed=request_by_id(db, found.request_id).is_automatic,
     )
 
@@ -443,6 +445,7 @@ def enter(db: Connection, chronicle: Chronicle, type_: str, task_id: str, by: Vi
         "priority": found.priority,
         "lane": found.lane,
         "due_at": rfc3339(found.due_at),
+        "budget_s": found.budget_s,
         **news,
     }
     chronicle.enter(db, type_, found.id, data, actor=by.practitioner_id, institution=by.institution_id, entity="Task")

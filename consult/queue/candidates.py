@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from statistics import median_low
 
 from sqlalchemy import Connection, func, select
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from consult.consents.views import standing_of
 from consult.practitioners.model import Person, Practitioner, Role
 from consult.practitioners.views import agreements_of, institutions_by_id, practitioners_of
-from consult.queue.dispatch import Candidate, Choice, Need, choose
+from consult.queue.dispatch import READINESS, Candidate, Choice, Need, choose
 from consult.queue.model import HELD, TaskStatus
 from consult.queue.tables import task_table
 from consult.requests.model import Lane
@@ -22,7 +23,7 @@ from consult.turnaround.tables import turnaround_table
 #: So many of a person's newest readings on a lane say how fast they are; below the fewest the lane's usual time counts.
 NEWEST, FEWEST = 20, 3
 
-__all__ = ["assign", "coordinators"]
+__all__ = ["assign", "coordinators", "readers_there"]
 
 
 def assign(db: Connection, need: Need, *, within: str | None = None) -> Choice:
@@ -33,23 +34,34 @@ def assign(db: Connection, need: Need, *, within: str | None = None) -> Choice:
         agreements = [held for held in agreements if held.id in allowed]
     ids = {held.performer_id for held in agreements if within in (None, held.performer_id)}
     places = list(institutions_by_id(db, ids).values())
-    people = [one for one in practitioners_of(db, *ids) if need.specialty in one.roles]
+    return choose(need, hospitals=places, agreements=agreements, candidates=_candidates(db, need, ids))
+
+
+def readers_there(db: Connection, hospital_id: str, specialty: Role, lane: Lane, at: datetime) -> int:
+    """Count who of a hospital is there to read, on duty or called."""
+    return sum(found in READINESS for _, found in _people(db, {hospital_id}, specialty, lane, at))
+
+
+def _candidates(db: Connection, need: Need, hospitals: Collection[str]) -> list[Candidate]:
+    people = _people(db, hospitals, need.specialty, need.lane, need.at)
+    loads = _loads(db, [one.id for one, _ in people])
+    return [Candidate(one, found, loads.get(one.id, 0), _reading_s(db, one.id, need.lane)) for one, found in people]
+
+
+def _people(
+    db: Connection, hospitals: Collection[str], specialty: Role, lane: Lane, at: datetime
+) -> list[tuple[Practitioner, Availability]]:
+    """Return everybody of the hospitals with that specialty, and whether they are there."""
     duties: dict[str, list[Duty]] = {}
-    for duty in duties_between(db, ids, need.at, need.at + HOUR):
-        if duty.specialty is need.specialty:
+    for duty in duties_between(db, hospitals, at, at + HOUR):
+        if duty.specialty is specialty:
             duties.setdefault(duty.practitioner_id, []).append(duty)
-    planned = keeping_rotas(db, ids, need.specialty, need.at)
-    loads = _loads(db, [one.id for one in people])
-    candidates = [
-        Candidate(
-            practitioner=one,
-            availability=_there(one, duties.get(one.id, []), need, planned),
-            load=loads.get(one.id, 0),
-            reading_s=_reading_s(db, one.id, need.lane),
-        )
-        for one in people
+    planned = keeping_rotas(db, hospitals, specialty, at)
+    return [
+        (one, _there(one, availability(duties.get(one.id, []), at, lane), planned))
+        for one in practitioners_of(db, *hospitals)
+        if specialty in one.roles
     ]
-    return choose(need, hospitals=places, agreements=agreements, candidates=candidates)
 
 
 def coordinators(db: Connection, hospital_id: str) -> list[Person]:
@@ -57,11 +69,9 @@ def coordinators(db: Connection, hospital_id: str) -> list[Person]:
     return [Person(one.id, one.name) for one in practitioners_of(db, hospital_id) if Role.COORDINATOR in one.roles]
 
 
-def _there(one: Practitioner, duties: list[Duty], need: Need, planned: Collection[str]) -> Availability:
-    found = availability(duties, need.at, need.lane)
-    if found is Availability.OFF and one.institution.id not in planned:
-        return Availability.UNPLANNED
-    return found
+def _there(one: Practitioner, found: Availability, planned: Collection[str]) -> Availability:
+    """Take whoever works where no rota is kept to be there."""
+    return Availability.UNPLANNED if found is Availability.OFF and one.institution.id not in planned else found
 
 
 def _loads(db: Connection, people: Collection[str]) -> dict[str, int]:

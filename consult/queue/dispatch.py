@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from consult.practitioners.model import YEARS_NEEDED, Agreement, Expertise, Institution, Person, Practitioner, Role
@@ -26,8 +26,9 @@ READINESS = {Availability.DUTY: 0, Availability.UNPLANNED: 0, Availability.STAND
 
 @dataclass(frozen=True)
 class Need:
-    """What has to be answered; *tried* are hospitals that had their chance, *beside* people not to be chosen again.
+    """What has to be answered, until *due_at* where a deadline is set.
 
+    *tried* are hospitals that had their chance, *beside* people not to be chosen again.
     What is *routed* by itself goes only where a standing consent lets it.
     """
 
@@ -38,7 +39,12 @@ class Need:
     wanted: Expertise | None = None
     tried: frozenset[str] = frozenset()
     beside: frozenset[str] = frozenset()
+    due_at: datetime | None = None
     routed: bool = False
+
+    def is_late(self, one: Candidate) -> bool:
+        """Tell whether *one* would be done after the deadline."""
+        return self.due_at is not None and self.at + timedelta(seconds=one.wait_s) > self.due_at
 
 
 @dataclass(frozen=True)
@@ -90,9 +96,10 @@ def choose(
 ) -> Choice:
     """Return who is to answer *need*; the same inputs, in whatever order, give the same choice.
 
-    The nearest hospital with somebody qualified there is asked: clinic, county, city, province, partner; of two equally near
-    the one whose agreement is older. In it duty comes before standby, a wished expertise before none, then who would be
-    done soonest. Where nobody qualified is there in any hospital, the question waits in the queue of the nearest.
+    The nearest hospital is asked that has somebody qualified there who would be done in time: clinic, county, city, province,
+    partner; of two equally near the one whose agreement is older. In it duty comes before standby, a wished expertise before
+    none, then who would be done soonest. Where nobody would be done in time, it is whoever is done soonest. Where nobody
+    qualified is there in any hospital, the question waits in the queue of the nearest.
     """
     day = need.at.astimezone(HOUSE_ZONE).date()
     since = {
@@ -103,21 +110,40 @@ def choose(
     allowed = [place for place in hospitals if place.id in since and place.id not in need.tried]
     allowed.sort(key=lambda place: (place.kind.tier, since[place.id]))
     objections = {one.practitioner.id: _objection(need, one, since.keys()) for one in candidates}
-    for place in allowed:
-        able = [one for one in candidates if one.practitioner.institution.id == place.id and not objections[one.practitioner.id]]
-        if able:
-            chosen = min(able, key=lambda one: _rank(need, one))
-            return Choice(place.id, _person(chosen), chosen.reading_s, _verdicts(need, candidates, objections, chosen))
-    verdicts = _verdicts(need, candidates, objections, None)
+    able = [one for one in candidates if not objections[one.practitioner.id]]
+    if able:
+        near = {place.id: number for number, place in enumerate(allowed)}
+        ranks = {one.practitioner.id: _rank(need, one, near[one.practitioner.institution.id]) for one in able}
+        chosen = min(able, key=lambda one: ranks[one.practitioner.id])
+        against = objections | {id_: _behind(rank, ranks[chosen.practitioner.id]) for id_, rank in ranks.items()}
+        return Choice(chosen.practitioner.institution.id, _person(chosen), chosen.reading_s, _verdicts(candidates, against))
+    verdicts = _verdicts(candidates, objections)
     if not allowed:
         return Choice(None, verdicts=verdicts)
     nearest = allowed[0]
     return Choice(nearest.id, verdicts=(_verdict("nobody", nearest, None), *verdicts)[:MOST_VERDICTS])
 
 
-def _rank(need: Need, one: Candidate) -> tuple[int, bool, int, int, str]:
+#: Too late or not, for how long if so, how far; standby or not, without the wish or not, until done, in hand; and the person.
+_Rank = tuple[bool, int, int, int, bool, int, int, str]
+#: What is said of somebody who is behind the chosen one by the place of their rank at which they differ.
+_BEHIND = ("too-late", "later", "farther", "standby", "other-expertise", "later", "busier", "equal")
+
+
+#: Where each stands in the list of verdicts; whoever has something against them comes last.
+_PLACES = {"chosen": 0, **dict.fromkeys(_BEHIND, 1)}
+
+
+def _rank(need: Need, one: Candidate, distance: int) -> _Rank:
+    late = need.is_late(one)
     lacks = need.wanted is not None and need.wanted not in one.practitioner.qualification.expertise
-    return (READINESS[one.availability], lacks, one.wait_s, one.load, one.practitioner.id)
+    who = one.practitioner.id
+    return (late, one.wait_s if late else 0, distance, READINESS[one.availability], lacks, one.wait_s, one.load, who)
+
+
+def _behind(mine: _Rank, best: _Rank) -> str:
+    """Return why somebody who could have been chosen was not; "chosen" of the one who was."""
+    return next((code for code, own, other in zip(_BEHIND, mine, best, strict=True) if own != other), "chosen")
 
 
 def _objection(need: Need, one: Candidate, agreed: Collection[str]) -> str:
@@ -137,28 +163,10 @@ def _objection(need: Need, one: Candidate, agreed: Collection[str]) -> str:
     return next((code for code, holds in against if holds), "")
 
 
-def _verdicts(
-    need: Need, candidates: Sequence[Candidate], objections: Mapping[str, str], chosen: Candidate | None
-) -> tuple[Verdict, ...]:
-    """Say what was thought of everybody, the chosen one first."""
-    found = []
-    for one in sorted(
-        candidates, key=lambda each: (each is not chosen, bool(objections[each.practitioner.id]), each.practitioner.id)
-    ):
-        code = objections[one.practitioner.id] or ("chosen" if one is chosen else _behind(need, one, chosen))
-        found.append(_verdict(code, one.practitioner.institution, one))
-    return tuple(found[:MOST_VERDICTS])
-
-
-def _behind(need: Need, one: Candidate, chosen: Candidate | None) -> str:
-    """Return why somebody who could have been chosen was not."""
-    assert chosen is not None, "whoever has nothing against them is chosen when nobody else is"
-    if one.practitioner.institution != chosen.practitioner.institution:
-        return "farther"
-    mine, theirs = _rank(need, one), _rank(need, chosen)
-    return ("standby", "other-expertise", "later", "busier", "equal")[
-        next(place for place in range(5) if mine[place] != theirs[place])
-    ]
+def _verdicts(candidates: Sequence[Candidate], said: Mapping[str, str]) -> tuple[Verdict, ...]:
+    """Say what was thought of everybody, the chosen one first, then those who could have been."""
+    order = sorted(candidates, key=lambda one: (_PLACES.get(said[one.practitioner.id], len(_PLACES)), one.practitioner.id))
+    return tuple(_verdict(said[one.practitioner.id], one.practitioner.institution, one) for one in order[:MOST_VERDICTS])
 
 
 def _person(one: Candidate) -> Person:
@@ -181,6 +189,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "person-tried": ("已经分派过或正在处理", "was asked before, or holds it"),
     "away": ("休假", "is on holiday"),
     "off-duty": ("此刻不值班", "is not on duty now"),
+    "too-late": ("预计 {minutes} 分钟才能完成，赶不上时限", "would be done in {minutes} min: after the deadline"),
     "farther": ("有更近的医院可接诊", "a nearer hospital can answer"),
     "standby": ("备班，值班人员优先", "is on standby: duty comes first"),
     "other-expertise": ("不是申请的专长", "has not the expertise that was wished for"),

@@ -12,18 +12,25 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, select, update
 
-from consult.practitioners.model import SYSTEM
+from consult.practitioners.model import SYSTEM, Role
 from consult.practitioners.views import duty_phone, institution
 from consult.queue.actions import assigned, enter, need_of
 from consult.queue.candidates import assign, coordinators
+from consult.queue.forecast import LIKELY
 from consult.queue.model import LEASED, RUNNING, TaskStatus
 from consult.queue.sla import LADDER, Rung, climbs_at
 from consult.queue.tables import task_table
+from consult.queue.views import forecasts
 from consult.triage.model import Why
 from consult.turnaround import actions as turnaround
 from ecg.analysis import Text
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.clock import rfc3339
+from telemed.kernel.events import event_table
+
+#: What is due later than this is not foretold to be late: the queue will have changed.
+FORETOLD_WITHIN = timedelta(minutes=60)
+_FORETOLD = event_table.c.type == "LatenessForecast"
 
 
 def is_due(db: Connection, now: datetime) -> bool:
@@ -71,6 +78,28 @@ def climb(db: Connection, chronicle: Chronicle) -> bool:
         if rung is Rung.DUTY_PHONE:
             enter(db, chronicle, "SlaBreached", found.id, SYSTEM, breached_at=rfc3339(found.due_at))
     return True
+
+
+def foretell(db: Connection, chronicle: Chronicle) -> bool:
+    """Tell the coordinators of a task that will likely come late, once, while there is time; tell whether there was one."""
+    now = chronicle.clock.now()
+    waiting = (task_table.c.status == TaskStatus.REQUESTED) & task_table.c.breached_at.is_(None)
+    queues = select(task_table.c.performer_id, task_table.c.specialty).where(waiting, task_table.c.due_at < now + FORETOLD_WITHIN)
+    for performer_id, specialty in db.execute(queues.distinct()).all():
+        found = forecasts(db, performer_id, Role(specialty), now)
+        likely = [id_ for id_, expected in found.items() if expected.late >= LIKELY]
+        foretold = set(db.scalars(select(event_table.c.subject).where(event_table.c.subject.in_(likely), _FORETOLD)))
+        rows = select(task_table.c.id).where(task_table.c.id.in_(set(likely) - foretold), waiting).order_by(task_table.c.due_at)
+        id_ = db.scalar(rows.limit(1).with_for_update())
+        if id_ is not None and not db.scalar(
+            select(event_table.c.position).where(event_table.c.subject == id_, _FORETOLD).limit(1)
+        ):
+            expected = found[id_]
+            told = [asdict(one) for one in coordinators(db, performer_id)]
+            news = {"to": told, "late": expected.late, "expected_at": rfc3339(expected.expected_at)}
+            enter(db, chronicle, "LatenessForecast", id_, SYSTEM, **news)
+            return True
+    return False
 
 
 #: The columns a rung changes, and what its event says.

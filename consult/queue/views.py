@@ -13,8 +13,10 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, false, or_, select
 
 from consult.practitioners.model import Institution, Person, Role, Viewer
 from consult.practitioners.views import institutions_by_id, people_by_id
+from consult.queue.candidates import readers_there
 from consult.queue.dispatch import Verdict
-from consult.queue.model import OPEN, TaskStatus
+from consult.queue.forecast import Forecast, forecast
+from consult.queue.model import OPEN, RUNNING, TaskStatus
 from consult.queue.tables import question_table, task_table
 from consult.requests.model import Kind, Lane, Patient, Priority
 from consult.requests.views import summaries
@@ -22,6 +24,8 @@ from consult.triage.model import Why, standing
 from telemed.kernel.errors import Invalid, NotFound
 
 MOST_AT_ONCE = 200
+#: What stands behind so many others is not forecast: nobody would believe it.
+MOST_FORECAST = 500
 
 READERS = frozenset({Role.RADIOLOGIST, Role.CARDIOLOGIST})
 
@@ -127,6 +131,35 @@ def queue(
     rows = sorted(found.values(), key=lambda row: (row["begin_by"], row["id"]))
     kept = rows[:limit]
     return Page(tuple(_shown(db, kept)), _cursor(kept[-1]) if len(rows) > limit else None)
+
+
+def forecasts(db: Connection, performer_id: str, specialty: Role, now: datetime) -> dict[str, Forecast]:
+    """Return what is to be expected of each running task of one hospital's queue, by its id, for the first MOST_FORECAST."""
+    rows = db.execute(
+        select(task_table)
+        .where(task_table.c.performer_id == performer_id, task_table.c.specialty == specialty, task_table.c.status.in_(RUNNING))
+        .order_by(task_table.c.begin_by, task_table.c.id)
+        .limit(MOST_FORECAST)
+    ).all()
+    there: dict[str, int] = {}
+    found: dict[str, Forecast] = {}
+    before = [timedelta(seconds=row.reading_s) / 2 for row in rows if row.claimed_at]
+    for row in rows:
+        if row.lane not in there:
+            there[row.lane] = readers_there(db, performer_id, specialty, Lane(row.lane), now)
+        reading = timedelta(seconds=row.reading_s)
+        expected = forecast(now, row.due_at, reading, before=before, readers=there[row.lane], begun_at=row.claimed_at)
+        if expected is not None:
+            found[row.id] = expected
+        if row.claimed_at is None:
+            before.append(reading)
+    return found
+
+
+def forecast_of(db: Connection, viewer: Viewer, task_id: str, now: datetime) -> Forecast | None:
+    """Return when the answer to a task is to be expected; None while nobody can tell, or none is awaited."""
+    shown = task(db, viewer, task_id)
+    return forecasts(db, shown.performer.id, shown.specialty, now).get(task_id)
 
 
 def questions(db: Connection, viewer: Viewer, task_id: str) -> tuple[Question, ...]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from consult.queue.escalation import climb, end_lease, is_due
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from consult.queue.escalation import climb, end_lease, foretell, is_due
 from consult.queue.sla import LEASE
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database
 from telemed.kernel.watch import Watch
+
+#: A forecast changes slowly, and looks at whole queues.
+FORETELL_EVERY = timedelta(seconds=15)
 
 
 class QueueWatch(Watch):
@@ -22,16 +30,23 @@ class QueueWatch(Watch):
         self._database = database
         self._chronicle = chronicle
         self._leases_end_from = chronicle.clock.now() + LEASE
+        self._foretells_from = chronicle.clock.now()
 
     def look(self) -> None:
         """Do everything that is due now, each in its own short transaction; a quiet look takes no lock."""
         now = self._chronicle.clock.now()
         with self._database.reading() as db:
-            if not is_due(db, now):
-                return
-        deeds = (climb, end_lease) if now >= self._leases_end_from else (climb,)
-        for deed in deeds:
-            more = True
-            while more and not self.is_stopping:
-                with self._database.transaction() as db:
-                    more = deed(db, self._chronicle)
+            due = is_due(db, now)
+        if due:
+            self._repeat(climb)
+            if now >= self._leases_end_from:
+                self._repeat(end_lease)
+        if now >= self._foretells_from:
+            self._foretells_from = now + FORETELL_EVERY
+            self._repeat(foretell)
+
+    def _repeat(self, deed: Callable[[Connection, Chronicle], bool]) -> None:
+        more = True
+        while more and not self.is_stopping:
+            with self._database.transaction() as db:
+                more = deed(db, self._chronicle)

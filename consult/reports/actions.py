@@ -23,6 +23,7 @@ from consult.queue.views import task as task_of
 from consult.reports.model import Draft, Report, ReportEvent, ReportStatus, checked, listing, sealed, signable, status_after
 from consult.reports.tables import document_table, draft_table, report_table
 from consult.reports.views import draft_from
+from consult.reports.views import remarks as remarks_of
 from consult.reports.views import report as report_of
 from consult.turnaround.actions import stamp
 from consult.turnaround.model import Point
@@ -168,6 +169,7 @@ def sign(db: Connection, chronicle: Chronicle, prepared: Prepared, document: byt
     _fresh(report, chronicle, by)
     mine = draft_table.c.task_id == report.task_id
     present = db.execute(select(draft_table.c.version).where(mine).with_for_update()).scalar()
+    remarks = [remark.code for remark in remarks_of(db, by, report.task_id)]  # signed in spite of them: the trail keeps that
     if present != prepared.draft_version:
         raise Conflict("the draft was changed while it was being signed: read it again and sign", code="draft-stale")
     if _versions(db, report.task_id):
@@ -177,7 +179,7 @@ def sign(db: Connection, chronicle: Chronicle, prepared: Prepared, document: byt
     stamp(db, report.task_id, Point.T4, report.signed_at)
     queue.start(db, chronicle, report.task_id, by=by)
     queue.complete(db, chronicle, report.task_id, report_id=report.id, by=by)
-    _enter(db, chronicle, "ReportSigned", signed, by)
+    _enter(db, chronicle, "ReportSigned", signed, by, remarks=remarks)
     return signed
 
 
@@ -335,7 +337,7 @@ _PLAIN = (
 )
 
 
-def _enter(db: Connection, chronicle: Chronicle, type_: str, report: Report, by: Viewer) -> None:
+def _enter(db: Connection, chronicle: Chronicle, type_: str, report: Report, by: Viewer, **news: object) -> None:
     data = {
         "task_id": report.task_id,
         "study_instance_uid": report.study_instance_uid,
@@ -345,8 +347,10 @@ def _enter(db: Connection, chronicle: Chronicle, type_: str, report: Report, by:
         "version": report.version,
         "kind": report.kind,
         "critical": report.critical,
+        "signed_by": report.signed_by.id,
         "content_sha256": report.content_sha256,
         "document_sha256": report.document_sha256,
+        **news,
     }
     if report.amends is not None:
         data |= {"amends": report.amends, "reason": report.reason}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -11,9 +12,12 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, fals
 
 from consult.practitioners.model import Institution, Level, Person, Role, Viewer
 from consult.queue.views import task as task_of
+from consult.reports.checks import Remark, Writing
+from consult.reports.checks import remarks as remarks_of
 from consult.reports.model import Draft, KeyImage, ReadBack, Report, ReportStatus
 from consult.reports.tables import delivery_table, document_table, draft_table, report_table
 from consult.requests.model import Kind, Patient
+from dicom_node.archive import index
 from telemed.kernel.errors import Conflict, Invalid, NotFound
 
 LONGEST_PAGE = 200
@@ -78,6 +82,19 @@ def draft(db: Connection, viewer: Viewer, task_id: str) -> Draft:
         raise NotFound("there is no draft here for you to see", code="draft")
     row = db.execute(select(draft_table).where(draft_table.c.task_id == task_id)).mappings().first()
     return Draft() if row is None else draft_from(row)
+
+
+def remarks(db: Connection, viewer: Viewer, task_id: str) -> tuple[Remark, ...]:
+    """Return what should be looked at once more before the task's draft is signed; raise as `draft`."""
+    written, task = draft(db, viewer, task_id), task_of(db, viewer, task_id)
+    examined, missing = task.description, False
+    with suppress(NotFound):  # the archive may hold the study no more
+        study = index.study(db, task.institution.id, task.study_instance_uid)
+        examined = "\n".join([study.description, *(series.description for series in index.series_of(db, study.id))])
+        missing = bool(study.missing)
+    return remarks_of(
+        Writing(written.findings, written.impression, written.critical, examined, task.reason, task.patient.sex, missing)
+    )
 
 
 def inbox(db: Connection, viewer: Viewer, *, unread_only: bool = False, limit: int = 50, cursor: str | None = None) -> Page:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -59,6 +59,27 @@ class Figures:
     p50_s: int | None
     p90_s: int | None
     p95_s: int | None
+
+    @classmethod
+    def of(cls, clocks: Iterable[tuple[datetime, datetime | None, int, int]]) -> Figures:
+        """Sum up clocks, each (T0, T5 or None, budget in s, pauses in s)."""
+        count, taken = 0, []
+        for t0, t5, budget_s, paused_s in clocks:
+            count += 1
+            if t5 is not None:
+                taken.append((int((t5 - t0).total_seconds()), budget_s, paused_s))
+        ordered = sorted(seconds for seconds, _, _ in taken)
+        within = sum(seconds - paused_s <= budget_s for seconds, budget_s, paused_s in taken)
+        return cls(
+            count=count,
+            delivered=len(taken),
+            within_target=within,
+            within_target_unpaused=sum(seconds <= budget_s for seconds, budget_s, _ in taken),
+            share_within_target=within / len(taken) if taken else None,
+            p50_s=percentile(ordered, 0.50),
+            p90_s=percentile(ordered, 0.90),
+            p95_s=percentile(ordered, 0.95),
+        )
 
 
 def percentile(ordered: Sequence[int], share: float) -> int | None:

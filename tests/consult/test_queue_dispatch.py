@@ -71,6 +71,7 @@ needs = st.builds(
     wanted=st.none() | st.sampled_from(Expertise),
     tried=st.frozensets(st.sampled_from([place.id for place in PLACES]), max_size=3),
     beside=st.frozensets(st.sampled_from(["p0", "p1", "p2"])),
+    due_at=st.none() | st.builds(lambda minutes: AT + timedelta(minutes=minutes), st.integers(-20, 60)),
 )
 
 
@@ -228,3 +229,22 @@ def test_an_agreement_that_has_ended_stops_dispatch_the_day_after(database, chro
             end_agreement(db, chronicle, held.id, on=date(2026, 3, 2), by=SYSTEM)
     with pytest.raises(Refused, match="no cooperation agreement"):
         a_task(database, chronicle, county.nurse)
+
+
+def test_a_farther_hospital_answers_what_the_nearer_one_would_answer_too_late():
+    county, province = PLACES[1], PLACES[3]
+    seen = Qualification("1104", date(2015, 1, 1))
+    near, far = (
+        Candidate(Practitioner(name, name, (Role.RADIOLOGIST,), place, seen), Availability.DUTY, load, 480)
+        for name, place, load in (("near", county, 3), ("far", province, 0))
+    )
+    world = {
+        "hospitals": PLACES,
+        "agreements": [an_agreement_with(county), an_agreement_with(province)],
+        "candidates": [near, far],
+    }
+    assert choose(replace(NEED, due_at=AT + timedelta(minutes=40)), **world).performer_id == county.id
+    hurried = choose(replace(NEED, due_at=AT + timedelta(minutes=20)), **world)
+    assert (hurried.performer_id, [verdict.code for verdict in hurried.verdicts]) == (province.id, ["chosen", "too-late"])
+    overdue = choose(replace(NEED, due_at=AT), **world)
+    assert (overdue.performer_id, [verdict.code for verdict in overdue.verdicts]) == (province.id, ["chosen", "later"])

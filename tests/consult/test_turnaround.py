@@ -7,13 +7,12 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.builders import a_clinic, a_county, a_nurse, a_person, a_task
+from support.builders import a_clinic, a_county, a_nurse, a_task
 
-from consult.practitioners.model import Role
 from consult.queue import actions as queue
 from consult.turnaround.actions import begin, stamp
 from consult.turnaround.model import Point, percentile
-from consult.turnaround.views import figures, reached, turnaround
+from consult.turnaround.views import reached, turnaround
 from telemed.kernel.errors import NotFound
 
 
@@ -87,28 +86,6 @@ def test_another_institution_does_not_see_the_clock(database, chronicle):
     stranger = a_nurse(database, chronicle, a_clinic(database, chronicle, "邻乡卫生院"))
     with database.reading() as db, pytest.raises(NotFound):
         turnaround(db, stranger, task_id, chronicle.clock.now())
-
-
-def test_figures_count_what_is_delivered_and_what_was_in_time(database, chronicle):
-    county = a_county(database, chronicle)
-    regulator = a_person(database, chronicle, county.hospital, Role.REGULATOR)
-    since = chronicle.clock.now()
-    for minutes in (*range(1, 20), 25, None):
-        task_id = a_task(database, chronicle, county.nurse)
-        if minutes is not None:
-            stamped(database, task_id, Point.T5, chronicle.clock.now() + timedelta(minutes=minutes))
-    span = {"since": since, "until": since + timedelta(days=1)}
-    with database.reading() as db:
-        found = figures(db, regulator, **span)
-        assert (found.count, found.delivered, found.within_target, found.share_within_target) == (21, 20, 19, 0.95)
-        assert (found.p50_s, found.p90_s, found.p95_s) == (600, 1080, 1140)
-        assert figures(db, regulator, **span, lane="ecg").count == 0
-        assert figures(db, regulator, **span, institution=county.clinic).count == 21
-        assert figures(db, regulator, since=span["until"], until=span["until"]).p50_s is None
-        stranger = a_nurse(database, chronicle, a_clinic(database, chronicle, "邻乡卫生院"))
-    with database.reading() as db:
-        assert figures(db, stranger, **span).count == 0
-        assert figures(db, county.nurse, **span).count == 21
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1), st.sampled_from([0.5, 0.9, 0.95]))

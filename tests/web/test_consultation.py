@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from datetime import datetime
+
 from sqlalchemy import select
 from support.builders import a_study, a_task
 from support.site import PASSWORD
@@ -74,6 +78,12 @@ def test_from_the_request_to_the_receipt(site, database, chronicle, clock):
     assert [item["id"] for item in clinic.get(f"{API}/reports?study_instance_uid={uid}").json()["items"]] == [report["id"]]
     figures = site.browser("regulator").get(f"{API}/figures/turnaround?from=2026-03-01&to=2026-03-03").json()
     assert (figures["count"], figures["delivered"], figures["share_within_target"]) == (1, 1, 1.0)
+    scores = site.browser("regulator").get(f"{API}/figures/scores?from=2026-03-01&to=2026-03-03&by=reader").json()["items"]
+    assert [(score["name"], score["turnaround"]["delivered"]) for score in scores] == [(site.people["radiologist"].name, 1)]
+    table = site.browser("regulator").get(f"{API}/figures/consultations.csv?from=2026-03-01&to=2026-03-03")
+    [line] = csv.DictReader(io.StringIO(table.body.decode("utf-8-sig")))
+    moments = [datetime.fromisoformat(line[point]) == datetime.fromisoformat(ledger[point]) for point in ("T0", "T5")]
+    assert (line["lane"], moments) == ("imaging", [True, True])
 
     amendment = {**DRAFT, "impression": "右肺小结节。", "reason": "复核", "password": PASSWORD}
     amended = reader.post(f"{API}/reports/{report['id']}/amend", json=amendment)

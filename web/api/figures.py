@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TypeVar
 
+from aiohttp import web
 from pydantic import AwareDatetime, Field
 
-from consult.turnaround import views as turnaround
+from consult.figures import views
+from consult.figures.model import By, Consultation, Score, Span
 from consult.turnaround.model import Figures
+from telemed.kernel.clock import rfc3339
 from telemed.kernel.errors import Invalid
 from web import keys
 from web.accounts.permissions import Permission
@@ -16,6 +24,8 @@ from web.api.operations import Call, Given, Operation
 #: What is looked at when nothing is said.
 USUAL_SPAN = timedelta(days=30)
 LONGEST_SPAN = timedelta(days=3660)
+#: With one of these a spreadsheet begins to calculate.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class FiguresQuery(Given):
@@ -27,19 +37,63 @@ class FiguresQuery(Given):
     institution: str | None = Field(default=None, max_length=64)
 
 
+Q = TypeVar("Q", bound=FiguresQuery)
+
+
+class ScoresQuery(FiguresQuery):
+    """The same, put together by one thing."""
+
+    by: By = By.LANE
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One score for each key, in the order of the keys."""
+
+    items: tuple[Score, ...]
+
+
 async def turnaround_figures(call: Call[FiguresQuery, None]) -> Figures:
     """Return counts, P50/P90/P95 of T5 - T0 and the share within target."""
-    since, until = _span(call.query, call.request.app[keys.CLOCK].now())
-    lane, institution = call.query.lane or None, call.query.institution or None
-    return await call.view(turnaround.figures, call.viewer, since=since, until=until, lane=lane, institution=institution)
+    return await call.view(views.turnaround, call.viewer, _wanted(call))
 
 
-def _span(query: FiguresQuery, now: datetime) -> tuple[datetime, datetime]:
+async def figures_by(call: Call[ScoresQuery, None]) -> Scores:
+    """Return counts, percentiles of each stage, refusals, escalations and critical values by lane, place, reader or day."""
+    return Scores(await call.view(views.scores, call.viewer, call.query.by, _wanted(call)))
+
+
+async def figures_csv(call: Call[FiguresQuery, None]) -> web.Response:
+    """Return a line for each consultation, without its patient, as CSV that a spreadsheet opens."""
+    lines = await call.view(views.consultations, call.viewer, _wanted(call))
+    named = {"Content-Disposition": 'attachment; filename="consultations.csv"'}
+    return web.Response(text=_csv(lines), content_type="text/csv", charset="utf-8", headers=named)
+
+
+def _csv(lines: Iterable[Consultation]) -> str:
+    # The mark at the beginning lets a spreadsheet read UTF-8.
+    file = io.StringIO()
+    file.write("\ufeff")
+    writer = csv.writer(file)
+    writer.writerow(field.name for field in fields(Consultation))
+    writer.writerows([_cell(value) for value in astuple(line)] for line in lines)
+    return file.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Return what a cell holds: a moment as RFC 3339, and no text that a spreadsheet would take for a formula."""
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _wanted(call: Call[Q, None]) -> Span:
+    query, now = call.query, call.request.app[keys.CLOCK].now()
     until = _moment(query.until) or now + timedelta(seconds=1)
     since = _moment(query.since) or until - USUAL_SPAN
     if not timedelta() < until - since <= LONGEST_SPAN:
         raise Invalid(f"`to` must come after `from`, by at most {LONGEST_SPAN.days} days", code="span")
-    return since, until
+    return Span(since, until, query.lane or None, query.institution or None)
 
 
 def _moment(given: datetime | date | None) -> datetime | None:
@@ -48,4 +102,8 @@ def _moment(given: datetime | date | None) -> datetime | None:
     return datetime.combine(given, time(), UTC)
 
 
-OPERATIONS = (Operation("GET", "/figures/turnaround", turnaround_figures, Permission.READ_FIGURES),)
+OPERATIONS = (
+    Operation("GET", "/figures/turnaround", turnaround_figures, Permission.READ_FIGURES),
+    Operation("GET", "/figures/scores", figures_by, Permission.READ_FIGURES),
+    Operation("GET", "/figures/consultations.csv", figures_csv, Permission.READ_FIGURES, produces="text/csv"),
+)

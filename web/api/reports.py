@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from consult.delivery import actions as delivery
 from consult.practitioners.model import Viewer
 from consult.reports import actions
 from consult.reports import views as reports
+from consult.reports.checks import Remark
 from consult.reports.model import LONGEST_TEXT, MOST_KEY_IMAGES, Draft, KeyImage, Report, ReportKind
 from telemed.kernel.errors import Invalid
 from web import keys
@@ -83,6 +85,18 @@ async def save_draft(call: Call[None, DraftText]) -> Draft:
     expected = _expected_version(call.request)
     draft = call.body.as_draft()
     return _tagged(call, await call.act(actions.save_draft, call.part("task_id"), draft, expected, by=call.viewer))
+
+
+@dataclass(frozen=True)
+class Remarks:
+    """What should be looked at once more, the gravest first."""
+
+    items: tuple[Remark, ...]
+
+
+async def draft_remarks(call: Call[None, None]) -> Remarks:
+    """Return what the words of the saved draft leave in doubt: sides, sex, negations, units, critical words, blanks."""
+    return Remarks(await call.view(reports.remarks, call.viewer, call.part("task_id")))
 
 
 async def sign_report(call: Call[None, Signature]) -> Report:
@@ -185,6 +199,7 @@ def _tagged(call: Call[None, None] | Call[None, DraftText], draft: Draft) -> Dra
 OPERATIONS = (
     Operation("GET", "/tasks/{task_id}/report", get_draft, Permission.READ_TASKS),
     Operation("PUT", "/tasks/{task_id}/report", save_draft, Permission.WRITE_REPORTS),
+    Operation("GET", "/tasks/{task_id}/report/remarks", draft_remarks, Permission.WRITE_REPORTS),
     Operation("POST", "/tasks/{task_id}/report/sign", sign_report, Permission.WRITE_REPORTS),
     Operation("GET", "/reports", list_reports, Permission.READ_REPORTS),
     # Before the plain id, whose pattern would swallow the ending.

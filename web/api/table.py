@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from web.api import (
     agreements,
+    channels,
     charsets,
     comparison,
     conflicts,
@@ -36,6 +37,7 @@ OPERATIONS = (
     *tasks.OPERATIONS,
     *tray.OPERATIONS,
     *reports.OPERATIONS,
+    *channels.OPERATIONS,
     *recordings.OPERATIONS,
     *comparison.OPERATIONS,
     *gate.OPERATIONS,

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from consult.queue import actions
 from consult.queue import views as queue
+from consult.queue.forecast import Forecast
 from consult.queue.model import Declined, TaskStatus
 from consult.queue.views import Task
 from consult.requests.model import Lane
@@ -123,6 +124,12 @@ async def task_questions(call: Call[None, None]) -> tuple[queue.Question, ...]:
     return await call.view(queue.questions, call.viewer, call.part("task_id"))
 
 
+async def task_forecast(call: Call[None, None]) -> Forecast | None:
+    """Return when the report is expected and how likely it is late; null while nobody can tell, or none is awaited."""
+    now = call.request.app[keys.CLOCK].now()
+    return await call.view(queue.forecast_of, call.viewer, call.part("task_id"), now)
+
+
 async def task_turnaround(call: Call[None, None]) -> Turnaround:
     """Return T0 to T6 of a task, its budget, and what has elapsed of it."""
     now = call.request.app[keys.CLOCK].now()
@@ -142,5 +149,6 @@ OPERATIONS = (
     Operation("POST", "/tasks/{task_id}/ask", ask_about_task, Permission.WORK_TASKS),
     Operation("POST", "/tasks/{task_id}/answer", answer_about_task, Permission.REQUEST),
     Operation("GET", "/tasks/{task_id}/questions", task_questions, Permission.READ_TASKS),
+    Operation("GET", "/tasks/{task_id}/forecast", task_forecast, Permission.READ_TASKS),
     Operation("GET", "/tasks/{task_id}/turnaround", task_turnaround, Permission.READ_TASKS),
 )

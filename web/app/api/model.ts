@@ -54,6 +54,13 @@ export type KeyImage = Required<Schemas["KeyImage"]>;
 export type Report = Required<Schemas["Report"]>;
 export type Turnaround = Schemas["Turnaround"];
 export type Figures = Schemas["Figures"];
+export type Remark = Schemas["Remark"];
+export type Channel = Schemas["ShownChannel"];
+export type NewChannel = Schemas["NewChannel"];
+export type Forecast = Schemas["Forecast"];
+export type Score = Schemas["Score"];
+/** What consultations are put together by. */
+export type ScoreKey = "lane" | "institution" | "performer" | "reader" | "day";
 /** What may not have come: numbers of a series, or only how many. */
 export type Missing = Required<Schemas["Missing"]>;
 export type Rule = Required<Schemas["Rule"]>;

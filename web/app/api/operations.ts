@@ -3,6 +3,7 @@ import { answered, client } from "@/api/client";
 import type {
   Agreement,
   Analysis,
+  Channel,
   CharsetProfile,
   CharsetSetting,
   Conflict,
@@ -13,16 +14,17 @@ import type {
   DraftContent,
   EvidenceKind,
   Figures,
+  Forecast,
   GateCard,
   Gap,
   IllegibleText,
   Institution,
   KeptConsent,
   KnownPerson,
-  Lane,
   Merging,
   NewAgreement,
   NewChange,
+  NewChannel,
   NewConsent,
   NewDuty,
   NewEarlyRequest,
@@ -31,7 +33,10 @@ import type {
   PromisedHours,
   Question,
   Report,
+  Remark,
   Rule,
+  Score,
+  ScoreKey,
   SeenQualification,
   ServiceRequest,
   Session,
@@ -161,6 +166,9 @@ export const answer = async (task_id: string, text: string): Promise<Task> =>
   (await answered(client.POST("/api/v1/tasks/{task_id}/answer", { params: { path: { task_id } }, body: { answer: text } }))) as Task;
 export const questions = (task_id: string): Promise<Question[]> =>
   answered(client.GET("/api/v1/tasks/{task_id}/questions", { params: { path: { task_id } } }));
+/** When the report is expected, null while nobody can tell. */
+export const forecast = (task_id: string): Promise<Forecast | null> =>
+  answered(client.GET("/api/v1/tasks/{task_id}/forecast", { params: { path: { task_id } } })) as Promise<Forecast | null>;
 export const turnaround = (task_id: string): Promise<Turnaround> =>
   answered(client.GET("/api/v1/tasks/{task_id}/turnaround", { params: { path: { task_id } } }));
 
@@ -171,6 +179,9 @@ export const saveDraft = async (task_id: string, content: DraftContent, version:
   const headers = { "If-Match": `"${version}"` };
   return (await answered(client.PUT("/api/v1/tasks/{task_id}/report", { params: { path: { task_id } }, body: content, headers }))) as Draft;
 };
+/** What the words of the saved draft leave in doubt. */
+export const remarks = async (task_id: string): Promise<Remark[]> =>
+  (await answered(client.GET("/api/v1/tasks/{task_id}/report/remarks", { params: { path: { task_id } } }))).items;
 export const sign = async (task_id: string, password: string): Promise<Report> =>
   (await answered(client.POST("/api/v1/tasks/{task_id}/report/sign", { params: { path: { task_id } }, body: { password } }))) as Report;
 
@@ -245,9 +256,26 @@ export const refuseChange = async (change_id: string): Promise<void> => {
   await answered(client.POST("/api/v1/schedule/changes/{change_id}/refuse", { params: { path: { change_id } } }));
 };
 
+type Span = { from: string; to: string };
 /** Counts and percentiles of the consultations that began in [from, to). */
-export const figures = (query: { from: string; to: string; lane?: Lane; institution?: string }): Promise<Figures> =>
-  answered(client.GET("/api/v1/figures/turnaround", { params: { query } }));
+export const figures = (query: Span): Promise<Figures> => answered(client.GET("/api/v1/figures/turnaround", { params: { query } }));
+/** The same and more for each lane, institution, hospital, reader or day. */
+export const scores = async (query: Span & { by: ScoreKey }): Promise<Score[]> =>
+  (await answered(client.GET("/api/v1/figures/scores", { params: { query } }))).items;
+/** Where a line for each of those consultations is, for a spreadsheet. */
+export const consultationsCsv = (span: Span): string => `/api/v1/figures/consultations.csv?${new URLSearchParams(span)}`;
+
+/** On which channels each institution is told of its reports. */
+export const channels = (): Promise<Channel[]> => every(() => answered(client.GET("/api/v1/delivery/channels")));
+export const addChannel = async (body: NewChannel): Promise<void> => {
+  await answered(client.POST("/api/v1/delivery/channels", { body }));
+};
+export const removeChannel = async (channel_id: string): Promise<void> => {
+  await answered(client.DELETE("/api/v1/delivery/channels/{channel_id}", { params: { path: { channel_id } } }));
+};
+export const tryChannel = async (channel_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/delivery/channels/{channel_id}/try", { params: { path: { channel_id } } }));
+};
 
 /** Every peer with its rules and its queue. */
 export const destinations = (): Promise<Destination[]> => every(() => answered(client.GET("/api/v1/forwarding")));

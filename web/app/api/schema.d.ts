@@ -129,6 +129,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/patients/{patient_id}/studies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the studies that are shown with a patient; who asked is in the audit trail.
+         * @description For the roles admin, coordinator.
+         */
+        get: operations["list_patient_studies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/{patient_id}/splits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show chosen studies of a patient as another person's.
+         * @description For the roles admin, coordinator.
+         */
+        post: operations["split_patient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/splits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the newest splits, those taken back among them.
+         * @description For the roles admin, coordinator.
+         */
+        get: operations["list_splits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/splits/{split_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a split back; 409 `moved` when one of its studies was moved again since.
+         * @description For the roles admin, coordinator.
+         */
+        post: operations["undo_split"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/patients/merges": {
         parameters: {
             query?: never;
@@ -689,6 +769,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{task_id}/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return when the report is expected and how likely it is late; null while nobody can tell, or none is awaited.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["task_forecast"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks/{task_id}/turnaround": {
         parameters: {
             query?: never;
@@ -826,6 +926,26 @@ export interface paths {
          * @description For the roles cardiologist, radiologist.
          */
         put: operations["save_draft"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/report/remarks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return what the words of the saved draft leave in doubt: sides, sex, negations, units, critical words, blanks.
+         * @description For the roles cardiologist, radiologist.
+         */
+        get: operations["draft_remarks"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -987,6 +1107,90 @@ export interface paths {
          * @description For the roles clinic, coordinator.
          */
         post: operations["acknowledge_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/delivery/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the channels of every institution.
+         * @description For the roles admin.
+         */
+        get: operations["list_channels"];
+        put?: never;
+        /**
+         * Let an institution be told on one more channel, from the next report on.
+         * @description For the roles admin.
+         */
+        post: operations["add_delivery_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/delivery/channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Tell nobody on that channel any more.
+         * @description For the roles admin.
+         */
+        delete: operations["remove_delivery_channel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/delivery/channels/{channel_id}/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message; 503 with the channel's own words when it does not take it.
+         * @description For the roles admin.
+         */
+        post: operations["try_delivery_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{report_id}/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List on which channels the clinic was told of a report, and what became of each.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["report_notices"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1561,6 +1765,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/figures/scores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return counts, percentiles of each stage, refusals, escalations and critical values by lane, place, reader or day.
+         * @description For the roles admin, coordinator, regulator.
+         */
+        get: operations["figures_by"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/figures/consultations.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return a line for each consultation, without its patient, as CSV that a spreadsheet opens.
+         * @description For the roles admin, coordinator, regulator.
+         */
+        get: operations["figures_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/forwarding": {
         parameters: {
             query?: never;
@@ -1819,6 +2063,31 @@ export interface components {
             question: string;
         };
         /**
+         * Attempt
+         * @description One notice on one channel, as people are shown it; *problem* is why it failed.
+         */
+        Attempt: {
+            kind: components["schemas"]["ChannelKind"];
+            /** Label */
+            label: string;
+            status: components["schemas"]["AttemptStatus"];
+            /** Tries */
+            tries: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Problem */
+            problem: string;
+        };
+        /**
+         * AttemptStatus
+         * @description Of one notice on one channel; *unsure* was interrupted, *failed* is given up.
+         * @enum {string}
+         */
+        AttemptStatus: "due" | "sending" | "sent" | "unsure" | "failed";
+        /**
          * BeatCounts
          * @description Beats of each class.
          */
@@ -1956,6 +2225,12 @@ export interface components {
             /** Severity */
             severity: string;
         };
+        /**
+         * ChannelKind
+         * @description How somebody who is not at the screen is reached: 企业微信, 钉钉, 飞书, any other webhook, e-mail, 短信, 电话.
+         * @enum {string}
+         */
+        ChannelKind: "wecom" | "dingtalk" | "feishu" | "webhook" | "email" | "sms" | "voice";
         /**
          * CharsetProfile
          * @description One setting; *institution* null is any.
@@ -2427,6 +2702,25 @@ export interface components {
             p90_s: number | null;
             /** P95 S */
             p95_s: number | null;
+        };
+        /**
+         * Forecast
+         * @description When the report is expected on the clinic's screen (T5), how likely it is late (0 to 1), and by how many minutes.
+         *
+         *     *late_by_min* is the expected T5 beyond the deadline, 0 when it lies before it. *ahead* tasks are read before.
+         */
+        Forecast: {
+            /**
+             * Expected At
+             * Format: date-time
+             */
+            expected_at: string;
+            /** Late */
+            late: number;
+            /** Late By Min */
+            late_by_min: number;
+            /** Ahead */
+            ahead: number;
         };
         /**
          * Gap
@@ -2944,6 +3238,32 @@ export interface components {
             reason: string;
         };
         /**
+         * NewChannel
+         * @description A channel to be used; *secret* signs what is sent to a DingTalk or Feishu robot, or to a webhook of one's own.
+         */
+        NewChannel: {
+            /** Institution */
+            institution: string;
+            kind: components["schemas"]["ChannelKind"];
+            /** Address */
+            address: string;
+            /**
+             * Secret
+             * @default
+             */
+            secret: string;
+            /**
+             * Label
+             * @default
+             */
+            label: string;
+            /**
+             * Critical Only
+             * @default false
+             */
+            critical_only: boolean;
+        };
+        /**
          * NewConsent
          * @description A consent for a study of one's own institution.
          */
@@ -3139,6 +3459,19 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_Attempt_: {
+            /** Items */
+            items: components["schemas"]["Attempt"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_CharsetProfile_: {
             /** Items */
             items: components["schemas"]["CharsetProfile"][];
@@ -3295,6 +3628,19 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_ShownChannel_: {
+            /** Items */
+            items: components["schemas"]["ShownChannel"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_Standing_: {
             /** Items */
             items: components["schemas"]["Standing"][];
@@ -3321,9 +3667,35 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_TheirStudy_: {
+            /** Items */
+            items: components["schemas"]["TheirStudy"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_ToldMerge_: {
             /** Items */
             items: components["schemas"]["ToldMerge"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_ToldSplit_: {
+            /** Items */
+            items: components["schemas"]["ToldSplit"][];
             /**
              * Next
              * @default null
@@ -3522,6 +3894,28 @@ export interface components {
              * @default
              */
             reason: string;
+        };
+        /**
+         * Remark
+         * @description One question to the writer; *words* are those of the report that raise it.
+         */
+        Remark: {
+            /** Code */
+            code: string;
+            text: components["schemas"]["Text"];
+            /**
+             * Words
+             * @default
+             */
+            words: string;
+        };
+        /**
+         * Remarks
+         * @description What should be looked at once more, the gravest first.
+         */
+        Remarks: {
+            /** Items */
+            items: components["schemas"]["Remark"][];
         };
         /**
          * Repeated
@@ -3775,6 +4169,43 @@ export interface components {
          */
         Scope: "transfer" | "recording" | "teaching";
         /**
+         * Score
+         * @description What the consultations of one *key* sum up to; *key* is a lane, the id of an institution or person, or a day.
+         */
+        Score: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            turnaround: components["schemas"]["Figures"];
+            /** Stages */
+            stages: {
+                [key: string]: components["schemas"]["Spread"];
+            };
+            /** Paused S */
+            paused_s: number;
+            /** Declined */
+            declined: number;
+            /** Escalated */
+            escalated: number;
+            /** Breached */
+            breached: number;
+            /** Critical */
+            critical: number;
+            /** Critical Read Back */
+            critical_read_back: number;
+            /** Amended */
+            amended: number;
+        };
+        /**
+         * Scores
+         * @description One score for each key, in the order of the keys.
+         */
+        Scores: {
+            /** Items */
+            items: components["schemas"]["Score"][];
+        };
+        /**
          * SeenQualification
          * @description What was seen of a person.
          */
@@ -3866,6 +4297,25 @@ export interface components {
             dicom_address: string;
         };
         /**
+         * ShownChannel
+         * @description A channel as it is shown: its secret never leaves the server.
+         */
+        ShownChannel: {
+            /** Id */
+            id: string;
+            /** Institution Id */
+            institution_id: string;
+            kind: components["schemas"]["ChannelKind"];
+            /** Address */
+            address: string;
+            /** Label */
+            label: string;
+            /** Critical Only */
+            critical_only: boolean;
+            /** Signed */
+            signed: boolean;
+        };
+        /**
          * Signature
          * @description The signer's password: identity is checked again at the moment of signing.
          */
@@ -3890,6 +4340,33 @@ export interface components {
             until: string;
         };
         /**
+         * Splitting
+         * @description Which studies are not the patient's, and why; *to* whose they are, another person's of the same ID where it is empty.
+         */
+        Splitting: {
+            /**
+             * To
+             * @default
+             */
+            to: string;
+            /** Studies */
+            studies: string[];
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * Spread
+         * @description Nearest-rank percentiles in seconds of what ended; None of none.
+         */
+        Spread: {
+            /** P50 S */
+            p50_s: number | null;
+            /** P90 S */
+            p90_s: number | null;
+            /** P95 S */
+            p95_s: number | null;
+        };
+        /**
          * StTrend
          * @description ST levels in millivolts by lead, minute by minute; null where not measured.
          */
@@ -3909,6 +4386,12 @@ export interface components {
                 [key: string]: (number | null)[];
             };
         };
+        /**
+         * Stage
+         * @description The parts of the way from T0 to T6, each from one point of the clock to another.
+         * @enum {string}
+         */
+        Stage: "receiving" | "waiting" | "reading" | "delivery" | "opening";
         /**
          * Standing
          * @description The patients' papers of a clinic are kept by *keeper_id* there: its studies may be routed under that agreement.
@@ -4144,6 +4627,22 @@ export interface components {
             en: string;
         };
         /**
+         * TheirStudy
+         * @description A study as one tells it from a patient's others; *study_date* is YYYYMMDD or empty.
+         */
+        TheirStudy: {
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Study Date */
+            study_date: string;
+            /** Description */
+            description: string;
+            /** Modalities */
+            modalities: string[];
+            /** Accession Number */
+            accession_number: string;
+        };
+        /**
          * ToldApart
          * @description A patient ID under which there are different people.
          */
@@ -4172,6 +4671,34 @@ export interface components {
              * Format: date-time
              */
             merged_at: string;
+            /** Undone By */
+            undone_by: string | null;
+            /** Undone At */
+            undone_at: string | null;
+        };
+        /**
+         * ToldSplit
+         * @description One split and who made it; taken back when *undone_at* is set.
+         *
+         *     *studies* of *source* are *target*'s; without *target* another person's under the same patient ID.
+         */
+        ToldSplit: {
+            /** Id */
+            id: string;
+            institution: components["schemas"]["Institution"];
+            source: components["schemas"]["Identity"];
+            target: components["schemas"]["Identity"] | null;
+            /** Studies */
+            studies: number;
+            /** Reason */
+            reason: string;
+            /** Split By */
+            split_by: string;
+            /**
+             * Split At
+             * Format: date-time
+             */
+            split_at: string;
             /** Undone By */
             undone_by: string | null;
             /** Undone At */
@@ -4603,6 +5130,128 @@ export interface operations {
                 "application/json": components["schemas"]["ToldApart"];
             };
         };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_patient_studies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TheirStudy_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    split_patient: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Splitting"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_splits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ToldSplit_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                split_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Done */
             204: {
@@ -5641,6 +6290,37 @@ export interface operations {
             };
         };
     };
+    task_forecast: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forecast"] | null;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     task_turnaround: {
         parameters: {
             query?: never;
@@ -5882,6 +6562,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Draft"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    draft_remarks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Remarks"];
                 };
             };
             /** @description A problem */
@@ -6145,6 +6856,157 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_channels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ShownChannel_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_delivery_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewChannel"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownChannel"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_delivery_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    try_delivery_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_notices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                report_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Attempt_"];
                 };
             };
             /** @description A problem */
@@ -7116,6 +7978,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Figures"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    figures_by: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                to?: string | null;
+                lane?: string | null;
+                institution?: string | null;
+                by?: "all" | "lane" | "institution" | "performer" | "reader" | "day";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scores"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    figures_csv: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                to?: string | null;
+                lane?: string | null;
+                institution?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /** @description A problem */

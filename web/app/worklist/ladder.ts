@@ -10,19 +10,26 @@ interface Told {
   readonly id: string;
 }
 
+/** What is announced, and under which title; a rung of the queue's ladder has its own. */
+const LADDERS = new Map<string, string | undefined>([
+  ["TaskEscalated", undefined],
+  ["LatenessForecast", "reading.ladder.foretold"],
+  ["DeliveryEscalated", "reading.ladder.untaken"],
+]);
+
 /** Announce each rung that concerns the person who is signed in; *open* is called when the toast is clicked. */
 export function useLadder(open: (taskId: string) => void): void {
   const { t } = useI18n();
   const stop = live.listen(({ type, data }) => {
     const user = session.user;
-    if (type !== "TaskEscalated" || !user) return;
+    if (!LADDERS.has(type) || !user) return;
     const named = ((data["to"] ?? []) as Told[]).some(({ id }) => id === user.id);
     const moved = data["moved_to"] === user.institution.id;
     if (!named && !moved) return;
     chime(true);
     const phone = typeof data["phone"] === "string" ? data["phone"] : "";
     const toast = ElNotification({
-      title: t(`reading.ladder.rung.${String(data["rung"])}`),
+      title: t(LADDERS.get(type) ?? `reading.ladder.rung.${String(data["rung"])}`),
       message: phone ? t("reading.ladder.call", { phone }) : t(moved ? "reading.ladder.moved" : "reading.ladder.look"),
       type: "warning",
       duration: 0,

@@ -1,0 +1,125 @@
+"""The ladder by which a clinic is told of a report: its channels, in the order in which they are tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class ChannelKind(StrEnum):
+    """How somebody who is not at the screen is reached: 企业微信, 钉钉, 飞书, any other webhook, e-mail, 短信, 电话."""
+
+    WECOM = "wecom"
+    DINGTALK = "dingtalk"
+    FEISHU = "feishu"
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+    SMS = "sms"
+    VOICE = "voice"
+
+
+#: The rungs above the screen: what is on one rung is tried at once, the loudest last. Above them all stand people.
+RUNGS: tuple[frozenset[ChannelKind], ...] = (
+    frozenset({ChannelKind.WECOM, ChannelKind.DINGTALK, ChannelKind.FEISHU, ChannelKind.WEBHOOK}),
+    frozenset({ChannelKind.EMAIL}),
+    frozenset({ChannelKind.SMS}),
+    frozenset({ChannelKind.VOICE}),
+)
+
+#: How long the screen has before the first rung, and each rung before the next.
+SCREEN_HAS = {True: timedelta(seconds=20), False: timedelta(seconds=60)}
+RUNG_HAS = timedelta(seconds=30)
+#: A channel that failed is tried again after these; the ladder does not wait for it.
+TRIED_AGAIN_AFTER = (timedelta(seconds=15), timedelta(seconds=60), timedelta(minutes=5))
+#: What is still on its way after this was interrupted: nobody knows whether it arrived, and it is not sent twice.
+LONGEST_SENDING = timedelta(seconds=45)
+
+
+class NoticeStatus(StrEnum):
+    """Open until the clinic has acknowledged the report, or people of both sides were called."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    ESCALATED = "escalated"
+
+
+class AttemptStatus(StrEnum):
+    """Of one notice on one channel; *unsure* was interrupted, *failed* is given up."""
+
+    DUE = "due"
+    SENDING = "sending"
+    SENT = "sent"
+    UNSURE = "unsure"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One way to one institution: *address* is a URL, an e-mail address or a number, *secret* signs what is sent."""
+
+    id: str
+    institution_id: str
+    kind: ChannelKind
+    address: str
+    secret: str
+    label: str
+    critical_only: bool
+
+    def carries(self, *, critical: bool) -> bool:
+        """Tell whether it is used for such a report."""
+        return critical or not self.critical_only
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One notice on one channel, as people are shown it; *problem* is why it failed."""
+
+    kind: ChannelKind
+    label: str
+    status: AttemptStatus
+    tries: int
+    at: datetime
+    problem: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is said on a channel: never a patient's name, whoever may look over a shoulder."""
+
+    institution: str
+    critical: bool
+    amended: bool
+    report_id: str
+    signed_at: datetime
+    is_trial: bool = False
+
+    @property
+    def text(self) -> str:
+        """The sentence, Chinese first."""
+        if self.is_trial:
+            return f"【远程会诊】{self.institution}：这是一条测试消息，收到即表示通道可用。 Test message: this channel works."
+        if self.critical:
+            zh = f"【远程会诊·危急值】{self.institution}：危急值报告已签发，请立即登录并复述。"
+            return f"{zh} Critical value: sign in and read it back."
+        news = "报告已修订，请重新查看" if self.amended else "新的检查报告已签发，请登录查看"
+        return f"【远程会诊】{self.institution}：{news}。 A report is waiting: sign in to read it."
+
+
+class NotSentError(Exception):
+    """The channel has surely not taken the message; its words say why."""
+
+
+class UnsureError(Exception):
+    """The channel may or may not have taken the message."""
+
+
+def rung_of(channels: Iterable[Channel], rung: int, *, critical: bool) -> tuple[int, tuple[Channel, ...]]:
+    """Return the first rung from *rung* on with a channel for such a report, and its channels; past the last one none."""
+    usable = [channel for channel in channels if channel.carries(critical=critical)]
+    for number in range(rung, len(RUNGS)):
+        mine = tuple(channel for channel in usable if channel.kind in RUNGS[number])
+        if mine:
+            return number, mine
+    return len(RUNGS), ()

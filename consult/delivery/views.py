@@ -1,0 +1,42 @@
+"""The channels of an institution, and who was told of a report on which of them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from consult.delivery.ladder import channel_of
+from consult.delivery.model import Attempt, AttemptStatus, Channel, ChannelKind
+from consult.delivery.tables import attempt_table, channel_table, notice_table
+from consult.practitioners.model import Viewer
+from consult.reports.views import report
+from telemed.kernel.errors import NotFound
+
+
+def channels(db: Connection) -> tuple[Channel, ...]:
+    """Return every channel in use, by institution, in the order in which they were added."""
+    query = select(channel_table).where(channel_table.c.removed_at.is_(None))
+    return tuple(map(channel_of, db.execute(query.order_by(channel_table.c.institution_id, channel_table.c.kind))))
+
+
+def channel(db: Connection, channel_id: str) -> Channel:
+    """Return one channel in use; NotFound when there is none."""
+    found = next((one for one in channels(db) if one.id == channel_id), None)
+    if found is None:
+        raise NotFound("there is no such channel", code="channel")
+    return found
+
+
+def attempts(db: Connection, viewer: Viewer, report_id: str) -> tuple[Attempt, ...]:
+    """Return on which channels the clinic was told of a report, the oldest first; NotFound as `reports.views.report`."""
+    shown = report(db, viewer, report_id)
+    query = (
+        select(attempt_table, channel_table.c.kind, channel_table.c.label)
+        .join(notice_table, notice_table.c.id == attempt_table.c.notice_id)
+        .join(channel_table, channel_table.c.id == attempt_table.c.channel_id)
+        .where(notice_table.c.report_id == shown.id)
+        .order_by(attempt_table.c.at, attempt_table.c.id)
+    )
+    return tuple(
+        Attempt(ChannelKind(row.kind), row.label, AttemptStatus(row.status), row.tries, row.at, row.problem)
+        for row in db.execute(query)
+    )
