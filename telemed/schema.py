@@ -26,7 +26,7 @@ def upgrade(database: Database) -> str:
     """
     alembic = _alembic()
     newest = newest_version()
-    with database.transaction() as db:
+    with database.altering() as db:
         serialise(db, MIGRATION_LOCK)
         before = MigrationContext.configure(db).get_current_revision()
         if before == newest:

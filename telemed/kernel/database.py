@@ -126,6 +126,25 @@ class Database:
                 yield from _committed(db)
 
     @contextmanager
+    def altering(self) -> Iterator[Connection]:
+        """Open a transaction that may change the schema.
+
+        SQLite alters a table by copying it and dropping the first, which takes the rows that refer to it with it: for as long
+        as this lasts references are not enforced, and all of them are checked before it is committed.
+        """
+        if not self.is_sqlite:
+            with self.transaction() as db:
+                yield db
+            return
+        with self._writing, self._connection() as db:
+            db.exec_driver_sql("PRAGMA foreign_keys=OFF")  # has no effect once a transaction is open
+            try:
+                db.exec_driver_sql("BEGIN IMMEDIATE")
+                yield from _committed(db, before=_refuse_loose_references)
+            finally:
+                db.exec_driver_sql("PRAGMA foreign_keys=ON")
+
+    @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open one consistent view for reading only; nothing written in it is kept."""
         with self._connection() as db:
@@ -243,10 +262,19 @@ def on_commit(db: Connection, callback: Callable[[], None]) -> None:
     db.info.setdefault("on_commit", []).append(callback)
 
 
-def _committed(db: Connection) -> Iterator[Connection]:
+def _refuse_loose_references(db: Connection) -> None:
+    loose = db.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if loose is not None:
+        message = f"a row of {loose[0]} would refer to nothing in {loose[2]}"
+        raise RuntimeError(message)
+
+
+def _committed(db: Connection, before: Callable[[Connection], None] | None = None) -> Iterator[Connection]:
     db.info.pop("on_commit", None)
     try:
         yield db
+        if before is not None:
+            before(db)
     except BaseException:
         db.rollback()
         raise
