@@ -7,8 +7,8 @@ from alembic import op
 
 from telemed.kernel.database import UtcDateTime
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 
 
 def upgrade() -> None:
@@ -22,8 +22,10 @@ def upgrade() -> None:
         sa.Column("label", sa.String(length=100), nullable=False),
         sa.Column("critical_only", sa.Boolean(), nullable=False),
         sa.Column("removed_at", UtcDateTime(), nullable=True),
-        sa.ForeignKeyConstraint(["institution_id"], ["organization.id"]),
-        sa.PrimaryKeyConstraint("id"),
+        sa.ForeignKeyConstraint(
+            ["institution_id"], ["organization.id"], name=op.f("fk_delivery_channel_institution_id_organization")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_channel")),
     )
     op.create_index(op.f("ix_delivery_channel_institution_id"), "delivery_channel", ["institution_id"])
     op.create_table(
@@ -37,9 +39,9 @@ def upgrade() -> None:
         sa.Column("next_at", UtcDateTime(), nullable=True),
         sa.Column("begun_at", UtcDateTime(), nullable=False),
         sa.Column("ended_at", UtcDateTime(), nullable=True),
-        sa.ForeignKeyConstraint(["report_id"], ["report.id"]),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("report_id"),
+        sa.ForeignKeyConstraint(["report_id"], ["report.id"], name=op.f("fk_delivery_notice_report_id_report")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_notice")),
+        sa.UniqueConstraint("report_id", name=op.f("uq_delivery_notice_report_id")),
     )
     op.create_index(op.f("ix_delivery_notice_next_at"), "delivery_notice", ["next_at"])
     op.create_table(
@@ -52,12 +54,16 @@ def upgrade() -> None:
         sa.Column("next_at", UtcDateTime(), nullable=True),
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("problem", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["channel_id"], ["delivery_channel.id"]),
-        sa.ForeignKeyConstraint(["notice_id"], ["delivery_notice.id"]),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("notice_id", "channel_id"),
+        sa.ForeignKeyConstraint(
+            ["channel_id"], ["delivery_channel.id"], name=op.f("fk_delivery_attempt_channel_id_delivery_channel")
+        ),
+        sa.ForeignKeyConstraint(
+            ["notice_id"], ["delivery_notice.id"], name=op.f("fk_delivery_attempt_notice_id_delivery_notice")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_attempt")),
+        sa.UniqueConstraint("notice_id", "channel_id", name=op.f("uq_delivery_attempt_notice_id_channel_id")),
     )
-    op.create_index(op.f("ix_delivery_attempt_status"), "delivery_attempt", ["status", "next_at"])
+    op.create_index(op.f("ix_delivery_attempt_status_next_at"), "delivery_attempt", ["status", "next_at"])
 
 
 def downgrade() -> None:
