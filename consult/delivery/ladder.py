@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from consult.delivery.model import (
     LONGEST_SENDING,
@@ -109,7 +109,9 @@ def climb(db: Connection, chronicle: Chronicle) -> bool:
 def _climb_one(db: Connection, chronicle: Chronicle, row: Row[Any], channels: list[Channel], now: datetime) -> None:
     taken = row.read_back_at if row.critical else row.delivered_at
     if taken is not None or row.amended_by is not None:
-        _change(db, row, status=NoticeStatus.ACKNOWLEDGED, next_at=None, ended_at=now)
+        if _change(db, row, status=NoticeStatus.ACKNOWLEDGED, next_at=None, ended_at=now):
+            waiting = (_ATTEMPT.notice_id == row.id) & (_ATTEMPT.status == AttemptStatus.DUE)
+            db.execute(update(attempt_table).where(waiting).values(status=AttemptStatus.NEEDLESS, next_at=None))
         return
     rung, mine = rung_of(channels, row.rung, critical=row.critical)
     if rung == len(RUNGS):
@@ -159,7 +161,7 @@ def take(db: Connection, now: datetime, most: int) -> list[Errand]:
         .join(notice_table, _NOTICE.id == _ATTEMPT.notice_id)
         .join(channel_table, channel_table.c.id == _ATTEMPT.channel_id)
         .join(report_table, report_table.c.id == _NOTICE.report_id)
-        .where(due, or_(_NOTICE.status == NoticeStatus.OPEN, _NOTICE.status == NoticeStatus.ESCALATED))
+        .where(due)
         .order_by(_ATTEMPT.next_at)
         .limit(most)
     )

@@ -46,13 +46,14 @@ class NoticeStatus(StrEnum):
 
 
 class AttemptStatus(StrEnum):
-    """Of one notice on one channel; *unsure* was interrupted, *failed* is given up."""
+    """Of one notice on one channel; *unsure* was interrupted, *failed* is given up, *needless* was acknowledged before."""
 
     DUE = "due"
     SENDING = "sending"
     SENT = "sent"
     UNSURE = "unsure"
     FAILED = "failed"
+    NEEDLESS = "needless"
 
 
 @dataclass(frozen=True)
