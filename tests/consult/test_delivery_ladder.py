@@ -280,7 +280,7 @@ def test_however_channels_drop_every_critical_value_ends_acknowledged_or_with_pe
     assert ended[NoticeStatus.OPEN] == 0
     assert min(ended[NoticeStatus.ACKNOWLEDGED], ended[NoticeStatus.ESCALATED]) > RUNS / 5
     assert called == ended[NoticeStatus.ESCALATED]
-    heard = Counter((kind, id_) for kind, id_, _ in house.sent if fates.get((id_, kind), 1) >= 0.35)
+    heard = Counter((kind, id_) for kind, id_, _ in house.sent if fates.get((id_, kind), 0) >= 0.35)
     assert set(heard.values()) == {1}
     assert template.id in {id_ for _, id_, _ in house.sent}
 
