@@ -197,7 +197,7 @@ class Follower:
                 for event in found:
                     if self._stop.is_set():
                         return
-                    self._answer(event)
+                    self._answer(event, last=event is found[-1])
                     position = event.position
                 if not found:
                     # Past news of other types, too: they would end the wait at once, for ever.
@@ -206,10 +206,16 @@ class Follower:
                 log.warning("follower %s waits: %s", self.name, error.sentence)
                 self._stop.wait(1)
 
-    def _answer(self, event: Event) -> None:
+    def _answer(self, event: Event, *, last: bool) -> None:
+        """Answer one event; one that needs nothing written moves the cursor only as the *last* of those that were read.
+
+        A crash before it repeats events that were answered by nothing, and are again.
+        """
         for tries_left in reversed(range(self.TRIES)):
             try:
                 write = self._prepare(event)
+                if write is None and not last:
+                    return
                 with self._database.transaction() as db:
                     if write is not None:
                         write(db)
