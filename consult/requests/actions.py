@@ -12,15 +12,13 @@ from consult.consents.model import ConsentKind, KeptConsent, Standing
 from consult.consents.views import consent_by_id
 from consult.practitioners.model import SYSTEM, Role, Viewer
 from consult.practitioners.views import institution, may_ask
-from consult.requests.model import DATED, HOUSE_ZONE, Examination, Order, RequestStatus, ServiceRequest
+from consult.requests.model import HOUSE_ZONE, LONGEST_REASON, Examination, Order, RequestStatus, ServiceRequest
 from consult.requests.tables import examination_table, request_table
 from consult.requests.views import request_by_id
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.clock import rfc3339
 from telemed.kernel.database import new_id
 from telemed.kernel.errors import Conflict, Invalid, Refused
-
-LONGEST_REASON = 4000
 
 
 def place(
@@ -41,20 +39,11 @@ def place(
 
     Raises
     ------
-    Invalid
-        for a text that is too long, or a date missing where the lane carries one.
     Refused
         without consent, without an agreement valid on the day, or for somebody of another institution.
     """
     if by != SYSTEM and (by.institution_id != institution_id or not by.roles & {Role.CLINIC, Role.COORDINATOR}):
         raise Refused("only the clinic that examined the patient may ask for this study")
-    texts = [order.reason, order.complaint, order.history, order.contraindications]
-    if max(map(len, texts)) > LONGEST_REASON:
-        raise Invalid(f"a text of the request is too long: at most {LONGEST_REASON} characters")
-    if (order.wanted_by is not None) != (order.lane in DATED):
-        raise Invalid(
-            f"the lane {order.lane} needs the date by which an answer is wanted, and only {', '.join(sorted(DATED))} do"
-        )
     day = placed_at.astimezone(HOUSE_ZONE).date()
     if performer_id is None or not may_ask(db, institution_id, performer_id, day, service):
         name = institution(db, institution_id).name

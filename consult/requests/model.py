@@ -8,9 +8,13 @@ from enum import StrEnum
 
 from consult.consents.model import Consent, ConsentKind
 from consult.practitioners.model import Expertise
+from telemed.kernel.errors import Invalid
 
 #: The whole country has one zone: days and spoken hours are counted in it, moments are kept in UTC.
 HOUSE_ZONE = timezone(timedelta(hours=8), "UTC+8")
+
+#: Characters of one text of a request.
+LONGEST_REASON = 4000
 
 
 class Kind(StrEnum):
@@ -69,7 +73,8 @@ class Order:
     """What somebody asks for, before it is a request.
 
     *reason* is the question; *wanted_by* is needed on the DATED lanes and only there; *wanted* is the expertise wished for.
-    The consent is given with it, or was recorded before under *consent_id*.
+    The consent is given with it, or was recorded before under *consent_id*. Raises Invalid for a text that is too long,
+    or a date missing where the lane carries one.
     """
 
     study_instance_uid: str
@@ -84,6 +89,15 @@ class Order:
     history: str = ""
     contraindications: str = ""
     consent_id: str | None = None
+
+    def __post_init__(self) -> None:
+        texts = (self.reason, self.complaint, self.history, self.contraindications)
+        if max(map(len, texts)) > LONGEST_REASON:
+            raise Invalid(f"a text of the request is too long: at most {LONGEST_REASON} characters")
+        if (self.wanted_by is not None) != (self.lane in DATED):
+            raise Invalid(
+                f"the lane {self.lane} needs the date by which an answer is wanted, and only {', '.join(sorted(DATED))} do"
+            )
 
 
 @dataclass(frozen=True)

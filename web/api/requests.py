@@ -10,8 +10,7 @@ from consult.consents.model import LONGEST_NAME, Consent, ConsentKind, Scope
 from consult.practitioners.model import Expertise, Viewer
 from consult.queue.views import Task
 from consult.queue.views import task as task_of
-from consult.requests.actions import LONGEST_REASON
-from consult.requests.model import Kind, Lane, Order, Priority, ServiceRequest
+from consult.requests.model import LONGEST_REASON, Kind, Lane, Order, Priority, ServiceRequest
 from consult.requests.views import request_by_id
 from web.accounts.permissions import Permission
 from web.api.operations import Call, Given, Operation

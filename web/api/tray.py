@@ -9,8 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from consult import tray
 from consult.practitioners.model import Expertise
-from consult.requests.actions import LONGEST_REASON
-from consult.requests.model import Examination, Kind, Lane, Order, Priority
+from consult.requests.model import LONGEST_REASON, Examination, Kind, Lane, Order, Priority
 from consult.tray import EarlyRequest, Tray
 from telemed.kernel.database import new_id
 from web import keys
