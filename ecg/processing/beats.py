@@ -38,6 +38,8 @@ def believed(tops: Candidates, first: Network, second: Network) -> Mask:
 def apart(tops: Candidates, speaking_for: NDArray[np.float64]) -> Mask:
     """Return the tops with more for than against them, the weaker of two within the refractory time left out."""
     keep = speaking_for > 0
+    if (np.diff(tops.at[keep]) >= REFRACTORY_S * tops.rate).all():
+        return keep
     for place in np.flatnonzero(keep)[np.argsort(-speaking_for[keep])]:
         if keep[place]:
             near = np.abs(tops.at - tops.at[place]) < REFRACTORY_S * tops.rate

@@ -44,31 +44,37 @@ def realigned(values: Millivolts, peaks: Samples, rate: float) -> tuple[Samples,
     half, slack = round(0.07 * rate), round(0.024 * rate)
     wide = windows(values, peaks, half + slack, half + slack)
     wide = wide - wide.mean(axis=2, keepdims=True)
-    views = np.lib.stride_tricks.sliding_window_view(wide, 2 * half, axis=2)
-    norms = np.sqrt((wide[:, :, slack:-slack] ** 2).sum(axis=(1, 2))) + 1e-9
-    templates: list[Millivolts] = []
+    # (beats, shifts, numbers): every beat's leads one behind the other, once for each shift
+    shifted = np.lib.stride_tricks.sliding_window_view(wide, 2 * half, axis=2).swapaxes(1, 2)
+    shifted = shifted.reshape(peaks.size, 2 * slack + 1, -1)
+    sizes = np.sqrt(np.einsum("bsn,bsn->bs", shifted, shifted)) + 1e-9
+    templates = np.empty((MAX_SHAPES, shifted.shape[2]))
+    strengths = np.empty(MAX_SHAPES)
+    known = 0
     shape_of = np.zeros(peaks.size, np.intp)
     shift = np.zeros(peaks.size, np.intp)
     for beat in range(peaks.size):
-        best, found, moved = -1.0, -1, 0
-        for number, template in enumerate(templates):
-            scores = np.einsum("lsw,lw->s", views[beat], template)
-            place = int(np.argmax(scores))
-            piece = views[beat, :, place]
-            strength = float(np.sqrt((template**2).sum()))
-            score = float(scores[place]) / (float(np.sqrt((piece**2).sum())) * strength + 1e-9)
-            alike = AMPLITUDE[0] < norms[beat] / strength < AMPLITUDE[1]
-            if (score if alike else score - 1) > best:
-                best, found, moved = (score if alike else score - 1), number, place - slack
-        if best < ALIKE and len(templates) < MAX_SHAPES:
-            found, moved = len(templates), 0
-            templates.append(wide[beat, :, slack:-slack].copy())
+        best, found, place = -1.0, -1, slack
+        if known:
+            scores = shifted[beat] @ templates[:known].T
+            places = scores.argmax(axis=0)
+            strength = strengths[:known]
+            fits = scores[places, range(known)] / (sizes[beat, places] * strength)
+            apart = sizes[beat, slack] / strength
+            fits -= (apart <= AMPLITUDE[0]) | (apart >= AMPLITUDE[1])
+            found = int(fits.argmax())
+            best, place = float(fits[found]), int(places[found])
+        if best < ALIKE and known < MAX_SHAPES:
+            found, place, known = known, slack, known + 1
+            templates[found] = shifted[beat, slack]
+            strengths[found] = sizes[beat, slack]
         elif best >= ALIKE:
-            templates[found] += (views[beat, :, moved + slack] - templates[found]) / 6
-        shape_of[beat], shift[beat] = found, moved
-    counts = np.bincount(shape_of, minlength=max(1, len(templates)))
+            templates[found] += (shifted[beat, place] - templates[found]) / 6
+            strengths[found] = np.sqrt(templates[found] @ templates[found]) + 1e-9
+        shape_of[beat], shift[beat] = found, place - slack
+    counts = np.bincount(shape_of, minlength=max(1, known))
     order = np.argsort(-counts, kind="stable")
-    widths = np.array([_width(template, rate) for template in templates])
+    widths = np.array([_width(template, rate) for template in templates[:known].reshape(known, wide.shape[1], 2 * half)])
     conducted = (counts >= max(ENOUGH, FREQUENT * peaks.size)) & (widths * MUCH_WIDER < widths[order[0]])
     if conducted.any():  # the wide beats come from the ventricles, however many there are
         first = order[conducted[order]][0]
