@@ -54,10 +54,10 @@ def aligned(beating: Millivolts, tops: Samples, usable: NDArray[np.bool_], rate:
         return tops
     magnitude = np.sqrt((beating[usable] ** 2).sum(axis=0))
     reach = round(0.08 * rate)
+    near = np.clip(tops[:, None] + np.arange(-reach, reach + 1), 0, magnitude.size - 1)
+    moved = near[np.arange(tops.size), np.argmax(magnitude[near], axis=1)]
     peaks: list[int] = []
-    for top in tops:
-        first = max(0, int(top) - reach)
-        peak = first + int(np.argmax(magnitude[first : int(top) + reach + 1]))
+    for peak in moved.tolist():
         if not peaks or peak - peaks[-1] > 0.15 * rate:
             peaks.append(peak)
     return np.array(peaks, np.intp)

@@ -1,5 +1,6 @@
 """Beats of one shape put together: clusters by correlation over all leads, and the median beat of each."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,29 +50,27 @@ def realigned(values: Millivolts, peaks: Samples, rate: float) -> tuple[Samples,
     shifted = shifted.reshape(peaks.size, 2 * slack + 1, -1)
     sizes = np.sqrt(np.einsum("bsn,bsn->bs", shifted, shifted)) + 1e-9
     templates = np.empty((MAX_SHAPES, shifted.shape[2]))
-    strengths = np.empty(MAX_SHAPES)
-    known = 0
+    strengths: list[float] = []
     shape_of = np.zeros(peaks.size, np.intp)
     shift = np.zeros(peaks.size, np.intp)
-    for beat in range(peaks.size):
-        best, found, place = -1.0, -1, slack
-        if known:
-            scores = shifted[beat] @ templates[:known].T
-            places = scores.argmax(axis=0)
-            strength = strengths[:known]
-            fits = scores[places, range(known)] / (sizes[beat, places] * strength)
-            apart = sizes[beat, slack] / strength
-            fits -= (apart <= AMPLITUDE[0]) | (apart >= AMPLITUDE[1])
-            found = int(fits.argmax())
-            best, place = float(fits[found]), int(places[found])
-        if best < ALIKE and known < MAX_SHAPES:
-            found, place, known = known, slack, known + 1
+    for beat, size in enumerate(sizes.tolist()):
+        scores = templates[: len(strengths)] @ shifted[beat].T
+        best, found, place = -np.inf, 0, slack
+        for number, (at, strength) in enumerate(zip(scores.argmax(axis=1).tolist(), strengths, strict=True)):
+            alike = AMPLITUDE[0] < size[slack] / strength < AMPLITUDE[1]
+            score = scores[number, at] / (size[at] * strength) - (not alike)
+            if score > best:
+                best, found, place = score, number, at
+        if best < ALIKE and len(strengths) < MAX_SHAPES:
+            found, place = len(strengths), slack
             templates[found] = shifted[beat, slack]
-            strengths[found] = sizes[beat, slack]
+            strengths.append(size[slack])
         elif best >= ALIKE:
-            templates[found] += (shifted[beat, place] - templates[found]) / 6
-            strengths[found] = np.sqrt(templates[found] @ templates[found]) + 1e-9
+            template = templates[found]
+            template += (shifted[beat, place] - template) / 6
+            strengths[found] = math.sqrt(template @ template) + 1e-9
         shape_of[beat], shift[beat] = found, place - slack
+    known = len(strengths)
     counts = np.bincount(shape_of, minlength=max(1, known))
     order = np.argsort(-counts, kind="stable")
     widths = np.array([_width(template, rate) for template in templates[:known].reshape(known, wide.shape[1], 2 * half)])
