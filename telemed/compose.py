@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import os
+import shutil
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -171,6 +172,7 @@ def house(config: Config, store: Kept) -> House:
         checks={"node": lambda: node.is_listening, "blobs": lambda: os.access(config.data, os.W_OK)},
         static_folder=STATIC,
         fonts_folder=STATIC / "fonts",
+        uploads_folder=_emptied(config.data / "uploads"),
         imaging=imaging,
         ice_servers=config.ice_servers,
         dicom_address=f"{config.aet}@{config.dicom}",
@@ -189,6 +191,13 @@ def _services(config: Config, store: Kept, committing: Committing, directory: Di
         Worklist(database, chronicle, _Scheduled(database, chronicle.clock)),
         Performed(database, chronicle),
     )
+
+
+def _emptied(folder: Path) -> Path:
+    """Return *folder* without what a crash left in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _rewriting(imaging: Imaging) -> Rewrite:

@@ -68,8 +68,8 @@ class Source:
             yield self.read(first, min(step, self.samples - first))
 
 
-def opened(path: Path, *, declared: Declared | None = None) -> Source:
-    """Return the recording at *path*, a WFDB header or a file of its own.
+def opened(path: Path, *, declared: Declared | None = None, most_whole: int = READ_WHOLE_BYTES) -> Source:
+    """Return the recording at *path*, a WFDB header or a file of its own, of at most *most_whole* bytes where it is read whole.
 
     `EcgError` when it cannot be read, as `ecg.formats.read` says it; `OSError` when the disk does not give it.
     """
@@ -77,7 +77,7 @@ def opened(path: Path, *, declared: Declared | None = None) -> Source:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a library's warning quotes the file, and so the patient
-            return _piecewise(path, stated) or of_recording(read(_whole(path), declared=stated))
+            return _piecewise(path, stated) or of_recording(read(_whole(path, most_whole), declared=stated))
     except EcgError:
         raise
     except OSError:
@@ -108,13 +108,13 @@ def _piecewise(path: Path, declared: Declared) -> Source | None:
     return None
 
 
-def _whole(path: Path) -> dict[str, bytes]:
+def _whole(path: Path, most: int) -> dict[str, bytes]:
     def content(name: str) -> bytes | None:
         file = path.with_name(name)
         if not file.is_file():
             return None
-        if file.stat().st_size > READ_WHOLE_BYTES:
-            raise EcgError(f"{name} has more than {READ_WHOLE_BYTES >> 20} MB and cannot be read in pieces; send a part of it.")
+        if file.stat().st_size > most:
+            raise EcgError(f"{name} has more than {most >> 20} MB and cannot be read in pieces; send a part of it.")
         return file.read_bytes()
 
     if path.suffix.lower() == ".hea":

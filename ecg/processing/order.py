@@ -31,8 +31,6 @@ def percentiles(values: Numbers, *percents: float, axis: int = -1) -> tuple[Numb
 
 def _ordered(values: Numbers, axis: int, *places: int) -> Numbers:
     """Return *values* with *axis* last and, of each row, at least what belongs to *places* in its place."""
-    if values.shape[axis] <= SHORT:
-        ordered = np.sort(values, axis=axis)
-    else:
-        ordered = np.partition(values, sorted(set(places)), axis=axis)
+    short = values.shape[axis] <= SHORT
+    ordered = np.sort(values, axis=axis) if short else np.partition(values, sorted(set(places)), axis=axis)
     return ordered if axis == -1 else np.moveaxis(ordered, axis, -1)
