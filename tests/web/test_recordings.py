@@ -173,7 +173,7 @@ def test_hours_are_taken_in_through_the_disk_and_kept_to_the_last_sample(site):
     head = "day 2 250 2250000 9:30:00 02/03/2026\n" + "".join(f"day.dat 16 1000/mV 16 0 0 0 0 {name}\n" for name in ("II", "V5"))
     form = aiohttp.FormData()
     form.add_field("file", head.encode(), filename="day.hea")
-    form.add_field("file", stored, filename="day.dat")
+    form.add_field("file", io.BytesIO(stored), filename="day.dat")
     browser = site.browser("clinic")
     answer = browser.post(f"{UPLOAD}?patient_id=P24", data=form)
     assert answer.status == 201, answer.body
