@@ -7,7 +7,12 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
@@ -29,7 +34,7 @@ class Cluster:
     """One cluster in a temporary folder, listening on a UNIX socket only."""
 
     folder: Path
-    databases: int = 0
+    numbers: Iterator[int] = field(default_factory=partial(count, 1))
 
     @classmethod
     def start(cls) -> Cluster:
@@ -66,9 +71,8 @@ class Cluster:
 
     def new_database(self, template: str = "template1") -> str:
         """Create a database like *template* and return its name."""
-        self.databases += 1
-        name = f"t{self.databases}"
-        self._tell(f"CREATE DATABASE {name} TEMPLATE {template}")
+        name = f"t{next(self.numbers)}"
+        self._tell(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return name
 
     def drop(self, name: str) -> None:
@@ -83,3 +87,29 @@ class Cluster:
     def stop(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "stop")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass
+class Copies:
+    """Databases like *template*, one for each test that asks: the next one is made, and the last one dropped, while tests run."""
+
+    cluster: Cluster
+    template: str
+
+    def __post_init__(self) -> None:
+        self._maker = ThreadPoolExecutor(1, thread_name_prefix="copies")
+        self._next = self._make()
+
+    def _make(self) -> Future[str]:
+        return self._maker.submit(self.cluster.new_database, self.template)
+
+    @contextmanager
+    def url(self) -> Iterator[str]:
+        """Lend the URL of a copy that nobody has used."""
+        name, self._next = self._next.result(), self._make()
+        yield self.cluster.url(name)
+        self._maker.submit(self.cluster.drop, name)
+
+    def close(self) -> None:
+        """Finish what is being made."""
+        self._maker.shutdown()
