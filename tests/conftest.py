@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from support.postgres import Cluster, Copies
+from support.postgres import Cluster
 from support.time import StandingClock
 
 from telemed.kernel.audit import AuditTrail, Chronicle
@@ -44,13 +44,11 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def empty_postgres(postgres: Cluster) -> Iterator[Copies]:
-    """PostgreSQL databases with every table and no row."""
-    template = postgres.new_database()
-    _create_every_table(postgres.url(template))
-    copies = Copies(postgres, template)
-    yield copies
-    copies.close()
+def one_postgres(postgres: Cluster) -> str:
+    """The name of a PostgreSQL database with every table, to be left without a row."""
+    name = postgres.new_database()
+    _create_every_table(postgres.url(name))
+    return name
 
 
 def _create_every_table(url: str) -> None:
@@ -68,8 +66,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("empty_sqlite"), file)
         yield f"sqlite:///{file}"
     else:
-        with request.getfixturevalue("empty_postgres").url() as url:
-            yield url
+        cluster: Cluster = request.getfixturevalue("postgres")
+        name = request.getfixturevalue("one_postgres")
+        yield cluster.url(name)
+        cluster.clear(name)
 
 
 @pytest.fixture

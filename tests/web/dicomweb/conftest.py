@@ -141,8 +141,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("empty_sqlite"), file := tmp_path / "telemed.sqlite")
         yield f"sqlite:///{file}"
     else:
-        with request.getfixturevalue("empty_postgres").url() as url:
-            yield url
+        cluster, name = request.getfixturevalue("postgres"), request.getfixturevalue("one_postgres")
+        yield cluster.url(name)
+        cluster.clear(name)
 
 
 @pytest.fixture(scope="session")
