@@ -38,7 +38,7 @@ from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
 from telemed.kernel.events import events_of
 
 #: Sequences on each database; `TELEMED_STATEFUL_RUNS=1000` takes a quarter of an hour.
-RUNS = int(os.environ.get("TELEMED_STATEFUL_RUNS", "15"))
+RUNS = int(os.environ.get("TELEMED_STATEFUL_RUNS", "10"))
 STEPS = 15
 LOOKS_EVERY = timedelta(seconds=0.5)
 LEASE = timedelta(seconds=90)
