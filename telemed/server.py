@@ -79,6 +79,7 @@ async def _run(config: Config, house: compose.House, beside: Beside | None) -> N
         for worker in reversed(house.workers):
             await asyncio.to_thread(worker.stop)
         house.confinement.close()
+        house.analysing.close()
         log.info("stopped")
 
 
