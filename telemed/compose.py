@@ -29,6 +29,7 @@ from consult.practitioners.views import institution_of_ae
 from consult.queue.watch import QueueWatch
 from consult.reports.document.authority import Authority
 from consult.reports.verification import differences as report_differences
+from consult.reports.watch import Returning
 from consult.requests.views import scheduled
 from consult.schedule.watch import RotaWatch
 from consult.tray import Matching
@@ -123,7 +124,8 @@ def kept(config: Config) -> Iterator[Kept]:
         schema.upgrade(database)
         chronicle = Chronicle(clock, EventLog(database, clock), AuditTrail(clock))
         blobs = Blobs(config.data / "blobs")
-        yield Kept(database, chronicle, blobs, Archive(database, chronicle, blobs), Authority(config.data / "authority"))
+        authority = Authority(config.data / "authority", timestamp_url=config.timestamp_url)
+        yield Kept(database, chronicle, blobs, Archive(database, chronicle, blobs), authority)
     finally:
         database.close()
 
@@ -159,6 +161,7 @@ def house(config: Config, store: Kept) -> House:
         QueueWatch(database, chronicle),
         RotaWatch(database, chronicle),
         Telling(database, chronicle, gateways),
+        Returning(database, chronicle, archive),
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),
