@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, select
 
 from consult.access import visible_to_equipment
+from consult.consents.verification import differences as consent_differences
 from consult.delivery.channels import Gateways
 from consult.delivery.watch import Telling
 from consult.gate.watch import CouchGate
@@ -229,6 +230,7 @@ def differences(config: Config) -> Iterator[str]:
     with kept(config) as store:
         yield from archive_differences(store.database, store.blobs, damaged)
         yield from report_differences(store.database, store.authority, damaged)
+        yield from consent_differences(store.database)
         with store.database.reading() as db:
             yield from broken_seals(db)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from consult.practitioners.model import Person, Role, Viewer
+from consult.practitioners.model import Person, Viewer
 from consult.queue import actions as queue
 from consult.queue.model import HELD, TaskStatus
 from consult.queue.views import Task
@@ -36,8 +36,6 @@ from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused, Unavaila
 #: Preparing a version and signing it are seconds apart; a longer pause means the reader should look again.
 LONGEST_PREPARATION = timedelta(minutes=2)
 LONGEST_REASON = 1000
-
-READERS = frozenset({Role.RADIOLOGIST, Role.CARDIOLOGIST})
 
 #: Turns a prepared version into the bytes of its PDF; slow, so it is called outside any transaction.
 DocumentMaker = Callable[[Report], bytes]
@@ -186,8 +184,7 @@ def sign(db: Connection, chronicle: Chronicle, prepared: Prepared, document: byt
 def prepare_amendment(db: Connection, chronicle: Chronicle, report_id: str, draft: Draft, *, reason: str, by: Viewer) -> Prepared:
     """Return the version that is to replace *report_id*, dated now."""
     replaced = report_of(db, by, report_id)
-    if by.institution_id != replaced.performer.id or not by.roles & READERS:
-        raise Refused(f"only a specialist of {replaced.performer.name} may amend this report", code="not-yours")
+    queue.require_fitting(db, replaced.task_id, by=by)
     if not reason.strip():
         raise Invalid("say why the report is amended (修订原因): the clinic is shown it", code="reason-missing")
     if len(reason) > LONGEST_REASON:

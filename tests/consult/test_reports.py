@@ -283,6 +283,10 @@ def test_an_amendment_needs_a_reason_and_a_specialist_of_the_hospital(desk):
         desk.amend(first, WRITTEN, reason=" ")
     with pytest.raises(Refused):
         desk.amend(first, WRITTEN, by=desk.county.nurse)
+    for other in (desk.county.cardiologist, desk.county.coordinator):  # as at claiming
+        with pytest.raises(Refused) as refused:
+            desk.amend(first, WRITTEN, by=other)
+        assert refused.value.code == "specialty"
 
 
 def verdict_on(desk: Desk, sop_instance_uid: str) -> str:
