@@ -171,8 +171,10 @@ def test_a_photograph_or_signature_that_changed_went_or_came_unseen_is_named(dat
         db.execute(update(evidence_table).where(of.consent_id == changed.id).values(forgery))
         db.execute(delete(evidence_table).where(of.consent_id == gone.id))
         db.execute(insert(evidence_table).values(consent_id=bare.id, **unseen, **forgery))
-    assert sorted(differences(database)) == sorted([
-        f"the signature of consent {changed.id} has changed since it was recorded",
-        f"the signature of consent {gone.id} is missing",
-        f"the paper of consent {bare.id} is kept, and the audit trail does not know of it",
-    ])
+    assert sorted(differences(database)) == sorted(
+        [
+            f"the signature of consent {changed.id} has changed since it was recorded",
+            f"the signature of consent {gone.id} is missing",
+            f"the paper of consent {bare.id} is kept, and the audit trail does not know of it",
+        ]
+    )

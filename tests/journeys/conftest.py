@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 from pydicom.data import get_testdata_file
 from support.server import Server
 
@@ -63,13 +66,8 @@ def sign_in(chromium: Browser, server: Server):
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(server.http + "/")
-        page.get_by_test_id("login-username").fill(username)
-        page.get_by_test_id("login-password").fill("telemed-demo")
-        page.get_by_test_id("login-submit").click()
-        page.wait_for_url(lambda url: "/login" not in url)
+        _sign_in(page, server, username)
         return page
 
     errors: list[str] = []
@@ -77,6 +75,42 @@ def sign_in(chromium: Browser, server: Server):
     for context in contexts:
         context.close()
     assert not errors, f"a page raised: {errors}"
+
+
+@pytest.fixture
+def mortal(chromium: Browser, server: Server, tmp_path: Path):
+    """Return a function that signs in with a browser of its own: the page, and what kills that browser as a power cut would."""
+    profile = tmp_path / "profile"
+    contexts = []
+
+    def open_page(username: str) -> tuple[Page, Callable[[], None]]:
+        context = chromium.browser_type.launch_persistent_context(profile, executable_path=CHROMIUM, args=FLAGS, locale="zh-CN")
+        contexts.append(context)
+        page = context.new_page()
+        _sign_in(page, server, username)
+        return page, kill
+
+    def kill() -> None:
+        mine = f"--user-data-dir={profile}".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mine in (process / "cmdline").read_bytes().split(b"\0"):
+                    os.kill(int(process.name), signal.SIGKILL)
+
+    yield open_page
+    kill()
+    for context in contexts:
+        with contextlib.suppress(Error):  # it is gone
+            context.close()
+
+
+def _sign_in(page: Page, server: Server, username: str) -> None:
+    page.set_default_timeout(30_000)
+    page.goto(server.http + "/")
+    page.get_by_test_id("login-username").fill(username)
+    page.get_by_test_id("login-password").fill("telemed-demo")
+    page.get_by_test_id("login-submit").click()
+    page.wait_for_url(lambda url: "/login" not in url)
 
 
 @pytest.fixture(scope="session")
