@@ -14,6 +14,7 @@ from consult.gate.model import Gate
 from consult.gate.views import gates_of_study
 from consult.practitioners.model import Institution, Viewer
 from consult.practitioners.views import institutions_by_id
+from consult.priors import alike
 from consult.queue.views import Task, tasks_of_studies
 from consult.reports.views import Brief, newest_of_studies
 from consult.requests.model import Patient
@@ -29,6 +30,9 @@ from web.api.pages import Page, PageQuery, key_of, page
 
 #: A page that shows a study asks for it at every piece of news; the trail names the reading once in this time.
 AUDITED_EVERY = timedelta(minutes=1)
+
+#: Nobody looks through more before a request.
+MOST_ALIKE = 20
 
 
 class StudiesQuery(PageQuery):
@@ -119,6 +123,18 @@ async def get_study(call: Call[None, None]) -> StudyDetail:
     if not await call.view(_was_audited, call.viewer, uid, since):
         await call.act(_audit, call.viewer, uid, detail.institution.id)
     return detail
+
+
+async def list_alike_studies(call: Call[None, None]) -> Page[Study]:
+    """List other institutions' studies of who may be the same patient, the newest first; whether they are is not known."""
+    return await call.view(_alike, call.viewer, call.part("study_instance_uid"))
+
+
+def _alike(db: Connection, viewer: Viewer, study_instance_uid: str) -> Page[Study]:
+    study = index.study(db, may_read_study(db, viewer, study_instance_uid), study_instance_uid)
+    newest = (study_table.c.first_received_at.desc(), study_table.c.id)
+    rows = db.execute(index.select_studies().where(alike(viewer, study)).order_by(*newest).limit(MOST_ALIKE)).mappings()
+    return Page(_shown(db, viewer, [index.study_from(row) for row in rows]))
 
 
 def _listed(db: Connection, viewer: Viewer, query: StudiesQuery) -> Page[Study]:
@@ -218,4 +234,5 @@ def _beyond(cursor: str) -> ColumnElement[bool]:
 OPERATIONS = (
     Operation("GET", "/studies", list_studies, Permission.READ_STUDIES),
     Operation("GET", "/studies/{study_instance_uid}", get_study, Permission.READ_STUDIES),
+    Operation("GET", "/studies/{study_instance_uid}/alike", list_alike_studies, Permission.READ_STUDIES),
 )
