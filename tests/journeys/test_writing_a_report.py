@@ -12,6 +12,9 @@ from support.server import until
 
 LOBE, KIND = "右肺上叶", "实性"
 
+#: The notices that the page's service worker shows on the desktop.
+NOTICES = "navigator.serviceWorker.ready.then(worker => worker.getNotifications()).then(shown => shown.map(({ title }) => title))"
+
 
 def claim(reading, server, ct_small) -> str:
     """Send the CT, let the reader claim it, and return its StudyInstanceUID once it is drawn."""
@@ -27,6 +30,9 @@ def claim(reading, server, ct_small) -> str:
 
 def test_a_template_is_filled_in_by_keyboard_with_a_measurement_and_signed_with_its_key_image(server, sign_in, ct_small):
     clinic, reading = sign_in("clinic"), sign_in("radiologist")
+    clinic.context.grant_permissions(["notifications"])
+    clinic.reload()
+    clinic.evaluate("document.hasFocus = () => false")  # the page lies behind another window
     study_uid = claim(reading, server, ct_small)
     findings, impression = reading.get_by_test_id("findings"), reading.get_by_test_id("impression")
 
@@ -79,6 +85,7 @@ def test_a_template_is_filled_in_by_keyboard_with_a_measurement_and_signed_with_
     reading.get_by_test_id("sign-password").fill("telemed-demo")
     reading.get_by_test_id("sign-confirm").click()
 
+    until(lambda: clinic.evaluate(NOTICES) == ["新报告"])
     row = clinic.locator(f"[data-testid=study-row][data-study-uid='{study_uid}']")
     row.get_by_test_id("report-open").click()
     picture = clinic.get_by_test_id("key-image").locator("img")

@@ -150,3 +150,13 @@ def test_a_task_is_released_declined_and_handed_over(site, database, chronicle):
     assert second.post(f"{path}/decline", json={"code": "no-reason", "reason": "x"}).status == 422
     assert second.post(f"{path}/decline", json={"code": "incomplete", "reason": "缺少侧位"}).status == 204
     assert second.get(path).json()["status"] == "requested"
+
+
+def test_a_hospital_is_shown_what_it_was_asked_about_elsewhere_of_who_may_be_the_same(site, database, chronicle):
+    elsewhere, here = a_study(database, chronicle, site.clinic), a_study(database, chronicle, site.hospital)
+    a_task(database, chronicle, site.people["clinic"], elsewhere)
+    shown = site.browser("coordinator").get(f"{API}/studies/{here}/alike").json()["items"]
+    assert [one["study_instance_uid"] for one in shown] == [elsewhere]
+    clinic = site.browser("clinic")
+    assert clinic.get(f"{API}/studies/{elsewhere}/alike").json()["items"] == []
+    assert clinic.get(f"{API}/studies/{here}/alike").status == 404
