@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from datetime import date
+
+from sqlalchemy import ColumnElement, and_, select
 
 from consult.access import visible
 from consult.consents.tables import consent_table
 from consult.practitioners.model import Viewer
 from consult.requests.tables import request_table
 from dicom_node.archive import index
-from dicom_node.archive.matching import folded
 from dicom_node.archive.tables import patient_table, study_table
 
 
-def alike(viewer: Viewer, study: index.Study) -> ColumnElement[bool]:
-    """Return the condition over study_table for other institutions' studies of who may be the patient of *study*.
+def alike(viewer: Viewer, name: str, sex: str, birth_date: date) -> ColumnElement[bool]:
+    """Return the condition over study_table for other institutions' studies of who may be a certain patient.
 
-    Name, sex and birth date are the same, all of them stated; nobody has proved that it is one person. The viewer may see the
+    Name, sex (DICOM's letter) and birth date are the same; nobody has proved that it is one person. The viewer may see the
     study because their institution was asked about it, on a consent to the transfer that is not revoked.
     """
-    who, named = patient_table.c, study.patient
-    names = [
-        column == said
-        for column, said in ((who.name_ideographic, named.name_ideographic), (who.name_folded, folded(named.name)[:400]))
-        if said
-    ]
-    if not (names and named.sex and named.birth_date):
-        return false()
-    same = select(who.id).where(or_(*names), who.sex == named.sex, who.birth_date == named.birth_date)
+    who, day = patient_table.c, birth_date.strftime("%Y%m%d")
+    same = select(who.id).where(index.names_begin(name), who.sex == sex, who.birth_date == day)
     asked = select(request_table.c.id).outerjoin(consent_table, consent_table.c.id == request_table.c.consent_id)
     standing = asked.where(
         request_table.c.institution_id == study_table.c.institution,
@@ -35,5 +29,5 @@ def alike(viewer: Viewer, study: index.Study) -> ColumnElement[bool]:
         request_table.c.performer_id == viewer.institution_id,
         consent_table.c.revoked_at.is_(None),
     ).exists()
-    elsewhere = study_table.c.institution != study.institution
+    elsewhere = study_table.c.institution != viewer.institution_id
     return and_(visible(viewer), elsewhere, study_table.c.patient_key.in_(same), standing)

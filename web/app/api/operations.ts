@@ -95,8 +95,8 @@ export const study = async (study_instance_uid: string): Promise<StudyDetail> =>
   (await answered(client.GET("/api/v1/studies/{study_instance_uid}", { params: { path: { study_instance_uid } } }))) as StudyDetail;
 
 /** Other institutions' studies of who may be the same patient, as far as a consent lets them be seen. */
-export const alikeStudies = async (study_instance_uid: string): Promise<Study[]> =>
-  (await answered(client.GET("/api/v1/studies/{study_instance_uid}/alike", { params: { path: { study_instance_uid } } }))).items as Study[];
+export const alikeStudies = async (name: string, sex: "M" | "F" | "O", birth_date: string): Promise<Study[]> =>
+  (await answered(client.GET("/api/v1/studies/alike", { params: { query: { name, sex, birth_date } } }))).items as Study[];
 
 /** Ask for a consultation on a study; 409 while one still waits for its answer. */
 export const placeRequest = async (body: NewRequest): Promise<void> => {

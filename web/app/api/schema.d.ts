@@ -357,6 +357,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/studies/alike": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List other institutions' studies of who may be the same patient, the newest first; whether they are is not known.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["list_alike_studies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/studies/{study_instance_uid}": {
         parameters: {
             query?: never;
@@ -369,26 +389,6 @@ export interface paths {
          * @description For the roles cardiologist, clinic, coordinator, radiologist.
          */
         get: operations["get_study"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/studies/{study_instance_uid}/alike": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List other institutions' studies of who may be the same patient, the newest first; whether they are is not known.
-         * @description For the roles cardiologist, clinic, coordinator, radiologist.
-         */
-        get: operations["list_alike_studies"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5970,6 +5970,39 @@ export interface operations {
             };
         };
     };
+    list_alike_studies: {
+        parameters: {
+            query: {
+                name: string;
+                sex: "M" | "F" | "O";
+                birth_date: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Study_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_study: {
         parameters: {
             query?: never;
@@ -5988,37 +6021,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StudyDetail"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_alike_studies: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_Study_"];
                 };
             };
             /** @description A problem */
