@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import os
+import shutil
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,6 +74,9 @@ STATIC = Path(str(resources.files("web"))) / "static"
 
 #: What transcoded frames and objects may take on disk.
 CACHE_BYTES = 2 << 30
+#: An ECG that arrives is analysed beside receiving and the pictures that people wait for: it gets a tenth of a processor as
+#: long as these want all of it, and the rest of it otherwise.
+ANALYSIS_NICENESS = 10
 #: A patient who did not come is looked for a week long, then no more.
 WORKLIST_REACHES_BACK = timedelta(days=7)
 
@@ -104,6 +108,7 @@ class House:
 
     kept: Kept
     confinement: Confinement
+    analysing: Confinement
     passwords: Passwords
     node: DicomNode
     workers: tuple[Worker, ...]
@@ -127,7 +132,7 @@ def kept(config: Config) -> Iterator[Kept]:
 def house(config: Config, store: Kept) -> House:
     """Build the house over what is kept."""
     database, chronicle, archive = store.database, store.chronicle, store.archive
-    confinement, passwords = Confinement(), Passwords()
+    confinement, analysing, passwords = Confinement(), Confinement(niceness=ANALYSIS_NICENESS), Passwords()
     access = Access(_Institutions(database, everybody_is_the_clinic=config.demo), called_aet=config.aet)
     imaging = Imaging(confinement, shelf=Shelf(config.data / "cache", CACHE_BYTES), offsets=FrameOffsets(database))
     directory, rewrite = Directory(calling_tls(config)), _rewriting(imaging)
@@ -148,9 +153,9 @@ def house(config: Config, store: Kept) -> House:
     gateways = Gateways(smtp, config.mail_from, config.sms_gateway, config.voice_gateway)
     workers = (
         Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
-        Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
-        CouchGate(database, chronicle, archive, confinement),
-        LongRecordings(database, chronicle, archive, confinement),
+        Intake(database, chronicle, archive, analysing, routing=DEMO_ROUTING),
+        CouchGate(database, chronicle, archive, analysing),
+        LongRecordings(database, chronicle, archive, analysing),
         Matching(database, chronicle),
         QueueWatch(database, chronicle),
         RotaWatch(database, chronicle),
@@ -172,11 +177,12 @@ def house(config: Config, store: Kept) -> House:
         checks={"node": lambda: node.is_listening, "blobs": lambda: os.access(config.data, os.W_OK)},
         static_folder=STATIC,
         fonts_folder=STATIC / "fonts",
+        uploads_folder=_emptied(config.data / "uploads"),
         imaging=imaging,
         ice_servers=config.ice_servers,
         dicom_address=f"{config.aet}@{config.dicom}",
     )
-    return House(store, confinement, passwords, node, workers, application)
+    return House(store, confinement, analysing, passwords, node, workers, application)
 
 
 def _services(config: Config, store: Kept, committing: Committing, directory: Directory, rewrite: Rewrite) -> tuple[Service, ...]:
@@ -190,6 +196,13 @@ def _services(config: Config, store: Kept, committing: Committing, directory: Di
         Worklist(database, chronicle, _Scheduled(database, chronicle.clock)),
         Performed(database, chronicle),
     )
+
+
+def _emptied(folder: Path) -> Path:
+    """Return *folder* without what a crash left in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _rewriting(imaging: Imaging) -> Rewrite:

@@ -10,10 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TextIO
 
 import aiohttp.web
 
+from consult.triage.reading import make_ready
 from telemed import compose, seeding
 from telemed.config import Address, Config
 from telemed.kernel.errors import Unavailable
@@ -77,13 +79,14 @@ async def _run(config: Config, house: compose.House, beside: Beside | None) -> N
         for worker in reversed(house.workers):
             await asyncio.to_thread(worker.stop)
         house.confinement.close()
+        house.analysing.close()
         log.info("stopped")
 
 
 async def _warm(house: compose.House) -> None:
-    """Load the decoders into every worker, so that nobody's first picture waits for that."""
-    warm = house.application[keys.IMAGING].warm
-    await asyncio.gather(*(asyncio.to_thread(warm) for _ in range(house.confinement.processes)))
+    """Load the ECG engine and the decoders into every worker, so that no patient's first recording or picture waits for that."""
+    for warm in (partial(make_ready, house.confinement), house.application[keys.IMAGING].warm):
+        await asyncio.gather(*(asyncio.to_thread(warm) for _ in range(house.confinement.processes)))
 
 
 async def _until_done(work: Awaitable[None]) -> None:
