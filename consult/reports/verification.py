@@ -9,7 +9,6 @@ from cryptography.x509 import Certificate
 from sqlalchemy import select
 
 from consult.reports.document.authority import Authority
-from consult.reports.document.composite import ENCAPSULATED_PDF, uid_of
 from consult.reports.document.signature import fault_of
 from consult.reports.model import Report, canonical
 from consult.reports.tables import document_table, object_table, report_table
@@ -51,11 +50,12 @@ def _differing_objects(database: Database, report: Report, named: str, damaged: 
     with database.reading() as db:
         for sop_instance_uid, digest in db.execute(made):
             try:
-                kept = index.instance(db, report.institution.id, sop_instance_uid).digest
+                kept = index.instance(db, report.institution.id, sop_instance_uid)
             except NotFound:
-                kept = ""
-            if kept != digest or digest in damaged:
-                what = "Encapsulated PDF" if sop_instance_uid == uid_of(ENCAPSULATED_PDF, report.id) else "structured report"
+                yield f"the DICOM object {sop_instance_uid} of {named} is missing"
+                continue
+            if kept.digest != digest or digest in damaged:
+                what = "Encapsulated PDF" if kept.kind == "document" else "structured report"
                 yield f"the {what} {sop_instance_uid} of {named} has changed or is missing"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from telemed import cli, compose, doctor
+from telemed import cli, doctor, keeping
 from telemed.config import load
 
 
@@ -48,7 +48,7 @@ def test_a_user_signs_with_what_a_trusted_authority_issued(hospital, tmp_path, c
     assert telemed("ca", "import", "nobody", str(hospital / "doctor.p12"), password="secret")[0] == 2
     assert telemed("ca", "remove", "wangmin") == (0, "")
     assert telemed("ca", "remove", "wangmin")[0] == 2
-    with compose.kept(load({"data": str(tmp_path / "data")})) as store:
+    with keeping.kept(load({"data": str(tmp_path / "data")})) as store:
         told = [
             event.type
             for event in store.chronicle.events.after(0, types=["AuthorityTrusted", "CertificateImported", "CertificateRemoved"])

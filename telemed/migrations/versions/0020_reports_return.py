@@ -8,7 +8,7 @@ from alembic import op
 from telemed.kernel.database import UtcDateTime
 
 revision = "0020"
-down_revision = "0017"
+down_revision = "0023"
 
 _RULE = ["ae_title", "institution", "modality"]
 _UNIQUE = "uq_forwarding_rule_ae_title_institution_modality"
