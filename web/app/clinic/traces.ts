@@ -15,7 +15,7 @@ export const SPAN_MV = 3;
 
 /** Faults of two exchanged arms: lead I turned over is what it should be. */
 const TURNED = new Set(["arm-electrodes-swapped", "dextrocardia"]);
-export const SWAPPED = new Set(["arm-electrodes-swapped", "right-arm-left-leg-swapped", "chest-electrodes-swapped"]);
+export const SWAPPED = new Set(["arm-electrodes-swapped", "right-arm-left-leg-swapped"]);
 
 /** For a card: the first lead that shows *fault*, and the same mended or the nearest lead without a fault, where there is one. */
 export function pairOf(waveform: Waveform, fault: Fault, all: readonly Fault[]): Trace[] {
