@@ -308,6 +308,8 @@ class Fates(RuleBasedStateMachine):
                 task.status = "requested"
                 task.unheld()
                 task.told.append("TaskReleased")
+            if task.is_open:
+                self.is_as_expected(task)
 
     def climbs(self, task):
         """One rung, dated by its moment and told within a second of it: of the servers' return, or of the pause's end."""

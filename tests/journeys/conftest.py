@@ -41,22 +41,28 @@ class Spares:
     def __init__(self, factory: pytest.TempPathFactory) -> None:
         self._factory = factory
         self._starting = ThreadPoolExecutor(1, thread_name_prefix="spares")
-        self._next = self._begin()
+        self._next: Future[Server] | None = None
+
+    def take(self, *, last: bool) -> Server:
+        """Return a running server; nobody comes after the *last*."""
+        running = (self._next or self._begin()).result()
+        self._next = None if last else self._begin()
+        return running
 
     def _begin(self) -> Future[Server]:
         return self._starting.submit(Server(self._factory.mktemp("journey") / "data").start)
 
-    def take(self, *, last: bool) -> Server:
-        """Return a running server; nobody comes after the *last*."""
-        running = self._next.result()
-        if not last:
-            self._next = self._begin()
-        return running
+    def close(self) -> None:
+        """End what nobody has taken."""
+        if self._next is not None:
+            self._next.result().kill()
 
 
 @pytest.fixture(scope="session")
-def spares(tmp_path_factory: pytest.TempPathFactory) -> Spares:
-    return Spares(tmp_path_factory)
+def spares(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spares]:
+    spares = Spares(tmp_path_factory)
+    yield spares
+    spares.close()
 
 
 @pytest.fixture
