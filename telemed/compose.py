@@ -22,6 +22,7 @@ from consult.intake import DEMO_ROUTING, Intake
 from consult.long_recordings import LongRecordings
 from consult.practitioners.views import institution_of_ae
 from consult.queue.watch import QueueWatch
+from consult.reports.watch import Returning
 from consult.requests.model import WORKLIST_REACHES_BACK
 from consult.requests.views import scheduled
 from consult.schedule.watch import RotaWatch
@@ -113,7 +114,9 @@ def house(config: Config, store: Kept) -> House:
     smtp = (config.smtp.host, config.smtp.port) if config.smtp else None
     gateways = Gateways(smtp, config.mail_from, config.sms_gateway, config.voice_gateway)
     workers = (
-        Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
+        Settling(
+            database, chronicle, announced=expected_instances, filed_until=archive.arrivals.filed_until, quiet_s=config.quiet_s
+        ),
         Intake(database, chronicle, archive, analysing, routing=DEMO_ROUTING),
         CouchGate(database, chronicle, archive, analysing),
         LongRecordings(database, chronicle, archive, analysing),
@@ -121,6 +124,7 @@ def house(config: Config, store: Kept) -> House:
         QueueWatch(database, chronicle),
         RotaWatch(database, chronicle),
         Telling(database, chronicle, gateways),
+        Returning(database, chronicle, archive),
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),

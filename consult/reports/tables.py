@@ -32,6 +32,21 @@ draft_table = Table(
     Column("saved_at", UtcDateTime, nullable=False),
 )
 
+#: What a draft said before: see `actions.save_draft` for which versions stay.
+draft_version_table = Table(
+    "report_draft_version",
+    metadata,
+    Column("task_id", String(32), ForeignKey("task.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("author", String(32), nullable=False),
+    Column("findings", Text, nullable=False),
+    Column("impression", Text, nullable=False),
+    Column("kind", String(16)),
+    Column("critical", Boolean, nullable=False),
+    Column("key_images", JSON, nullable=False),
+    Column("saved_at", UtcDateTime, nullable=False),
+)
+
 report_table = Table(
     "report",
     metadata,
@@ -72,6 +87,15 @@ document_table = Table(
     Column("content", LargeBinary, nullable=False),
     # `model.listing` of the study as it was when the report was signed.
     Column("images", Text),
+)
+
+#: The DICOM objects in which a version is returned to its clinic, and what the archive keeps each of them by.
+object_table = Table(
+    "report_object",
+    metadata,
+    Column("sop_instance_uid", String(64), primary_key=True),
+    Column("report_id", String(32), ForeignKey("report.id"), nullable=False, index=True),
+    Column("digest", String(64), nullable=False),
 )
 
 #: T5 and T6 of one version. It stands here so that a report is shown with them in one query; only `consult.delivery` writes it.

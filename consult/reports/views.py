@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, false, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, false, func, or_, select
 
 from consult.practitioners.model import Institution, Level, Person, Role, Viewer
+from consult.practitioners.views import people_by_id
 from consult.queue.views import task as task_of
 from consult.reports.checks import Remark, Writing
 from consult.reports.checks import remarks as remarks_of
-from consult.reports.model import Draft, KeyImage, ReadBack, Report, ReportStatus
-from consult.reports.tables import delivery_table, document_table, draft_table, report_table
+from consult.reports.model import Draft, DraftVersion, KeyImage, ReadBack, Report, ReportStatus
+from consult.reports.tables import delivery_table, document_table, draft_table, draft_version_table, object_table, report_table
 from consult.requests.model import Kind, Patient
 from dicom_node.archive import index
 from telemed.kernel.errors import Conflict, Invalid, NotFound
@@ -61,6 +62,12 @@ def reports_of_study(db: Connection, viewer: Viewer, study_instance_uid: str) ->
     return tuple(_report(row) for row in rows)
 
 
+def newest_version(db: Connection, viewer: Viewer, report_id: str) -> Report:
+    """Return the version that stands now in place of *report_id*, itself where it was never amended; NotFound as `report`."""
+    mine = _reports(viewer).where(report_table.c.task_id == report(db, viewer, report_id).task_id)
+    return _report(db.execute(mine.order_by(report_table.c.version.desc()).limit(1)).mappings().one())
+
+
 def newest_of_studies(db: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Brief]:
     """Return the newest report of each (institution, StudyInstanceUID); who may see the study is the caller's to decide."""
     uids = {uid for _, uid in keys}
@@ -77,11 +84,30 @@ def draft(db: Connection, viewer: Viewer, task_id: str) -> Draft:
 
     A draft is the performer's own until it is signed: the inviting clinic sees none.
     """
-    task = task_of(db, viewer, task_id)
-    if task.performer.id != viewer.institution_id:
-        raise NotFound("there is no draft here for you to see", code="draft")
+    _require_performer(db, viewer, task_id)
     row = db.execute(select(draft_table).where(draft_table.c.task_id == task_id)).mappings().first()
     return Draft() if row is None else draft_from(row)
+
+
+def draft_versions(db: Connection, viewer: Viewer, task_id: str) -> tuple[DraftVersion, ...]:
+    """Return what is kept of a draft's versions, the newest first; raise as `draft`."""
+    _require_performer(db, viewer, task_id)
+    of = draft_version_table.c
+    characters = (func.length(of.findings) + func.length(of.impression)).label("characters")
+    query = select(of.version, of.saved_at, of.author, characters).where(of.task_id == task_id).order_by(of.version.desc())
+    rows = db.execute(query).all()
+    people = people_by_id(db, {row.author for row in rows})
+    return tuple(DraftVersion(row.version, row.saved_at, people[row.author], row.characters) for row in rows)
+
+
+def draft_version(db: Connection, viewer: Viewer, task_id: str, version: int) -> Draft:
+    """Return a draft as it was in *version*; raise as `draft`, and NotFound for a version that is not kept."""
+    _require_performer(db, viewer, task_id)
+    then = (draft_version_table.c.task_id == task_id) & (draft_version_table.c.version == version)
+    row = db.execute(select(draft_version_table).where(then)).mappings().first()
+    if row is None:
+        raise NotFound("this version of the draft is not kept", code="draft")
+    return draft_from(row)
 
 
 def remarks(db: Connection, viewer: Viewer, task_id: str) -> tuple[Remark, ...]:
@@ -127,8 +153,14 @@ def document(db: Connection, viewer: Viewer, report_id: str) -> bytes:
     return bytes(content)
 
 
+def objects_of(db: Connection, report_id: str) -> list[str]:
+    """Return the SOP Instance UIDs of the DICOM objects in which a version was returned; none before it was."""
+    query = select(object_table.c.sop_instance_uid).where(object_table.c.report_id == report_id)
+    return list(db.scalars(query.order_by(object_table.c.sop_instance_uid)))
+
+
 def draft_from(row: RowMapping) -> Draft:
-    """Build a Draft from a row of draft_table."""
+    """Build a Draft from a row of draft_table, or of draft_version_table."""
     return Draft(
         findings=row["findings"],
         impression=row["impression"],
@@ -138,6 +170,11 @@ def draft_from(row: RowMapping) -> Draft:
         version=row["version"],
         saved_at=row["saved_at"],
     )
+
+
+def _require_performer(db: Connection, viewer: Viewer, task_id: str) -> None:
+    if task_of(db, viewer, task_id).performer.id != viewer.institution_id:
+        raise NotFound("there is no draft here for you to see", code="draft")
 
 
 def of_record(db: Connection, report_id: str) -> Report:

@@ -7,7 +7,7 @@ import io
 from datetime import datetime
 
 from sqlalchemy import select
-from support.builders import a_study, a_task
+from support.builders import a_study, a_task, found_by_name
 from support.site import PASSWORD
 
 from telemed.kernel.audit import audit_table
@@ -66,7 +66,9 @@ def test_from_the_request_to_the_receipt(site, database, chronicle, clock):
     assert document.headers["Content-Disposition"].startswith("inline")
     slip = clinic.get(f"{API}/reports/{report['id']}/slip.pdf")
     assert (slip.headers["Content-Type"], slip.body[:5]) == ("application/pdf", b"%PDF-")
-    assert "frame-ancestors 'self'" in document.headers["Content-Security-Policy"]
+    printed = clinic.get(f"{API}/reports/{report['id']}/print.pdf")
+    assert printed.body == document.body
+    assert "frame-ancestors 'self'" in printed.headers["Content-Security-Policy"]
 
     ledger = clinic.get(f"{path}/turnaround").json()
     stamps = [ledger[f"T{number}"] for number in (0, 1, 3, 4, 5, 6)]
@@ -88,6 +90,10 @@ def test_from_the_request_to_the_receipt(site, database, chronicle, clock):
     amendment = {**DRAFT, "impression": "右肺小结节。", "reason": "复核", "password": PASSWORD}
     amended = reader.post(f"{API}/reports/{report['id']}/amend", json=amendment)
     assert (amended.status, amended.json()["amends"], amended.json()["version"]) == (200, report["id"], 2)
+    assert clinic.get(f"{API}/reports/{report['id']}.pdf").body == document.body, "what was signed stays"
+    superseded = clinic.get(f"{API}/reports/{report['id']}/print.pdf")
+    assert superseded.headers["Content-Disposition"].endswith('-superseded.pdf"')
+    assert (superseded.body[:5], superseded.body == document.body) == (b"%PDF-", False)
     assert clinic.get(f"{API}/reports/{report['id']}").json()["impression"] == DRAFT["impression"]
 
 
@@ -150,3 +156,13 @@ def test_a_task_is_released_declined_and_handed_over(site, database, chronicle):
     assert second.post(f"{path}/decline", json={"code": "no-reason", "reason": "x"}).status == 422
     assert second.post(f"{path}/decline", json={"code": "incomplete", "reason": "缺少侧位"}).status == 204
     assert second.get(path).json()["status"] == "requested"
+
+
+def test_a_hospital_is_shown_what_it_was_asked_about_elsewhere_of_who_may_be_the_same(site, database, chronicle):
+    elsewhere = found_by_name(database, a_study(database, chronicle, site.clinic))
+    a_task(database, chronicle, site.people["clinic"], elsewhere)
+    path = f"{API}/studies/alike?name=王小东&sex=M&birth_date=1958-02-14"
+    shown = site.browser("coordinator").get(path).json()["items"]
+    assert [one["study_instance_uid"] for one in shown] == [elsewhere]
+    assert site.browser("clinic").get(path).json()["items"] == []
+    assert site.browser("coordinator").get(f"{API}/studies/alike?name=王小东&sex=M").status == 422

@@ -15,8 +15,8 @@ from consult.practitioners.model import Viewer
 from consult.reports import actions
 from consult.reports import views as reports
 from consult.reports.checks import Remark
-from consult.reports.model import LONGEST_TEXT, MOST_KEY_IMAGES, Draft, KeyImage, Report, ReportKind
-from telemed.kernel.errors import Invalid
+from consult.reports.model import LONGEST_TEXT, MOST_KEY_IMAGES, Draft, DraftVersion, KeyImage, Report, ReportKind
+from telemed.kernel.errors import Invalid, NotFound
 from web import keys
 from web.accounts.actions import confirm_identity
 from web.accounts.permissions import Permission
@@ -99,6 +99,19 @@ async def draft_remarks(call: Call[None, None]) -> Remarks:
     return Remarks(await call.view(reports.remarks, call.viewer, call.part("task_id")))
 
 
+async def list_draft_versions(call: Call[None, None]) -> Page[DraftVersion]:
+    """List what is kept of a draft's earlier versions, the newest first."""
+    return Page(await call.view(reports.draft_versions, call.viewer, call.part("task_id")))
+
+
+async def get_draft_version(call: Call[None, None]) -> Draft:
+    """Return a draft as it was in an earlier version; saving it again restores it."""
+    version = _VERSION.fullmatch(call.part("version"))
+    if version is None:
+        raise NotFound("a version of a draft is called by its number", code="draft")
+    return await call.view(reports.draft_version, call.viewer, call.part("task_id"), int(version[1]))
+
+
 async def sign_report(call: Call[None, Signature]) -> Report:
     """Sign the draft: the report is final and never changes again."""
     await _confirm(call, call.body.password)
@@ -125,6 +138,15 @@ async def get_report_document(call: Call[None, None]) -> web.Response:
     """Return the signed document as PDF, byte for byte as it was signed."""
     report_id = call.part("report_id")
     return _pdf(await call.view(reports.document, call.viewer, report_id), f"report-{report_id}")
+
+
+async def get_printed_report(call: Call[None, None]) -> web.Response:
+    """Return what to print of a version, as PDF: the signed document, or its pages marked as superseded once it was amended."""
+    report_id = call.part("report_id")
+    report, signed = await call.view(_signed, call.viewer, report_id)
+    newest = await call.view(reports.newest_version, call.viewer, report_id)
+    content = await call.off_loop(call.request.app[keys.DOCUMENTS].printed, report, signed, newest)
+    return _pdf(content, f"report-{report_id}" if newest.id == report_id else f"report-{report_id}-superseded")
 
 
 async def get_delivery_slip(call: Call[None, None]) -> web.Response:
@@ -199,11 +221,14 @@ def _tagged(call: Call[None, None] | Call[None, DraftText], draft: Draft) -> Dra
 OPERATIONS = (
     Operation("GET", "/tasks/{task_id}/report", get_draft, Permission.READ_TASKS),
     Operation("PUT", "/tasks/{task_id}/report", save_draft, Permission.WRITE_REPORTS),
+    Operation("GET", "/tasks/{task_id}/report/versions", list_draft_versions, Permission.WRITE_REPORTS),
+    Operation("GET", "/tasks/{task_id}/report/versions/{version}", get_draft_version, Permission.WRITE_REPORTS),
     Operation("GET", "/tasks/{task_id}/report/remarks", draft_remarks, Permission.WRITE_REPORTS),
     Operation("POST", "/tasks/{task_id}/report/sign", sign_report, Permission.WRITE_REPORTS),
     Operation("GET", "/reports", list_reports, Permission.READ_REPORTS),
     # Before the plain id, whose pattern would swallow the ending.
     Operation("GET", "/reports/{report_id}.pdf", get_report_document, Permission.READ_REPORTS, produces="application/pdf"),
+    Operation("GET", "/reports/{report_id}/print.pdf", get_printed_report, Permission.READ_REPORTS, produces="application/pdf"),
     Operation("GET", "/reports/{report_id}/slip.pdf", get_delivery_slip, Permission.READ_REPORTS, produces="application/pdf"),
     Operation("GET", "/reports/{report_id}", get_report, Permission.READ_REPORTS),
     Operation("POST", "/reports/{report_id}/amend", amend_report, Permission.WRITE_REPORTS),

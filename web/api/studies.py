@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 
 from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
@@ -14,6 +15,7 @@ from consult.gate.model import Gate
 from consult.gate.views import gates_of_study
 from consult.practitioners.model import Institution, Viewer
 from consult.practitioners.views import institutions_by_id
+from consult.priors import alike
 from consult.queue.views import Task, tasks_of_studies
 from consult.reports.views import Brief, newest_of_studies
 from consult.requests.model import Patient
@@ -24,11 +26,14 @@ from dicom_node.archive.tables import patient_table, series_table, study_table
 from telemed.kernel.audit import AuditRecord, Chronicle, audit_table
 from telemed.kernel.errors import Invalid
 from web.accounts.permissions import Permission
-from web.api.operations import Call, Operation
+from web.api.operations import Call, Given, Operation
 from web.api.pages import Page, PageQuery, key_of, page
 
 #: A page that shows a study asks for it at every piece of news; the trail names the reading once in this time.
 AUDITED_EVERY = timedelta(minutes=1)
+
+#: Nobody looks through more before a request.
+MOST_ALIKE = 20
 
 
 class StudiesQuery(PageQuery):
@@ -44,10 +49,19 @@ class StudiesQuery(PageQuery):
     modality: str = Field(default="", max_length=16)
 
 
+class AlikeQuery(Given):
+    """Who is about to be examined."""
+
+    name: str = Field(min_length=1, max_length=80)
+    sex: Literal["M", "F", "O"]
+    birth_date: date
+
+
 @dataclass(frozen=True)
 class Study:
     """One study in a list; *started_at* is its own date and time, *settled_at* null while more may come.
 
+    *modalities* and *instance_count* leave out what was written about it, here its signed reports.
     *proof* is how the last settling knew: mpps, commitment, count, or quiet when nothing proved it. *missing* seems not to
     have come: numbers of a series, or only how many.
     """
@@ -121,6 +135,18 @@ async def get_study(call: Call[None, None]) -> StudyDetail:
     return detail
 
 
+async def list_alike_studies(call: Call[AlikeQuery, None]) -> Page[Study]:
+    """List other institutions' studies of who may be the same patient, the newest first; whether they are is not known."""
+    return await call.view(_alike, call.viewer, call.query)
+
+
+def _alike(db: Connection, viewer: Viewer, query: AlikeQuery) -> Page[Study]:
+    theirs = index.select_studies().where(alike(viewer, query.name, query.sex, query.birth_date))
+    newest = (study_table.c.first_received_at.desc(), study_table.c.id)
+    rows = db.execute(theirs.order_by(*newest).limit(MOST_ALIKE)).mappings()
+    return Page(_shown(db, viewer, [index.study_from(row) for row in rows]))
+
+
 def _listed(db: Connection, viewer: Viewer, query: StudiesQuery) -> Page[Study]:
     wanted: list[ColumnElement[bool]] = [visible(viewer)]
     if asked := query.q.strip():
@@ -190,9 +216,9 @@ def _shown(db: Connection, viewer: Viewer, studies: Sequence[index.Study]) -> li
             accession_number=study.accession_number,
             description=study.description,
             started_at=study.started_at,
-            modalities=study.modalities,
+            modalities=study.examined_by,
             series_count=study.series_count,
-            instance_count=study.instance_count,
+            instance_count=study.received_count,
             first_received_at=study.first_received_at,
             last_received_at=study.last_received_at,
             settled_at=study.settled_at,
@@ -217,5 +243,7 @@ def _beyond(cursor: str) -> ColumnElement[bool]:
 
 OPERATIONS = (
     Operation("GET", "/studies", list_studies, Permission.READ_STUDIES),
+    # Before the UID, whose pattern would swallow the word.
+    Operation("GET", "/studies/alike", list_alike_studies, Permission.READ_STUDIES),
     Operation("GET", "/studies/{study_instance_uid}", get_study, Permission.READ_STUDIES),
 )

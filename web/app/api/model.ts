@@ -52,6 +52,7 @@ export type Instance = Required<Schemas["Instance"]>;
 /** A frame worth showing; frames count from 1, as DICOM counts them. */
 export type KeyImage = Required<Schemas["KeyImage"]>;
 export type Report = Required<Schemas["Report"]>;
+export type Return = Required<Schemas["Return"]>;
 export type Turnaround = Schemas["Turnaround"];
 export type Figures = Schemas["Figures"];
 export type Remark = Schemas["Remark"];
@@ -100,6 +101,21 @@ export interface DraftContent {
 export interface Draft extends DraftContent {
   version: number;
   saved_at: string | null;
+}
+
+/** What a draft said once; the newest first in a list. */
+export type DraftVersion = Schemas["DraftVersion"];
+export type PhraseKind = Schemas["PhraseKind"];
+export type Keeper = Schemas["Keeper"];
+export type Region = Schemas["Region"];
+export type Wording = Required<Schemas["PhraseWording"]>;
+export type Phrase = Required<Schemas["Phrase"]> & { readonly wording: Wording };
+export type PhraseVersion = Schemas["PhraseVersion"] & { readonly wording: Wording };
+/** The templates that fit a task, the best first, the others, and the macros. */
+export interface Offer {
+  readonly fit: readonly Phrase[];
+  readonly others: readonly Phrase[];
+  readonly macros: readonly Phrase[];
 }
 
 export interface Listing<T> {
