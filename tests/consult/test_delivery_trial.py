@@ -10,7 +10,7 @@ import os
 import random
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from sqlalchemy import insert, select
@@ -53,7 +53,7 @@ class Run:
 
     number: int
     report: str
-    signed_at: object
+    signed_at: datetime
     reads_back_after: int | None
     people: list[str]
     channels: dict[str, ChannelKind]
@@ -165,9 +165,8 @@ class Trial:
             climb(db, self.chronicle)
             marked = take(db, self.clock.now(), AT_ONCE)
         for errand in marked:
-            self.runs[errand.message.report_id].tries.append(
-                ((self.clock.now() - self.runs[errand.message.report_id].signed_at).total_seconds(), errand.channel.id, "marked")
-            )
+            run = self.runs[errand.message.report_id]
+            run.tries.append(((self.clock.now() - run.signed_at).total_seconds(), errand.channel.id, "marked"))
         self.telling = self._server()
 
 
