@@ -57,7 +57,7 @@ from dicom_node.services.worklist import ScheduledStep, Worklist
 from dicom_node.tls import TlsSettings, client_context
 from telemed import schema, seeding
 from telemed.config import Config
-from telemed.kernel.audit import AuditTrail, Chronicle, broken_seals
+from telemed.kernel.audit import AuditTrail, Chronicle, Witness, broken_seals
 from telemed.kernel.clock import Clock, SystemClock
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
@@ -133,19 +133,21 @@ def house(config: Config, store: Kept) -> House:
     commitments = Commitments(database, chronicle, archive, aet=config.aet, directory=directory)
     forwarding = Forwarding(database, chronicle, archive, aet=config.aet, directory=directory, rewrite=rewrite)
     committing = Committing(commitments, reports=Reports(forwarding.told))
+    witness = Witness(database, chronicle.trail)
     node = DicomNode(
         archive,
         access,
         aet=config.aet,
         host=config.dicom.host,
         port=config.dicom.port,
-        services=_services(config, store, committing, directory, rewrite),
+        services=_services(config, store, witness, committing, directory=directory, rewrite=rewrite),
         tls=tls_settings(config),
         processes=config.node_processes or len(os.sched_getaffinity(0)),
     )
     smtp = (config.smtp.host, config.smtp.port) if config.smtp else None
     gateways = Gateways(smtp, config.mail_from, config.sms_gateway, config.voice_gateway)
     workers = (
+        witness,
         Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
         CouchGate(database, chronicle, archive, confinement),
@@ -178,15 +180,17 @@ def house(config: Config, store: Kept) -> House:
     return House(store, confinement, passwords, node, workers, application)
 
 
-def _services(config: Config, store: Kept, committing: Committing, directory: Directory, rewrite: Rewrite) -> tuple[Service, ...]:
+def _services(
+    config: Config, store: Kept, witness: Witness, committing: Committing, *, directory: Directory, rewrite: Rewrite
+) -> tuple[Service, ...]:
     """Build every service of the node beside storage and verification."""
     database, chronicle, archive = store.database, store.chronicle, store.archive
     return (
-        Finding(database, chronicle, visible_to_equipment, aet=config.aet),
+        Finding(database, witness, visible_to_equipment, aet=config.aet),
         Moving(database, chronicle, archive, visible_to_equipment, aet=config.aet, directory=directory, rewrite=rewrite),
         Getting(database, chronicle, archive, visible_to_equipment, aet=config.aet, rewrite=rewrite),
         committing,
-        Worklist(database, chronicle, _Scheduled(database, chronicle.clock)),
+        Worklist(witness, _Scheduled(database, chronicle.clock)),
         Performed(database, chronicle),
     )
 
