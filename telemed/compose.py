@@ -8,7 +8,7 @@ import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
@@ -42,6 +42,7 @@ from dicom_node.archive.verification import differences as archive_differences
 from dicom_node.conformance import statement
 from dicom_node.directory import Directory
 from dicom_node.forwarding.sending import Forwarding
+from dicom_node.imaging.cache import RecentlyUsed
 from dicom_node.imaging.imaging import Imaging
 from dicom_node.imaging.offsets import FrameOffsets, RecordingOffsets
 from dicom_node.imaging.shelf import Shelf
@@ -315,12 +316,26 @@ class _Scheduled:
 
 @dataclass(frozen=True)
 class _Institutions:
-    """Whose modality calls, by the bindings in the database; in the demo every private address is the clinic's."""
+    """Whose modality calls, by the bindings in the database; in the demo every private address is the clinic's.
+
+    What was found is believed while nothing at all is committed (`Database.version`).
+    """
 
     database: Database
     everybody_is_the_clinic: bool
+    known: RecentlyUsed[tuple[int, str | None]] = field(default_factory=lambda: RecentlyUsed(1_000))
 
     def __call__(self, ae_title: str, address: str, fingerprint: str) -> str | None:
+        version, key = self.database.version(), (ae_title, address, fingerprint)
+        known = self.known.get(key)
+        if known is not None and known[0] == version:
+            return known[1]
+        found = self._found(ae_title, address, fingerprint)
+        if version is not None:
+            self.known.put(key, (version, found), 1)
+        return found
+
+    def _found(self, ae_title: str, address: str, fingerprint: str) -> str | None:
         with self.database.reading() as db:
             found = institution_of_ae(db, ae_title, address, fingerprint)
             caller = ipaddress.ip_address(address)
