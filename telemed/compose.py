@@ -167,6 +167,7 @@ def house(config: Config, store: Kept) -> House:
         gateways=gateways,
         database=database,
         chronicle=chronicle,
+        witness=witness,
         archive=archive,
         confinement=confinement,
         passwords=passwords,
