@@ -157,6 +157,7 @@ class DicomNode:
             if self._tls is not None:
                 over_tls = self._listen(ae, (self._tls.host, self._tls.port), handlers, TlsNodeServer)
                 over_tls.tls, over_tls.negotiation, over_tls.ask = secured, negotiation, self._ask
+                over_tls.refused = self._access.refused
             self._processes.start(plain.socket)
         except BaseException:
             plain.close()

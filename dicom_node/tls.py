@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes
 
 from dicom_node.access import Certificate
 from dicom_node.connections import NodeServer
+from dicom_node.refusals import Refusal
 from dicom_node.upper_layer.lobby import SECONDS_TO_ASK, wanted
 from dicom_node.upper_layer.messages import ABORTED, Malformed
 from dicom_node.upper_layer.negotiation import Negotiation, Proposal
@@ -117,6 +118,8 @@ class TlsNodeServer(NodeServer):
 
     tls: ssl.SSLContext
     negotiation: Negotiation
+    #: Is told of who gets no further than the handshake.
+    refused: Callable[[Refusal], None]
     #: Serves a request that only asks, and may turn it away.
     ask: Callable[[socket.socket, str, Proposal], None]
 
@@ -125,7 +128,9 @@ class TlsNodeServer(NodeServer):
         request.settimeout(HANDSHAKE_S)
         try:
             wrapped = self.tls.wrap_socket(request, server_side=True)
-        except (OSError, ssl.SSLError):  # no certificate, the wrong one, a port scanner: none of them is an event
+        except OSError as error:
+            if isinstance(error, ssl.SSLError):  # no certificate, the wrong one, somebody who does not speak TLS
+                self.refused(Refusal("", "", client_address[0], f"TLS: {error.reason or 'no handshake'}"))
             self.shutdown_request(request)
             return
         try:

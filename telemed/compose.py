@@ -48,6 +48,7 @@ from dicom_node.imaging.offsets import FrameOffsets, RecordingOffsets
 from dicom_node.imaging.shelf import Shelf
 from dicom_node.node import DicomNode
 from dicom_node.peers import Rewrite
+from dicom_node.refusals import Refusals
 from dicom_node.services.commitment_request import Reports
 from dicom_node.services.exchange import Service
 from dicom_node.services.mpps import Performed, expected_instances
@@ -128,13 +129,15 @@ def house(config: Config, store: Kept) -> House:
     """Build the house over what is kept."""
     database, chronicle, archive = store.database, store.chronicle, store.archive
     confinement, passwords = Confinement(), Passwords()
-    access = Access(_Institutions(database, everybody_is_the_clinic=config.demo), called_aet=config.aet)
+    witness = Witness(database, chronicle.trail)
+    refusals = Refusals(witness)
+    institution_of = _Institutions(database, everybody_is_the_clinic=config.demo)
+    access = Access(institution_of, called_aet=config.aet, refused=refusals.note)
     imaging = Imaging(confinement, shelf=Shelf(config.data / "cache", CACHE_BYTES), offsets=FrameOffsets(database))
     directory, rewrite = Directory(calling_tls(config)), _rewriting(imaging)
     commitments = Commitments(database, chronicle, archive, aet=config.aet, directory=directory)
     forwarding = Forwarding(database, chronicle, archive, aet=config.aet, directory=directory, rewrite=rewrite)
     committing = Committing(commitments, reports=Reports(forwarding.told))
-    witness = Witness(database, chronicle.trail)
     node = DicomNode(
         archive,
         access,
@@ -149,6 +152,7 @@ def house(config: Config, store: Kept) -> House:
     gateways = Gateways(smtp, config.mail_from, config.sms_gateway, config.voice_gateway)
     workers = (
         witness,
+        refusals,
         Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
         Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING),
         CouchGate(database, chronicle, archive, confinement),
