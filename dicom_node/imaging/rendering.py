@@ -30,8 +30,8 @@ _UNSEEN = 0.01
 #: An image is first averaged down to this many times the size asked for: half the work, and no eye tells.
 _REDUCING_GAP = 1.5
 
-#: What is drawn without a worker: greys, of at most 8 MiB.
-_GREYS, _PLAIN_BITS = frozenset({"MONOCHROME1", "MONOCHROME2"}), 8 * (8 << 20)
+#: What is drawn without a worker: greys, of at most so many pixels as stored and as shown, which are hardly oblong.
+_GREYS, _PLAIN_PIXELS, _PLAIN_ASPECT = frozenset({"MONOCHROME1", "MONOCHROME2"}), 1 << 20, 2.0
 
 Grey8 = npt.NDArray[np.uint8]
 
@@ -84,12 +84,14 @@ def render_plainly(
 
     No decoder and no parser of whole data sets is met: it may run anywhere. *layout* is that of the file.
     """
-    plain = layout.native and layout.samples == 1 and layout.bits_allocated in (8, 16) and layout.keyword == "PixelData"
-    if not plain or layout.photometric not in _GREYS or layout.frame_bits > _PLAIN_BITS or layout.transfer_syntax_uid == DEFLATED:
+    greys = layout.samples == 1 and layout.photometric in _GREYS and layout.keyword == "PixelData"
+    plain = layout.native and layout.transfer_syntax_uid != DEFLATED and layout.bits_allocated in (8, 16)
+    largest = max(layout.rows * layout.columns, 0 if size is None else size[0] * size[1])
+    if not (greys and plain) or largest > _PLAIN_PIXELS:
         return None
     with FileSource(path) as file:
         how = plain_presentation_of(file)
-        if how is None:
+        if how is None or not 1 / _PLAIN_ASPECT <= how.aspect <= _PLAIN_ASPECT:
             return None
         stored = read_stored(file, number, layout)
     shown = _displayed(decoding.plain(stored.data, layout), layout.photometric, how, window, layout)
