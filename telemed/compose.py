@@ -121,7 +121,9 @@ def house(config: Config, store: Kept) -> House:
     workers = (
         witness,
         refusals,
-        Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
+        Settling(
+            database, chronicle, announced=expected_instances, filed_until=archive.arrivals.filed_until, quiet_s=config.quiet_s
+        ),
         Intake(database, chronicle, archive, analysing, routing=DEMO_ROUTING),
         CouchGate(database, chronicle, archive, analysing),
         LongRecordings(database, chronicle, archive, analysing),
