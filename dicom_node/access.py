@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Protocol
+
+from dicom_node.refusals import Refusal
 
 
 class Reject(Enum):
@@ -70,17 +72,23 @@ class KnownPeers:
 class Access:
     """The policy of one node: which called AE title it answers to, and who may call.
 
-    *called_aet* None answers to every title (some modalities cannot be configured).
+    *called_aet* None answers to every title (some modalities cannot be configured). *refused* is told of whom it turns away.
     """
 
     institution_of: InstitutionOf
     called_aet: str | None
+    refused: Callable[[Refusal], None] = lambda _refusal: None
 
     def admit(self, calling_aet: str, called_aet: str, address: str, certificate: Certificate | None = None) -> str | Reject:
         """Return the caller's institution, or why it is turned away; a *certificate* speaks only for the titles it names."""
         if self.called_aet is not None and called_aet != self.called_aet:
-            return Reject.UNKNOWN_CALLED_AE
-        if certificate is not None and calling_aet not in certificate.names:
-            return Reject.UNKNOWN_CALLING_AE
-        fingerprint = "" if certificate is None else certificate.sha256
-        return self.institution_of(calling_aet, address, fingerprint) or Reject.UNKNOWN_CALLING_AE
+            reject, why = Reject.UNKNOWN_CALLED_AE, "the called AE title is not ours"
+        elif certificate is not None and calling_aet not in certificate.names:
+            reject, why = Reject.UNKNOWN_CALLING_AE, "the certificate does not name the calling AE title"
+        else:
+            found = self.institution_of(calling_aet, address, "" if certificate is None else certificate.sha256)
+            if found:
+                return found
+            reject, why = Reject.UNKNOWN_CALLING_AE, "nobody's AE title, or not from this address or with this certificate"
+        self.refused(Refusal(calling_aet, called_aet, address, why))
+        return reject

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -22,8 +24,9 @@ from dicom_node.services.exchange import SYNTAXES, Caller, Service, Services
 from dicom_node.services.storage import store
 from dicom_node.services.verification import VERIFICATION, echoed
 from dicom_node.tls import TlsNodeServer, TlsSettings, certificate_of, context_of
-from dicom_node.upper_layer.negotiation import Negotiation
+from dicom_node.upper_layer.negotiation import Negotiation, Proposal, rejection
 from dicom_node.upper_layer.processes import Limits, Processes
+from dicom_node.upper_layer.questions import Questions
 from telemed.kernel.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -79,6 +82,7 @@ class DicomNode:
             segments=_SEGMENTS,
         )
         self._processes: Processes | None = None
+        self._questions: Questions | None = None
         self._institutions: WeakKeyDictionary[Association, str] = WeakKeyDictionary()
         self._tls = tls
         self._server: NodeServer | None = None
@@ -132,14 +136,28 @@ class DicomNode:
         ]
         plain = self._listen(ae, self._asked_for, handlers, NodeServer)
         journal = self._archive.blobs.folder / "journal"
+        self._questions = questions = Questions(
+            self._services.answering,
+            self._archive.arrivals,
+            associations=self._limits.associations,
+            per_address=self._limits.associations_per_address,
+        )
+        negotiation = Negotiation(MAXIMUM_PDU, questions.sop_classes)
         self._processes = Processes(
-            self._archive, self._access, journal, limits=self._limits, maximum_pdu=MAXIMUM_PDU, hand_over=plain.take
+            self._archive,
+            self._access,
+            journal,
+            limits=self._limits,
+            negotiation=negotiation,
+            questions=questions,
+            hand_over=plain.take,
         )
         over_tls: Any = None
         try:
             if self._tls is not None:
                 over_tls = self._listen(ae, (self._tls.host, self._tls.port), handlers, TlsNodeServer)
-                over_tls.tls, over_tls.negotiation = secured, Negotiation(MAXIMUM_PDU)
+                over_tls.tls, over_tls.negotiation, over_tls.ask = secured, negotiation, self._ask
+                over_tls.refused = self._access.refused
             self._processes.start(plain.socket)
         except BaseException:
             plain.close()
@@ -165,7 +183,7 @@ class DicomNode:
     def stop(self, seconds: float = 10) -> None:
         """Accept no more, let the open associations end within *seconds*, then abort what is left."""
         server, secured, self._server, self._tls_server = self._server, self._tls_server, None, None
-        if server is None or self._processes is None:
+        if server is None or self._processes is None or self._questions is None:
             return
         self._asked_for = server.server_address[:2]
         deadline = time.monotonic() + seconds
@@ -174,6 +192,7 @@ class DicomNode:
             secured.shutdown()
         ending = threading.Thread(target=self._processes.stop, args=(seconds,), name="dicom-node-stop", daemon=True)
         ending.start()
+        self._questions.stop(seconds)
         servers = [one for one in (server, secured) if one is not None]
         while (left := [one for each in servers for one in each.active_associations]) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -196,6 +215,20 @@ class DicomNode:
             self._archive.arrivals.wait(_SECONDS_TO_CATCH_UP)
             self._institutions[association] = admitted
             self._services.attach(association, Caller(calling, address, admitted))
+
+    def _ask(self, connection: socket.socket, address: str, proposal: Proposal) -> None:
+        """Serve an association over TLS that only asks, or turn it away."""
+        assert self._questions is not None
+        calling, called = proposal.calling_aet, proposal.called_aet
+        admitted = self._access.admit(calling, called, address, certificate_of(connection))
+        if not isinstance(admitted, Reject):
+            if self._questions.take(connection, Caller(calling, address, admitted), proposal):
+                return
+            admitted = Reject.TEMPORARILY_CONGESTED
+        log.warning("an association of %r to %r from %s was rejected: %s", calling, called, address, admitted.name)
+        with suppress(OSError):
+            connection.sendall(rejection(admitted))
+        connection.close()
 
     def _store(self, event: Any) -> Dataset:  # noqa: ANN401 - pynetdicom's Event, untyped
         return store(

@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,10 @@ from cryptography.hazmat.primitives import hashes
 
 from dicom_node.access import Certificate
 from dicom_node.connections import NodeServer
+from dicom_node.refusals import Refusal
 from dicom_node.upper_layer.lobby import SECONDS_TO_ASK, wanted
 from dicom_node.upper_layer.messages import ABORTED, Malformed
-from dicom_node.upper_layer.negotiation import Negotiation
+from dicom_node.upper_layer.negotiation import Negotiation, Proposal
 from telemed.kernel.errors import Invalid
 
 log = logging.getLogger(__name__)
@@ -116,18 +118,24 @@ class TlsNodeServer(NodeServer):
 
     tls: ssl.SSLContext
     negotiation: Negotiation
+    #: Is told of who gets no further than the handshake.
+    refused: Callable[[Refusal], None]
+    #: Serves a request that only asks, and may turn it away.
+    ask: Callable[[socket.socket, str, Proposal], None]
 
     def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's own
         """Shake hands and read what is asked; then go on as without TLS, but only with what can be understood."""
         request.settimeout(HANDSHAKE_S)
         try:
             wrapped = self.tls.wrap_socket(request, server_side=True)
-        except (OSError, ssl.SSLError):  # no certificate, the wrong one, a port scanner: none of them is an event
+        except OSError as error:
+            if isinstance(error, ssl.SSLError):  # no certificate, the wrong one, somebody who does not speak TLS
+                self.refused(Refusal("", "", client_address[0], f"TLS: {error.reason or 'no handshake'}"))
             self.shutdown_request(request)
             return
         try:
             asked = _asked(wrapped)
-            self.negotiation.read(asked)
+            proposal = self.negotiation.read(asked)
         except OSError:
             self.shutdown_request(wrapped)
         except (ValueError, Malformed) as error:
@@ -136,6 +144,9 @@ class TlsNodeServer(NodeServer):
                 wrapped.send(ABORTED)
             self.shutdown_request(wrapped)
         else:
+            if proposal is not None and proposal.asks:
+                self.ask(wrapped, client_address[0], proposal)
+                return
             self.requests[wrapped] = asked
             super().finish_request(wrapped, client_address)
 

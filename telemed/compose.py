@@ -6,7 +6,7 @@ import ipaddress
 import os
 import shutil
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Protocol
@@ -34,11 +34,13 @@ from dicom_node.archive.tables import instance_table
 from dicom_node.conformance import statement
 from dicom_node.directory import Directory
 from dicom_node.forwarding.sending import Forwarding
+from dicom_node.imaging.cache import RecentlyUsed
 from dicom_node.imaging.imaging import Imaging
 from dicom_node.imaging.offsets import FrameOffsets, RecordingOffsets
 from dicom_node.imaging.shelf import Shelf
 from dicom_node.node import DicomNode
 from dicom_node.peers import Rewrite
+from dicom_node.refusals import Refusals
 from dicom_node.services.commitment_request import Reports
 from dicom_node.services.exchange import Service
 from dicom_node.services.mpps import Performed, expected_instances
@@ -50,6 +52,7 @@ from dicom_node.tls import TlsSettings, client_context
 from telemed import seeding
 from telemed.config import Config
 from telemed.keeping import Kept
+from telemed.kernel.audit import Witness
 from telemed.kernel.clock import Clock
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
@@ -95,7 +98,10 @@ def house(config: Config, store: Kept) -> House:
     """Build the house over what is kept."""
     database, chronicle, archive = store.database, store.chronicle, store.archive
     confinement, analysing, passwords = Confinement(), Confinement(niceness=ANALYSIS_NICENESS), Passwords()
-    access = Access(_Institutions(database, everybody_is_the_clinic=config.demo), called_aet=config.aet)
+    witness = Witness(database, chronicle.trail)
+    refusals = Refusals(witness)
+    institution_of = _Institutions(database, everybody_is_the_clinic=config.demo)
+    access = Access(institution_of, called_aet=config.aet, refused=refusals.note)
     imaging = Imaging(confinement, shelf=Shelf(config.data / "cache", CACHE_BYTES), offsets=FrameOffsets(database))
     directory, rewrite = Directory(calling_tls(config)), _rewriting(imaging)
     commitments = Commitments(database, chronicle, archive, aet=config.aet, directory=directory)
@@ -107,13 +113,15 @@ def house(config: Config, store: Kept) -> House:
         aet=config.aet,
         host=config.dicom.host,
         port=config.dicom.port,
-        services=_services(config, store, committing, directory, rewrite),
+        services=_services(config, store, witness, committing, directory=directory, rewrite=rewrite),
         tls=tls_settings(config),
         processes=config.node_processes or len(os.sched_getaffinity(0)),
     )
     smtp = (config.smtp.host, config.smtp.port) if config.smtp else None
     gateways = Gateways(smtp, config.mail_from, config.sms_gateway, config.voice_gateway)
     workers = (
+        witness,
+        refusals,
         Settling(
             database, chronicle, announced=expected_instances, filed_until=archive.arrivals.filed_until, quiet_s=config.quiet_s
         ),
@@ -135,6 +143,7 @@ def house(config: Config, store: Kept) -> House:
         gateways=gateways,
         database=database,
         chronicle=chronicle,
+        witness=witness,
         archive=archive,
         confinement=confinement,
         passwords=passwords,
@@ -150,15 +159,17 @@ def house(config: Config, store: Kept) -> House:
     return House(store, confinement, analysing, passwords, node, workers, application)
 
 
-def _services(config: Config, store: Kept, committing: Committing, directory: Directory, rewrite: Rewrite) -> tuple[Service, ...]:
+def _services(
+    config: Config, store: Kept, witness: Witness, committing: Committing, *, directory: Directory, rewrite: Rewrite
+) -> tuple[Service, ...]:
     """Build every service of the node beside storage and verification."""
     database, chronicle, archive = store.database, store.chronicle, store.archive
     return (
-        Finding(database, chronicle, visible_to_equipment, aet=config.aet),
+        Finding(database, witness, visible_to_equipment, aet=config.aet),
         Moving(database, chronicle, archive, visible_to_equipment, aet=config.aet, directory=directory, rewrite=rewrite),
         Getting(database, chronicle, archive, visible_to_equipment, aet=config.aet, rewrite=rewrite),
         committing,
-        Worklist(database, chronicle, _Scheduled(database, chronicle.clock)),
+        Worklist(witness, _Scheduled(database, chronicle.clock)),
         Performed(database, chronicle),
     )
 
@@ -232,12 +243,26 @@ class _Scheduled:
 
 @dataclass(frozen=True)
 class _Institutions:
-    """Whose modality calls, by the bindings in the database; in the demo every private address is the clinic's."""
+    """Whose modality calls, by the bindings in the database; in the demo every private address is the clinic's.
+
+    What was found is believed while nothing at all is committed (`Database.version`).
+    """
 
     database: Database
     everybody_is_the_clinic: bool
+    known: RecentlyUsed[tuple[int, str | None]] = field(default_factory=lambda: RecentlyUsed(1_000))
 
     def __call__(self, ae_title: str, address: str, fingerprint: str) -> str | None:
+        version, key = self.database.version(), (ae_title, address, fingerprint)
+        known = self.known.get(key)
+        if known is not None and known[0] == version:
+            return known[1]
+        found = self._found(ae_title, address, fingerprint)
+        if version is not None:
+            self.known.put(key, (version, found), 1)
+        return found
+
+    def _found(self, ae_title: str, address: str, fingerprint: str) -> str | None:
         with self.database.reading() as db:
             found = institution_of_ae(db, ae_title, address, fingerprint)
             caller = ipaddress.ip_address(address)

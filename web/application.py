@@ -15,7 +15,7 @@ from consult.reports.document.authority import Authority
 from consult.reports.document.documents import Documents
 from dicom_node.archive.archive import Archive
 from dicom_node.imaging.imaging import Imaging
-from telemed.kernel.audit import Chronicle
+from telemed.kernel.audit import Chronicle, Witness
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
 from web import health, keys, middleware, pages, recognition
@@ -71,6 +71,7 @@ def make_application(
     *,
     database: Database,
     chronicle: Chronicle,
+    witness: Witness,
     archive: Archive,
     confinement: Confinement,
     passwords: Passwords,
@@ -95,6 +96,7 @@ def make_application(
     app = web.Application(middlewares=around, client_max_size=LARGEST_BODY)
     app[keys.DATABASE] = database
     app[keys.CHRONICLE] = chronicle
+    app[keys.WITNESS] = witness
     app[keys.CLOCK] = chronicle.clock
     app[keys.ARCHIVE] = archive
     app[keys.IMAGING] = imaging

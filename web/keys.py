@@ -13,7 +13,7 @@ from consult.delivery.channels import Gateways
 from consult.reports.document.documents import Documents
 from dicom_node.archive.archive import Archive
 from dicom_node.imaging.imaging import Imaging
-from telemed.kernel.audit import Chronicle
+from telemed.kernel.audit import Chronicle, Witness
 from telemed.kernel.clock import Clock
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
@@ -36,6 +36,8 @@ class Site:
 
 DATABASE = web.AppKey("database", Database)
 CHRONICLE = web.AppKey("chronicle", Chronicle)
+#: Writes down what is only asked.
+WITNESS = web.AppKey("witness", Witness)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock")
 ARCHIVE = web.AppKey("archive", Archive)
 CONFINEMENT = web.AppKey("confinement", Confinement)

@@ -317,6 +317,8 @@ def _found(db: Connection, name: str, visible: ColumnElement[bool], query: Query
     for keyword, text in query.keys.items():
         if keyword not in known:
             raise Invalid(f"{keyword} cannot be matched at this level", code="unsupported-key")
+        if not text:  # universal matching, of most keys in most queries
+            continue
         clause = known[keyword](text, query.fuzzy)
         if clause != EVERYTHING:
             (of_person if keyword in _PATIENT_KEYS else clauses).append((keyword, clause))

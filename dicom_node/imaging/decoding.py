@@ -74,6 +74,8 @@ def decoded(data: bytes, layout: Layout) -> tuple[Pixels, str]:
         bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
         return bits[: layout.rows * layout.columns].reshape(layout.rows, layout.columns), layout.photometric
     try:
+        if layout.native and layout.samples == 1 and layout.bits_allocated in (8, 16) and layout.keyword == "PixelData":
+            return plain(data, layout), layout.photometric
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a decoder's remark on a stranger's file is not ours to act on
             if layout.native or layout.transfer_syntax_uid == RLE:
@@ -82,6 +84,18 @@ def decoded(data: bytes, layout: Layout) -> tuple[Pixels, str]:
     except (ValueError, AttributeError, RuntimeError, NotImplementedError, IndexError, KeyError) as error:
         log.info("a frame in %s could not be decoded: %s", layout.transfer_syntax_uid, error)
         raise Invalid("the frame's pixels cannot be decoded; the object may be damaged", code="unreadable") from error
+
+
+def plain(data: bytes, layout: Layout) -> Pixels:
+    """Return a native frame of one sample of 8 or 16 bits as an array (rows, columns); unused high bits are cleared."""
+    size = layout.bits_allocated // 8
+    pixels = np.frombuffer(data, f"<{'i' if layout.signed else 'u'}{size}", layout.rows * layout.columns)
+    pixels = pixels.reshape(layout.rows, layout.columns)
+    spare = layout.bits_allocated - layout.bits_stored
+    if not spare:
+        return pixels
+    cleared: Pixels = (pixels << spare) >> spare  # of signed values the sign comes down again
+    return cleared
 
 
 def _inflated(data: bytes, layout: Layout) -> bytes:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from dicom_node.imaging import documents, frames, rendering, transcoding
 from dicom_node.imaging.cache import RecentlyUsed
@@ -164,12 +164,15 @@ class Imaging:
         quality: int = 90,
     ) -> bytes:
         """Return a frame as a picture (see `rendering.render`)."""
-        self.layout(path, digest).check(number)
+        layout = self.layout(path, digest)
+        layout.check(number)
         key = (digest, number, window, size, media, region, quality)
         found = self._pictures.get(key)
         if found is None:
-            work = partial(rendering.render, path, number, window, size, media, region=region, quality=quality)
-            found = self._confinement.run(_called, work)
+            how: dict[str, Any] = {"size": size, "media": media, "region": region, "quality": quality}
+            found = rendering.render_plainly(path, number, layout, window, **how)
+            if found is None:
+                found = self._confinement.run(_called, partial(rendering.render, path, number, window, **how))
             assert isinstance(found, bytes)
             self._pictures.put(key, found, len(found))
         return found

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 from pydicom import dcmread
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
 from dicom_node.imaging import overlays
+from dicom_node.imaging.elements import Source, open_data_set, top_level
 from dicom_node.imaging.voi import Function, Table, Window
 
 _WANTED = [
@@ -41,6 +44,9 @@ _WANTED = [
     "PerFrameFunctionalGroupsSequence",
 ]
 _TAGS = [*map(Tag, _WANTED), *map(Tag, overlays.TAGS)]
+_WANTED_TAGS = frozenset(map(int, _TAGS))
+_NOT_PLAIN = frozenset({*map(int, map(Tag, _WANTED[:9])), *overlays.TAGS})
+_PIXELS, _SHORT = 0x7FE00000, 256
 #: A pixel more oblong than this is a mistake, not a shape.
 MAXIMUM_ASPECT = 16.0
 
@@ -65,7 +71,33 @@ class Presentation:
 
 def presentation_of(path: Path, number: int) -> Presentation:
     """Gather what the file at *path* says about frame *number*; a whole parse of the header, so run it confined."""
-    data_set = dcmread(path, stop_before_pixels=True, specific_tags=[*_TAGS])
+    return _gathered(dcmread(path, stop_before_pixels=True, specific_tags=[*_TAGS]), number)
+
+
+def plain_presentation_of(file: Source) -> Presentation | None:
+    """Gather the same by a bounded walk over short values, in any process; None where it takes more than those to say it.
+
+    Sequences, palettes and overlays do: functional groups, look-up tables, graphics.
+    """
+    _, source, offset, encoding = open_data_set(file)
+    data_set = Dataset()
+    for element in top_level(source, offset, encoding):
+        if element.tag >= _PIXELS:
+            break
+        if element.tag not in _WANTED_TAGS:
+            continue
+        if element.length > _SHORT or dictionary_VR(element.tag) == "SQ" or element.tag in _NOT_PLAIN:
+            return None
+        value = source.at(element.offset, element.length)
+        vr = dictionary_VR(element.tag).partition(" or ")[0]
+        data_set[element.tag] = RawDataElement(
+            Tag(element.tag), vr, element.length, value, element.offset, not encoding.explicit, not encoding.big
+        )
+    data_set.set_original_encoding(not encoding.explicit, not encoding.big, None)
+    return _gathered(data_set, 1)
+
+
+def _gathered(data_set: Dataset, number: int) -> Presentation:
     groups = list(_groups(data_set, number))
     signed = data_set.get("PixelRepresentation", 0) == 1
     slope, intercept = _number(_first(groups, "RescaleSlope")), _number(_first(groups, "RescaleIntercept")) or 0.0

@@ -13,12 +13,12 @@ import numpy.typing as npt
 from PIL import Image
 from pydicom.pixels.processing import apply_color_lut
 
-from dicom_node.imaging import overlays, voi
+from dicom_node.imaging import decoding, overlays, voi
 from dicom_node.imaging.decoding import decoded
-from dicom_node.imaging.elements import FileSource, open_data_set
+from dicom_node.imaging.elements import DEFLATED, FileSource, open_data_set
 from dicom_node.imaging.frames import read_stored
 from dicom_node.imaging.layout import Layout, read_layout
-from dicom_node.imaging.presentation import Presentation, presentation_of
+from dicom_node.imaging.presentation import Presentation, plain_presentation_of, presentation_of
 from dicom_node.imaging.voi import Window
 from telemed.kernel.errors import Invalid
 
@@ -29,6 +29,9 @@ MAXIMUM_SIDE = 8192
 _UNSEEN = 0.01
 #: An image is first averaged down to this many times the size asked for: half the work, and no eye tells.
 _REDUCING_GAP = 1.5
+
+#: What is drawn without a worker: greys, of at most so many pixels as stored and as shown, which are hardly oblong.
+_GREYS, _PLAIN_PIXELS, _PLAIN_ASPECT = frozenset({"MONOCHROME1", "MONOCHROME2"}), 1 << 20, 2.0
 
 Grey8 = npt.NDArray[np.uint8]
 
@@ -63,7 +66,39 @@ def render(
     """
     if media not in FORMATS:
         raise Invalid(f"a frame cannot be rendered as {media}; ask for {' or '.join(FORMATS)}", code="media-type")
-    shown, aspect = _shown(path, number, window)
+    return _drawn(*_shown(path, number, window), size, media, region=region, quality=quality)
+
+
+def render_plainly(
+    path: Path,
+    number: int,
+    layout: Layout,
+    window: Window | None,
+    *,
+    size: tuple[int, int] | None,
+    media: str,
+    region: Part | None,
+    quality: int,
+) -> bytes | None:
+    """Return what `render` does, of native greys that short values say how to show; None for everything else.
+
+    No decoder and no parser of whole data sets is met: it may run anywhere. *layout* is that of the file.
+    """
+    greys = layout.samples == 1 and layout.photometric in _GREYS and layout.keyword == "PixelData"
+    plain = layout.native and layout.transfer_syntax_uid != DEFLATED and layout.bits_allocated in (8, 16)
+    largest = max(layout.rows * layout.columns, 0 if size is None else size[0] * size[1])
+    if not (greys and plain) or largest > _PLAIN_PIXELS:
+        return None
+    with FileSource(path) as file:
+        how = plain_presentation_of(file)
+        if how is None or not 1 / _PLAIN_ASPECT <= how.aspect <= _PLAIN_ASPECT:
+            return None
+        stored = read_stored(file, number, layout)
+    shown = _displayed(decoding.plain(stored.data, layout), layout.photometric, how, window, layout)
+    return _drawn(shown, how.aspect, size, media, region=region, quality=quality)
+
+
+def _drawn(shown: Grey8, aspect: float, size: tuple[int, int] | None, media: str, *, region: Part | None, quality: int) -> bytes:
     image = Image.fromarray(shown)
     if region is not None:
         image = _cut(image, region)

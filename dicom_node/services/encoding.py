@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.uid import UID
@@ -37,39 +37,60 @@ def encoded(values: Values, charset: str, syntax: UID) -> bytes:
         return _data_set({**values, "SpecificCharacterSet": "GB18030"}, "gb18030", syntax)
 
 
-@lru_cache(maxsize=4096)
-def _meaning(keyword: str) -> tuple[int, str]:
+class _Place(NamedTuple):
+    """Where a keyword's value goes, and how: *head* is all of its element before the length."""
+
+    keyword: str
+    vr: str
+    head: bytes
+    length: struct.Struct
+
+
+@lru_cache(maxsize=1024)  # the answers to one query are alike
+def _places(keywords: tuple[str, ...], syntax: UID) -> tuple[_Place, ...]:
+    """Return the places of *keywords* in the order of their tags."""
+    order, implicit = _order(syntax), syntax.is_implicit_VR
+    places = []
+    for tag, keyword in sorted((_tag(keyword), keyword) for keyword in keywords):
+        vr = dictionary_VR(tag).partition(" or ")[0]
+        head, length = struct.pack(f"{order}HH", tag >> 16, tag & 0xFFFF), "I"
+        if not implicit:
+            head, length = (head + vr.encode() + b"\0\0", "I") if vr in _LONG else (head + vr.encode(), "H")
+        places.append(_Place(keyword, vr, head, struct.Struct(order + length)))
+    return tuple(places)
+
+
+def _tag(keyword: str) -> int:
     tag = tag_for_keyword(keyword)
     if tag is None:
         raise KeyError(keyword)
-    return int(tag), dictionary_VR(tag).partition(" or ")[0]
+    return int(tag)
+
+
+def _order(syntax: UID) -> str:
+    return "<" if syntax.is_little_endian else ">"
 
 
 def _data_set(values: Values, codec: str, syntax: UID) -> bytes:
-    order = "<" if syntax.is_little_endian else ">"
-    elements = sorted(((*_meaning(keyword), value) for keyword, value in values.items()), key=lambda element: element[0])
-    return b"".join(_element(tag, vr, _value(vr, value, codec, order, syntax), order, syntax) for tag, vr, value in elements)
+    parts: list[bytes] = []
+    for keyword, vr, head, length in _places(tuple(values), syntax):
+        value = _value(vr, values[keyword], codec, syntax)
+        parts += head, length.pack(len(value)), value
+    return b"".join(parts)
 
 
-def _element(tag: int, vr: str, value: bytes, order: str, syntax: UID) -> bytes:
-    group, number = tag >> 16, tag & 0xFFFF
-    if syntax.is_implicit_VR:
-        return struct.pack(f"{order}HHI", group, number, len(value)) + value
-    if vr in _LONG:
-        return struct.pack(f"{order}HH2sHI", group, number, vr.encode(), 0, len(value)) + value
-    return struct.pack(f"{order}HH2sH", group, number, vr.encode(), len(value)) + value
-
-
-def _value(vr: str, value: Any, codec: str, order: str, syntax: UID) -> bytes:  # noqa: ANN401 - see Values
+def _value(vr: str, value: Any, codec: str, syntax: UID) -> bytes:  # noqa: ANN401 - see Values
+    if isinstance(value, str) and vr not in _NUMBERS and vr != "DS":  # most are
+        raw = _local(value, codec) if vr in _LOCAL else value.encode("ascii", "replace")
+        return raw + (b"\0" if vr == "UI" else b" ") if len(raw) % 2 else raw
     if vr == "SQ":
         items = (_data_set(item, codec, syntax) for item in value or ())
-        return b"".join(struct.pack(f"{order}HHI", _ITEM >> 16, _ITEM & 0xFFFF, len(item)) + item for item in items)
+        return b"".join(struct.pack(f"{_order(syntax)}HHI", _ITEM >> 16, _ITEM & 0xFFFF, len(item)) + item for item in items)
     several: Sequence[Any] = value if isinstance(value, list | tuple) else () if value in (None, "") else (value,)
     if vr in _NUMBERS:
-        return struct.pack(f"{order}{len(several)}{_NUMBERS[vr]}", *several)
+        return struct.pack(f"{_order(syntax)}{len(several)}{_NUMBERS[vr]}", *several)
     text = "\\".join(format_number_as_ds(float(one)) if vr == "DS" else str(one) for one in several)
-    raw = _local(text, codec) if vr in _LOCAL else text.encode("ascii", "replace")
-    return raw + (b"\0" if vr == "UI" else b" ") * (len(raw) % 2)
+    return _value(vr, text, codec, syntax) if vr != "DS" else text.encode() + b" " * (len(text) % 2)
 
 
 def _local(text: str, codec: str) -> bytes:

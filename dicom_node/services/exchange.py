@@ -7,6 +7,7 @@ in front of an association, and whatever is not in the table goes on to pynetdic
 
 from __future__ import annotations
 
+import abc
 import logging
 import socket
 import struct
@@ -23,6 +24,7 @@ from pynetdicom.pdu_primitives import A_RELEASE, P_DATA
 from pynetdicom.presentation import PresentationContext
 
 from dicom_node.services.status import PROCESSING_FAILURE, status_of
+from dicom_node.upper_layer.messages import C_FIND_RQ, Command, answer_to
 from telemed.kernel.errors import TelemedError
 
 log = logging.getLogger(__name__)
@@ -47,8 +49,59 @@ class Caller:
     institution: str
 
 
-class _NobodyReadsError(Exception):
+class NobodyReadsError(Exception):
     """The peer has not read its answers for too long, and was hung up on."""
+
+
+class Question(Protocol):
+    """What a service that only answers C-FIND needs of a request: `Exchange`, or one of `upper_layer.questions`."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks."""
+        ...
+
+    @property
+    def sop_class_uid(self) -> str:
+        """The SOP class the request names."""
+        ...
+
+    @property
+    def transfer_syntax(self) -> UID:
+        """How its data sets are encoded."""
+        ...
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether a C-CANCEL for it has come."""
+        ...
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody still waits for answers."""
+        ...
+
+    def received(self, field: str, /) -> BytesIO:
+        """Return the encoded data set "Identifier"; empty when there is none."""
+        ...
+
+    def found(self, status: int, identifier: bytes | None = None) -> None:
+        """Send one response, a match or the last."""
+        ...
+
+    def fail(self, error: Exception, status: int | None = None) -> None:
+        """Answer with what went wrong."""
+        ...
+
+
+class Answering(abc.ABC):
+    """A service class that only answers C-FIND, whatever carries the question."""
+
+    sop_classes: ClassVar[tuple[str, ...]]
+
+    @abc.abstractmethod
+    def answer(self, question: Question, /) -> None:
+        """Answer one question to its last response; a TelemedError is answered for it."""
 
 
 class Exchange:
@@ -113,13 +166,9 @@ class Exchange:
 
     def found(self, status: int, identifier: bytes | None = None) -> None:
         """Send one response of a C-FIND, a match or the last: what `answer` does, in a fraction of the time."""
-        uid = self.sop_class_uid.encode("ascii")
-        has_data = 0x0101 if identifier is None else 0x0001
-        command = _command(0x0002, uid + b"\0" * (len(uid) % 2)) + b"".join(
-            _command(element, struct.pack("<H", value))
-            for element, value in ((0x0100, 0x8020), (0x0120, self.request.MessageID), (0x0800, has_data), (0x0900, status))
-        )
-        command = _command(0x0000, struct.pack("<I", len(command))) + command
+        message_id = struct.pack("<H", self.request.MessageID)
+        request = Command(C_FIND_RQ, message_id, self.sop_class_uid.encode("ascii"), b"")
+        command = answer_to(request, status, with_data=identifier is not None)
         # PS3.8 E.2: the last fragment of the command, the last of the data; both in one PDU, as section 9.3.5 allows.
         fragments = [b"\x03" + command, *([] if identifier is None else [b"\x02" + identifier])]
         most = self.association.dimse.maximum_pdu_size
@@ -142,7 +191,7 @@ class Exchange:
         while waiting.qsize() > _MOST_WAITING and self.is_open:
             if time.monotonic() > deadline:
                 self._hang_up()
-                raise _NobodyReadsError
+                raise NobodyReadsError
             time.sleep(0.001)
 
     def _hang_up(self) -> None:
@@ -153,18 +202,13 @@ class Exchange:
                 connection.socket.shutdown(socket.SHUT_RDWR)
 
 
-def _command(element: int, value: bytes) -> bytes:
-    """Encode an element of a command set: group 0000, implicit VR, little endian (PS3.7 6.3.1)."""
-    return struct.pack("<HHI", 0x0000, element, len(value)) + value
-
-
 class Service(Protocol):
     """One service class as SCP."""
 
     #: The SOP classes it answers for, as they are negotiated.
     sop_classes: ClassVar[tuple[str, ...]]
 
-    def answer(self, exchange: Exchange) -> None:
+    def answer(self, exchange: Exchange, /) -> None:
         """Answer one request; a TelemedError is answered for it."""
         ...
 
@@ -174,6 +218,11 @@ class Services:
 
     def __init__(self, services: Iterable[Service] = ()) -> None:
         self._by_class = {uid: service for service in services for uid in service.sop_classes}
+
+    @property
+    def answering(self) -> tuple[Answering, ...]:
+        """Those that only answer questions."""
+        return tuple({id(one): one for one in self._by_class.values() if isinstance(one, Answering)}.values())
 
     @property
     def sop_classes(self) -> tuple[str, ...]:
@@ -202,7 +251,7 @@ def _served(service: Service, exchange: Exchange) -> None:
     association._is_paused = True  # noqa: SLF001 - as pynetdicom does around a service that sends requests of its own
     try:
         service.answer(exchange)
-    except _NobodyReadsError:
+    except NobodyReadsError:
         log.warning("%s did not read its answers: the connection was ended", exchange.caller.aet)
     except TelemedError as error:
         log.warning("a request of %s was refused: %s", exchange.caller.aet, error.sentence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from io import BytesIO
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag
@@ -21,6 +22,8 @@ from telemed.kernel.errors import Invalid
 #: 2,000 UIDs are below 130 KB.
 MAXIMUM_BYTES = 1 << 20
 MAXIMUM_KEYS = 256
+#: What is so short is remembered.
+_SHORT = 4096
 
 _NOT_KEYS = frozenset({"SpecificCharacterSet", "QueryRetrieveLevel", "TimezoneOffsetFromUTC"})
 
@@ -47,7 +50,16 @@ def read_keys(data: BytesIO, syntax: UID) -> Keys:
     Invalid
         code "identifier" when it is too long, nested too deeply or no data set.
     """
-    return _keys(read_small(data, syntax), ())
+    raw = data.getvalue()
+    return _read_once(raw, syntax) if len(raw) <= _SHORT else _read(raw, syntax)
+
+
+def _read(raw: bytes, syntax: UID) -> Keys:
+    return _keys(read_small(BytesIO(raw), syntax), ())
+
+
+#: A modality asks for the same worklist every few seconds.
+_read_once = lru_cache(maxsize=256)(_read)
 
 
 def read_small(data: BytesIO, syntax: UID, *, most: int = MAXIMUM_BYTES) -> Dataset:
@@ -87,7 +99,7 @@ def _keys(data_set: Dataset, charsets: tuple[str, ...]) -> Keys:
 
 def text_of(data_set: Dataset, tag: int, charsets: tuple[str, ...]) -> str:
     """Return an element's value as text, its values parted by backslashes; empty when it is absent."""
-    element = data_set.get_item(Tag(tag))
+    element = data_set.get_item(Tag(tag), keep_deferred=True)
     if element is None:
         return ""
     if isinstance(element, RawDataElement):
@@ -103,7 +115,7 @@ def text_of(data_set: Dataset, tag: int, charsets: tuple[str, ...]) -> str:
 
 def raw_value(data_set: Dataset, tag: int) -> bytes:
     """Return the bytes of an element as they came; empty when it is absent."""
-    element = data_set.get_item(Tag(tag))
+    element = data_set.get_item(Tag(tag), keep_deferred=True)
     value = None if element is None else element.value
     return value if isinstance(value, bytes) else str(value or "").encode("ascii", "replace")
 

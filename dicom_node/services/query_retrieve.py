@@ -26,10 +26,10 @@ from dicom_node.archive.search import (
 )
 from dicom_node.services import attributes
 from dicom_node.services.encoding import Values, encoded
-from dicom_node.services.exchange import CANCELLED, PENDING, Exchange
+from dicom_node.services.exchange import CANCELLED, PENDING, Answering, Question
 from dicom_node.services.identifier import Keys, read_keys
 from dicom_node.services.status import SUCCESS
-from telemed.kernel.audit import AuditRecord, Chronicle
+from telemed.kernel.audit import AuditRecord, Witness
 from telemed.kernel.database import Database
 from telemed.kernel.errors import Invalid
 
@@ -93,49 +93,45 @@ def level_of(keys: Keys, sop_class_uid: str) -> str:
     return keys.level
 
 
-def record_query(
-    db: Connection, chronicle: Chronicle, exchange: Exchange, *, level: str, keys: Mapping[str, str], **more: str
-) -> None:
-    """Write down who asked for what: PS3.15 A.5.3.10, Query."""
-    caller = exchange.caller
+def query_record(question: Question, *, level: str, keys: Mapping[str, str], **more: str) -> AuditRecord:
+    """Say who asked for what: PS3.15 A.5.3.10, Query."""
+    caller = question.caller
     asked = {keyword: text[:_LONGEST_KEPT] for keyword, text in list(keys.items())[:_MOST_KEPT] if text}
     detail = {"level": level, "keys": asked, "address": caller.address, **more}
-    record = AuditRecord(caller.aet, "Query", "Query", exchange.sop_class_uid, caller.institution, detail=detail)
-    chronicle.trail.append(db, record)
+    return AuditRecord(caller.aet, "Query", "Query", question.sop_class_uid, caller.institution, detail=detail)
 
 
-class Finding:
+class Finding(Answering):
     """C-FIND, PS3.4 C.4.1."""
 
     sop_classes: ClassVar[tuple[str, ...]] = (PATIENT_ROOT_FIND, STUDY_ROOT_FIND)
 
-    def __init__(self, database: Database, chronicle: Chronicle, visible_to: VisibleTo, *, aet: str) -> None:
+    def __init__(self, database: Database, witness: Witness, visible_to: VisibleTo, *, aet: str) -> None:
         self._database = database
-        self._chronicle = chronicle
+        self._witness = witness
         self._visible_to = visible_to
         self._aet = aet
 
-    def answer(self, exchange: Exchange) -> None:
+    def answer(self, question: Question, /) -> None:
         """Answer with each match, until there are no more or the peer has had enough."""
         try:
-            keys = read_keys(exchange.received("Identifier"), exchange.transfer_syntax)
-            level = level_of(keys, exchange.sop_class_uid)
+            keys = read_keys(question.received("Identifier"), question.transfer_syntax)
+            level = level_of(keys, question.sop_class_uid)
             matched = {keyword: text for keyword, text in keys.texts.items() if keyword in KEYS[level]}
-            with self._database.transaction() as db:
-                record_query(db, self._chronicle, exchange, level=level, keys=matched)
-            found = pages(self._database, level, self._visible_to(exchange.caller.institution), matched)
+            self._witness.note(query_record(question, level=level, keys=matched))
+            found = pages(self._database, level, self._visible_to(question.caller.institution), matched)
             for one in (one for page in found for one in page):
-                if exchange.is_cancelled:
-                    exchange.found(CANCELLED)
+                if question.is_cancelled:
+                    question.found(CANCELLED)
                     return
-                if not exchange.is_open:
+                if not question.is_open:
                     return
                 status, identifier = self._matching(level, keys, one)
-                exchange.found(status, encoded(identifier, keys.charset, exchange.transfer_syntax))
+                question.found(status, encoded(identifier, keys.charset, question.transfer_syntax))
         except Invalid as error:
-            exchange.fail(error, DOES_NOT_MATCH_CLASS)
+            question.fail(error, DOES_NOT_MATCH_CLASS)
             return
-        exchange.found(SUCCESS)
+        question.found(SUCCESS)
 
     def _matching(self, level: str, keys: Keys, found: Found) -> tuple[int, Values]:
         """Return a pending response's status and identifier: the keys that were asked for and are known here (C.2.2.1.3)."""

@@ -26,7 +26,7 @@ from dicom_node.services.query_retrieve import (
     VisibleTo,
     level_of,
     pages,
-    record_query,
+    query_record,
 )
 from dicom_node.services.status import SUCCESS
 from telemed.kernel.audit import AuditRecord, Chronicle
@@ -95,7 +95,7 @@ class Retrieving:
             raise Invalid(f"name the {UNIQUE_KEYS[level]} of what is wanted", code="identifier")
         asked = {keyword: text for keyword, text in named.items() if text}
         with self._database.transaction() as db:
-            record_query(db, self._chronicle, exchange, level=level, keys=asked, destination=destination)
+            self._chronicle.trail.append(db, query_record(exchange, level=level, keys=asked, destination=destination))
         mine = exchange.caller.institution
         found: dict[str, FoundInstance] = {}
         for page in pages(self._database, "IMAGE", self._visible_to(mine), asked):
@@ -169,7 +169,8 @@ class Moving(Retrieving):
             peer = self._directory.peer_of(db, title, exchange.caller.institution)
         if peer is None:
             with self._database.transaction() as db:
-                record_query(db, self._chronicle, exchange, level="", keys={}, destination=title, refused="unknown destination")
+                refused = query_record(exchange, level="", keys={}, destination=title, refused="unknown destination")
+                self._chronicle.trail.append(db, refused)
             exchange.answer(UNKNOWN_DESTINATION, comment=f"{title} is not known here as a destination")
             return
         wanted = _or_answer(exchange, lambda asking: self._wanted(asking, peer.aet))

@@ -10,12 +10,11 @@ from typing import Any, ClassVar, Protocol
 from dicom_node.archive import matching
 from dicom_node.archive.index import UNSTATED_OFFSET_MINUTES
 from dicom_node.services.encoding import Values, encoded
-from dicom_node.services.exchange import CANCELLED, PENDING, Exchange
+from dicom_node.services.exchange import CANCELLED, PENDING, Answering, Question
 from dicom_node.services.identifier import Keys, read_keys
-from dicom_node.services.query_retrieve import DOES_NOT_MATCH_CLASS, PENDING_WITH_UNSUPPORTED_KEYS, record_query
+from dicom_node.services.query_retrieve import DOES_NOT_MATCH_CLASS, PENDING_WITH_UNSUPPORTED_KEYS, query_record
 from dicom_node.services.status import SUCCESS
-from telemed.kernel.audit import Chronicle
-from telemed.kernel.database import Database
+from telemed.kernel.audit import Witness
 from telemed.kernel.errors import Invalid
 
 #: PS3.4 Table K.6-2.
@@ -90,39 +89,37 @@ _MATCHED: Mapping[str, Callable[[str, str], bool]] = {
 }
 
 
-class Worklist:
+class Worklist(Answering):
     """C-FIND of the modality worklist."""
 
     sop_classes: ClassVar[tuple[str, ...]] = (MODALITY_WORKLIST,)
 
-    def __init__(self, database: Database, chronicle: Chronicle, source: WorklistSource) -> None:
-        self._database = database
-        self._chronicle = chronicle
+    def __init__(self, witness: Witness, source: WorklistSource) -> None:
+        self._witness = witness
         self._source = source
 
-    def answer(self, exchange: Exchange) -> None:
+    def answer(self, question: Question, /) -> None:
         """Answer with every entry that matches."""
         try:
-            keys = read_keys(exchange.received("Identifier"), exchange.transfer_syntax)
+            keys = read_keys(question.received("Identifier"), question.transfer_syntax)
             step_keys = keys.sequences.get(_STEP, Keys())
-            with self._database.transaction() as db:
-                asked = {name: text for name, text in {**keys.texts, **step_keys.texts}.items() if name in _MATCHED}
-                record_query(db, self._chronicle, exchange, level="", keys=asked)
-            for entry in self._source(exchange.caller.institution):
+            asked = {name: text for name, text in {**keys.texts, **step_keys.texts}.items() if name in _MATCHED}
+            self._witness.note(query_record(question, level="", keys=asked))
+            for entry in self._source(question.caller.institution):
                 procedure, step = _procedure(entry), _step(entry)
                 if not (_matches(keys, procedure) and _matches(step_keys, step)):
                     continue
-                if exchange.is_cancelled:
-                    exchange.found(CANCELLED)
+                if question.is_cancelled:
+                    question.found(CANCELLED)
                     return
-                if not exchange.is_open:
+                if not question.is_open:
                     return
                 status, identifier = _told(keys, procedure, step)
-                exchange.found(status, encoded(identifier, keys.charset, exchange.transfer_syntax))
+                question.found(status, encoded(identifier, keys.charset, question.transfer_syntax))
         except Invalid as error:
-            exchange.fail(error, DOES_NOT_MATCH_CLASS)
+            question.fail(error, DOES_NOT_MATCH_CLASS)
             return
-        exchange.found(SUCCESS)
+        question.found(SUCCESS)
 
 
 def _procedure(entry: ScheduledStep) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,40 +16,48 @@ from pynetdicom.pdu_primitives import (
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
 )
-from pynetdicom.presentation import build_context, negotiate_unrestricted
+from pynetdicom.presentation import build_context, negotiate_as_acceptor, negotiate_unrestricted
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
 from dicom_node.access import Reject
 from dicom_node.archive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_node.services.exchange import SYNTAXES
 from dicom_node.services.verification import VERIFICATION
 from dicom_node.upper_layer.messages import Malformed
 
 _REMEMBERED = 256
-#: What the hot path serves; whoever proposes anything else beside it is served by pynetdicom altogether.
+#: What the receiving processes serve; whoever proposes anything else beside it is served elsewhere altogether.
 _PLAIN = frozenset({VERIFICATION, *_STORAGE_CLASSES.values()})
 _PLAIN_ITEMS = (MaximumLengthNotification, ImplementationClassUIDNotification, ImplementationVersionNameNotification)
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A request that the hot path can serve: who calls whom, the A-ASSOCIATE-AC for it, and its contexts' syntaxes."""
+    """A request that is not left to pynetdicom: who calls whom, the A-ASSOCIATE-AC for it, and its contexts' syntaxes.
+
+    *asks* is whether it is served by `questions` instead of a receiving process; *maximum_pdu* is what the peer takes, 0 for
+    any length.
+    """
 
     calling_aet: str
     called_aet: str
     acceptance: bytes
     contexts: dict[int, str]
+    asks: bool = False
+    maximum_pdu: int = 0
 
 
 class Negotiation:
-    """Reads requests; *maximum_pdu* is what we tell the peer to send at most."""
+    """Reads requests; *maximum_pdu* is what we tell the peer to send at most, *asked_by* the SOP classes of `questions`."""
 
-    def __init__(self, maximum_pdu: int) -> None:
+    def __init__(self, maximum_pdu: int, asked_by: Iterable[str] = ()) -> None:
         self._maximum_pdu = maximum_pdu
+        self._asked_by = frozenset(asked_by)
         self._remembered: OrderedDict[bytes, Proposal | None] = OrderedDict()
         self._changing = threading.Lock()
 
     def read(self, request: bytes) -> Proposal | None:
-        """Return what the hot path would answer to *request*; None when it is for pynetdicom.
+        """Return what we answer to *request* ourselves; None when it is for pynetdicom.
 
         Raises
         ------
@@ -74,14 +83,25 @@ class Negotiation:
         pdu.decode(request)
         primitive: Any = pdu.to_primitive()
         proposed = primitive.presentation_context_definition_list
-        if not proposed or not all(context.abstract_syntax in _PLAIN for context in proposed):
-            return None
-        if not all(isinstance(item, _PLAIN_ITEMS) for item in primitive.user_information):
+        if not proposed or not all(isinstance(item, _PLAIN_ITEMS) for item in primitive.user_information):
             return None  # roles, extended negotiation, user identity: pynetdicom knows them
-        agreed, _ = negotiate_unrestricted(proposed, [build_context(VERIFICATION)], {})
-        contexts = {int(context.context_id or 0): str(context.transfer_syntax[0]) for context in agreed if context.result == 0}
-        answer = self._acceptance(primitive, agreed)
-        return Proposal(str(primitive.calling_ae_title).strip(), str(primitive.called_ae_title).strip(), answer, contexts)
+        classes = {context.abstract_syntax for context in proposed}
+        asks = bool(classes & self._asked_by) and classes <= self._asked_by | {VERIFICATION}
+        if asks:
+            known = [build_context(uid, list(SYNTAXES)) for uid in (VERIFICATION, *self._asked_by)]
+            agreed, _ = negotiate_as_acceptor(proposed, known, {})
+        elif classes <= _PLAIN:
+            agreed, _ = negotiate_unrestricted(proposed, [build_context(VERIFICATION)], {})
+        else:
+            return None
+        return Proposal(
+            calling_aet=str(primitive.calling_ae_title).strip(),
+            called_aet=str(primitive.called_ae_title).strip(),
+            acceptance=self._acceptance(primitive, agreed),
+            contexts={int(one.context_id or 0): str(one.transfer_syntax[0]) for one in agreed if one.result == 0},
+            asks=asks,
+            maximum_pdu=int(primitive.maximum_length_received or 0),
+        )
 
     def _acceptance(self, request: Any, agreed: list[Any]) -> bytes:  # noqa: ANN401 - pynetdicom's, untyped
         answer: Any = A_ASSOCIATE()

@@ -26,9 +26,11 @@ from dicom_node.archive.archive import Archive
 from dicom_node.archive.arrivals import Tally
 from dicom_node.archive.filing import Filing
 from dicom_node.archive.journal import JournalReader, Place
+from dicom_node.services.exchange import Caller
 from dicom_node.upper_layer.channel import Channel, Kind
 from dicom_node.upper_layer.messages import ABORTED, Malformed
-from dicom_node.upper_layer.negotiation import Negotiation, rejection
+from dicom_node.upper_layer.negotiation import Negotiation, Proposal, rejection
+from dicom_node.upper_layer.questions import Questions
 from telemed.kernel.errors import TelemedError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -74,14 +76,23 @@ class Processes:
     """The receiving processes before *archive*; *folder* holds the journal, on the file system of the archive's blobs."""
 
     def __init__(
-        self, archive: Archive, access: Access, folder: Path, *, limits: Limits, maximum_pdu: int, hand_over: HandOver
+        self,
+        archive: Archive,
+        access: Access,
+        folder: Path,
+        *,
+        limits: Limits,
+        negotiation: Negotiation,
+        questions: Questions,
+        hand_over: HandOver,
     ) -> None:
         self._archive = archive
         self._access = access
         self._folder = folder
         self._limits = limits
         self._hand_over = hand_over
-        self._negotiation = Negotiation(maximum_pdu)
+        self._negotiation = negotiation
+        self._questions = questions
         self._journal = JournalReader(folder)
         self._filing = Filing(archive, self._journal, stalled=self._tell_stalled)
         self._receivers: dict[str, _Receiver] = {}
@@ -296,23 +307,31 @@ class Processes:
             receiver.channel.send(Kind.HANDED_OVER, {"number": number})
             self._hand_over(connection, address, request)
             return
-        with connection:
-            admitted = self._admit(proposal.calling_aet, proposal.called_aet, address)
-            if not isinstance(admitted, Reject):
-                head = {"institution": admitted, "source": proposal.calling_aet, "contexts": proposal.contexts}
-                placed = self._place(connection, address, head, proposal.acceptance)
-                if not placed:
-                    self._ask_for_a_place(address)
-                    placed = self._place(connection, address, head, proposal.acceptance)
-                if placed:
-                    receiver.channel.send(Kind.HANDED_OVER, {"number": number})
-                    return
-                admitted = Reject.TEMPORARILY_CONGESTED
+        admitted = self._admit(proposal.calling_aet, proposal.called_aet, address)
+        if not isinstance(admitted, Reject):
+            if self._is_served(connection, address, proposal, admitted):
+                receiver.channel.send(Kind.HANDED_OVER, {"number": number})
+                return
+            admitted = Reject.TEMPORARILY_CONGESTED
+        connection.close()
         log.warning(
             "an association of %r to %r from %s was rejected: %s",
             proposal.calling_aet, proposal.called_aet, address, admitted.name,
         )  # fmt: skip
         receiver.channel.send(Kind.REJECTED, {"number": number}, rejection(admitted))
+
+    def _is_served(self, connection: socket.socket, address: str, proposal: Proposal, institution: str) -> bool:
+        """Give *connection* to who serves it; False when there are too many already."""
+        if proposal.asks:
+            return self._questions.take(connection, Caller(proposal.calling_aet, address, institution), proposal)
+        head = {"institution": institution, "source": proposal.calling_aet, "contexts": proposal.contexts}
+        placed = self._place(connection, address, head, proposal.acceptance)
+        if not placed:
+            self._ask_for_a_place(address)
+            placed = self._place(connection, address, head, proposal.acceptance)
+        if placed:
+            connection.close()
+        return placed
 
     def _place(self, connection: socket.socket, address: str, head: dict[str, Any], acceptance: bytes) -> bool:
         """Give an association to the receiver that serves the fewest, whoever accepted it; False when there are too many."""

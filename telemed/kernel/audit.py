@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,8 +18,11 @@ from typing import Any
 from sqlalchemy import JSON, Column, Connection, Index, Integer, String, Table, insert, select
 
 from telemed.kernel.clock import Clock, rfc3339
-from telemed.kernel.database import Counter, UtcDateTime, metadata, serialise
+from telemed.kernel.database import Counter, Database, UtcDateTime, metadata, serialise
+from telemed.kernel.errors import Unavailable
 from telemed.kernel.events import Event, EventLog
+
+log = logging.getLogger(__name__)
 
 AUDIT_LOCK = 0x7E1E0002
 FIRST_SEAL = "0" * 64
@@ -66,13 +71,24 @@ class AuditTrail:
 
     def append(self, db: Connection, record: AuditRecord) -> None:
         """Write *record* in the caller's transaction: no deed without its record, no record without its deed."""
+        self.append_all(db, [(self.now(), record)])
+
+    def append_all(self, db: Connection, records: Sequence[tuple[datetime, AuditRecord]]) -> None:
+        """Write many records, each with its moment from `now`, in their order and nearly at the cost of one."""
         serialise(db, AUDIT_LOCK)
         newest = db.execute(_NEWEST).first()
-        sequence, previous = (newest.sequence + 1, newest.seal) if newest else (1, FIRST_SEAL)
+        sequence, seal = (newest.sequence, newest.seal) if newest else (0, FIRST_SEAL)
+        rows = []
+        for at, record in records:
+            sequence += 1
+            seal = _seal(seal, sequence, at, record)
+            rows.append({"sequence": sequence, "at": at, "seal": seal, **asdict(record)})
+        db.execute(_APPEND, rows)
+
+    def now(self) -> datetime:
+        """Return this moment as a record keeps it, to the millisecond."""
         now = self._clock.now()
-        at = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        seal = _seal(previous, sequence, at, record)
-        db.execute(_APPEND, {"sequence": sequence, "at": at, "seal": seal, **asdict(record)})
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def broken_seals(db: Connection) -> Iterator[str]:
@@ -108,3 +124,96 @@ class Chronicle:
         event = self.events.append(db, type_, subject, data)
         self.trail.append(db, AuditRecord(actor, type_, entity, subject, institution, detail=data))
         return event
+
+
+class Witness:
+    """Writes down what was only asked, in the moment after the answer: all that was asked meanwhile in one transaction.
+
+    A commit waits for the disk, and a question, which changes nothing, need not wait with it. A crash takes the questions of
+    the last SOON_S with it, an orderly stop none. While they cannot be written no more than MOST are answered.
+    """
+
+    SOON_S = 0.1
+    AGAIN_S = 1.0
+    MOST = 1_000
+
+    def __init__(self, database: Database, trail: AuditTrail) -> None:
+        """Write to *trail* in *database*; nothing is written before start()."""
+        self._database = database
+        self._trail = trail
+        self._noted: list[tuple[datetime, AuditRecord]] = []
+        self._news = threading.Condition()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def note(self, record: AuditRecord) -> None:
+        """Let *record* be written soon; its moment is now.
+
+        Raises
+        ------
+        Unavailable
+            when too many wait to be written: nothing is answered of which there would be no record.
+        """
+        with self._news:
+            if len(self._noted) >= self.MOST:
+                raise Unavailable("what is asked cannot be written down: the database does not answer", code="database")
+            self._noted.append((self._trail.now(), record))
+            if len(self._noted) == 1:
+                self._news.notify()
+
+    def start(self) -> None:
+        """Begin writing, in a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
+        self._thread.start()
+
+    def stop(self, seconds: float = 10) -> None:
+        """Write what is left and end."""
+        self._stop.set()
+        with self._news:
+            self._news.notify()
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            with self._news:
+                self._news.wait_for(lambda: self._noted or self._stop.is_set())
+            self._stop.wait(self.SOON_S)
+            try:
+                self._write()
+            except Unavailable as error:
+                log.warning("questions wait to be written into the audit trail: %s", error.sentence)
+                self._stop.wait(self.AGAIN_S)
+        try:
+            self._write()
+        except Unavailable:
+            log.error("%d questions are not in the audit trail: the database did not answer", len(self._noted))  # noqa: TRY400 - said in one sentence
+
+    def _write(self) -> None:
+        with self._news:
+            records = list(self._noted)
+        if not records:
+            return
+        try:
+            self._commit(records)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("questions could not be written into the audit trail together")
+            self._write_singly(records)
+        with self._news:
+            del self._noted[: len(records)]
+
+    def _write_singly(self, records: Sequence[tuple[datetime, AuditRecord]]) -> None:
+        """Let one that the database does not take hold up no other."""
+        for one in records:
+            try:
+                self._commit([one])
+            except Unavailable:
+                raise
+            except Exception:
+                log.exception("a question could not be written into the audit trail")
+
+    def _commit(self, records: Sequence[tuple[datetime, AuditRecord]]) -> None:
+        with self._database.transaction() as db:
+            self._trail.append_all(db, records)

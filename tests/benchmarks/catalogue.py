@@ -109,16 +109,12 @@ def _file(entry: Entry, number: int) -> bytes:
     return file.getvalue()
 
 
-def enter(db: Connection, institution: str, numbers: range, *, at_once: int = 5000) -> None:
-    """Write the rows of *numbers* as the archive would have; their objects are not kept."""
+def enter(db: Connection, institution: str, numbers: range, *, at_once: int = 5000, objects: bool = True) -> None:
+    """Write the rows of *numbers* as the archive would have, of the studies alone if not *objects*; nothing is in the blobs."""
     for start in range(numbers.start, numbers.stop, at_once):
         entries = [Entry(number) for number in range(start, min(start + at_once, numbers.stop))]
-        for table, rows in (
-            (patient_table, _patients),
-            (study_table, _studies),
-            (series_table, _series),
-            (instance_table, _instances),
-        ):
+        levels = ((patient_table, _patients), (study_table, _studies), (series_table, _series), (instance_table, _instances))
+        for table, rows in levels if objects else levels[:2]:
             db.execute(insert(table), list(rows(entries, institution)))
 
 

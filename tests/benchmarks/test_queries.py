@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
@@ -17,7 +18,10 @@ import pytest
 from benchmarks import catalogue
 from benchmarks.catalogue import Entry
 from benchmarks.peers import DICOMWEB_PLUGIN, PROGRAMS, Corpus, Peer, running
+from conformance.raw_scu import IMPLICIT, RawAssociation
+from pydicom.datadict import tag_for_keyword
 
+from dicom_node.services.query_retrieve import STUDY_ROOT_FIND
 from telemed.kernel.database import Database
 from telemed.seeding import clinic_id
 
@@ -59,6 +63,18 @@ class Client:
         assert answer.status == 200, (self.peer.name, path, answer.status, body[:200])
         return body
 
+    def find_barely(self, keys: list[str], *, anew: bool) -> int:
+        """Ask, by a client that costs next to nothing, for the studies of *keys*, patient IDs; return how many answers came."""
+        matches, association = 0, None
+        for key in keys:
+            if association is None or anew:
+                association = RawAssociation(self.peer.port, sop_class=STUDY_ROOT_FIND, syntax=IMPLICIT, called=self.peer.called)
+            matches += association.find(_identifier(key))
+            if anew or key == keys[-1]:
+                association.release()
+                association.socket.close()
+        return matches
+
     def find(self, times: int, *keys: str) -> int:
         """Run one association of *times* C-FINDs and return how many answers came."""
         named = {key.partition("=")[0] for key in keys}
@@ -68,6 +84,14 @@ class Client:
         environment = {**os.environ, "TCP_NODELAY": "1"}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
         return len(re.findall(r"Find Response: \d+ \(Pending", done.stdout + done.stderr))
+
+
+def _identifier(patient_id: str) -> bytes:
+    """Return an identifier of study level for *patient_id*, with the return keys of RETURNED in the order of their tags."""
+    values = {0x00080052: "STUDY", 0x00100020: patient_id}
+    values |= {int(tag_for_keyword(keyword) or 0): "" for keyword in RETURNED if keyword != "PatientID"}
+    padded = {tag: value.encode() + b" " * (len(value) % 2) for tag, value in sorted(values.items())}
+    return b"".join(struct.pack("<HHI", tag >> 16, tag & 0xFFFF, len(value)) + value for tag, value in padded.items())
 
 
 @dataclass(frozen=True)
@@ -96,6 +120,10 @@ def _finds(key: Callable[[int], str]) -> Callable[[Client, range], object]:
     return lambda client, numbers: client.find(len(numbers), key(numbers[0]))
 
 
+def _barely(*, anew: bool) -> Callable[[Client, range], object]:
+    return lambda client, numbers: client.find_barely([_entry(number).patient_id for number in numbers], anew=anew)
+
+
 QUERIES = (
     Scenario("QIDO studies limit=100", 6, _each(lambda n: f"/studies?limit=100&offset={n % 3}", JSON)),
     Scenario("QIDO page at 500", 6, _each(lambda n: f"/studies?limit=100&offset={500 + n % 3}", JSON)),
@@ -112,6 +140,8 @@ QUERIES = (
         _each(lambda n: f"/studies/{_entry(n).study}/series/{_entry(n).series}/instances", JSON),
     ),
     Scenario("C-FIND by PatientID", 20, _finds(lambda n: f"PatientID={_entry(n).patient_id}")),
+    Scenario("C-FIND by PatientID, bare", 40, _barely(anew=False)),
+    Scenario("the same, anew each time", 40, _barely(anew=True)),
     Scenario("C-FIND by date range", 5, _finds(lambda n: f"StudyDate={_span(n)}")),
 )
 
@@ -124,9 +154,11 @@ def _retrievals(series: str) -> tuple[Scenario, ...]:
         Scenario(f"WADO series of {SLICES} CT", 1, _each(lambda _: series, DICOM)),
         Scenario("WADO series metadata", 1, _each(lambda _: f"{series}/metadata", JSON)),
         Scenario("frame", SLICES, _each(lambda n: f"{slice_(n)}/frames/1", OCTETS)),
-        # Each picture is another one: a cached picture would say nothing.
+        # Each picture is another one, which nobody has drawn yet; then one of a few that somebody has.
         Scenario("rendered", 10, _each(lambda n: f"{slice_(n)}/rendered", {"Accept": "image/jpeg"})),
         Scenario("thumbnail", 10, _thumbnails(slice_)),
+        Scenario("rendered, again", 10, _each(lambda n: f"{slice_(n % 10)}/rendered", {"Accept": "image/jpeg"})),
+        Scenario("thumbnail, again", 10, _thumbnails(lambda n: slice_(n % 10))),
     )
 
 

@@ -13,16 +13,16 @@ from benchmarks import catalogue
 from benchmarks.catalogue import Entry
 from benchmarks.peers import running
 from benchmarks.test_queries import token_of
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import JSON, Connection, String, cast, func, insert, literal, select
 
 from consult.practitioners.tables import organization_table
 from consult.queue.tables import task_table
 from consult.requests.model import Priority
 from consult.requests.tables import request_table
-from telemed.kernel.audit import AuditTrail, Chronicle
+from telemed.kernel.audit import AuditTrail, Chronicle, audit_table
 from telemed.kernel.clock import SystemClock
-from telemed.kernel.database import Database, new_id
-from telemed.kernel.events import EventLog
+from telemed.kernel.database import Database, UtcDateTime, new_id
+from telemed.kernel.events import EventLog, event_table
 
 pytestmark = pytest.mark.benchmark
 
@@ -41,7 +41,7 @@ QUESTIONS = (
     ("clinic", "status=in-progress,on-hold&limit=50"),
 )
 LANES = ("imaging",) * 6 + ("trauma",) * 2 + ("ecg",) * 2
-SHORT_LOG, LONG_LOG = 1_000, 200_000
+SHORT_LOG, LONG_LOG = 10_000, 1_000_000
 APPENDED = 300
 
 
@@ -50,7 +50,7 @@ def enter_tasks(database: Database, count: int) -> None:
     with database.transaction() as db:
         names = {row.name_en: row.id for row in db.execute(select(organization_table))}
         sides = {"institution_id": names["Lianhua Township Clinic"], "performer_id": names["Qingshan County Hospital"]}
-        catalogue.enter(db, sides["institution_id"], range(count))
+        catalogue.enter(db, sides["institution_id"], range(count), objects=False)
         for start in range(0, count, 5_000):
             requests, tasks = zip(*(_rows(number, sides) for number in range(start, min(start + 5_000, count))), strict=True)
             db.execute(insert(request_table), requests)
@@ -83,8 +83,8 @@ def _rows(number: int, sides: dict[str, str]) -> tuple[dict[str, object], dict[s
     return request, task
 
 
-def asked(port: int, token: str, question: str) -> float:
-    """Ask *ASKED* times on one connection and return the 95th percentile in milliseconds."""
+def asked(port: int, token: str, question: str) -> tuple[float, float]:
+    """Ask *ASKED* times on one connection; return the median and the 95th percentile in milliseconds."""
     times = []
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         for number in range(WARM + ASKED):
@@ -96,7 +96,8 @@ def asked(port: int, token: str, question: str) -> float:
                 times.append(time.perf_counter() - begun)
             assert answer.status == 200, body[:300]
             assert json.loads(body)["items"] or "on-hold" in question or "stroke" in question
-    return sorted(times)[len(times) * 95 // 100] * 1000
+    times.sort()
+    return times[len(times) // 2] * 1000, times[len(times) * 95 // 100] * 1000
 
 
 @pytest.mark.parametrize("engine", ["SQLite", "PostgreSQL"])
@@ -106,19 +107,41 @@ def test_the_queue_of_a_hundred_thousand_open_tasks(tmp_path, engine, request):
         cluster = request.getfixturevalue("postgres")
         settings = {"TELEMED_DATABASE": cluster.url(cluster.new_database())}
     with running("ours", tmp_path / "ours", settings=settings) as peer:
+        begun = time.perf_counter()
         with closing(Database(settings.get("TELEMED_DATABASE", f"sqlite:///{tmp_path / 'ours' / 'telemed.sqlite'}"))) as database:
             enter_tasks(database, OPEN_TASKS)
             with database.transaction() as db:  # as PostgreSQL does within a minute by itself, and ours on SQLite each hour
                 db.exec_driver_sql("ANALYZE")
         tokens = {who: token_of(peer, tmp_path / "ours", settings, who) for who, _ in QUESTIONS}
         figures = {}
-        print(f"\n{engine}, {OPEN_TASKS:,} open tasks: the 95th of {ASKED} answers, ms; CPU s of the server for 1000")
+        print(f"\n{engine}: {OPEN_TASKS:,} open tasks, entered in {time.perf_counter() - begun:.0f} s; of {ASKED} answers each")
+        print(f"{'':54}{'P50 ms':>10}{'P95 ms':>10}{'CPU s/1000':>12}")
         for who, question in QUESTIONS:
             before = peer.cpu_s()
-            figures[who, question] = asked(peer.http_port, tokens[who], question)
+            median, figures[who, question] = asked(peer.http_port, tokens[who], question)
             cpu_s = (peer.cpu_s() - before) / (WARM + ASKED) * 1000
-            print(f"{who:14}{question:40}{figures[who, question]:10.1f}{cpu_s:10.1f}", flush=True)
+            print(f"{who:14}{question:40}{median:10.1f}{figures[who, question]:10.1f}{cpu_s:12.1f}", flush=True)
     assert max(figures.values()) < LIMIT_MS
+
+
+def grow(database: Database, clock: SystemClock, length: int) -> None:
+    """Make the log and the trail *length* long by rows that the database makes itself; their seals are no seals."""
+    with database.transaction() as db:
+        for table, counter in ((event_table, event_table.c.position), (audit_table, audit_table.c.sequence)):
+            numbers = select(func.coalesce(func.max(counter), 0).label("n")).cte(recursive=True)
+            numbers = numbers.union_all(select(numbers.c.n + 1).where(numbers.c.n < length))
+            subject, data = literal("task") + cast(numbers.c.n, String), literal({"a": "b" * 200}, JSON)
+            at = literal(clock.now(), UtcDateTime)
+            if table is event_table:
+                made = {"type": literal("Benchmarked"), "subject": subject, "at": at, "data": data}
+            else:
+                said = {"actor": "bench", "institution": "bench", "action": "Benchmarked", "entity": "Task", "seal": "0" * 64}
+                made = {name: literal(value) for name, value in said.items()}
+                made |= {"sequence": numbers.c.n, "at": at, "entity_id": subject, "outcome": literal(0), "detail": data}
+            first = select(func.coalesce(func.max(counter), 0)).scalar_subquery()
+            db.execute(insert(table).from_select(list(made), select(*made.values()).where(numbers.c.n > first)))
+    with database.transaction() as db:
+        db.exec_driver_sql("ANALYZE")
 
 
 def test_an_event_costs_the_same_in_a_long_log(database):
@@ -128,12 +151,6 @@ def test_an_event_costs_the_same_in_a_long_log(database):
     def append(db: Connection, number: int) -> None:
         named = {"actor": "bench", "institution": "bench", "entity": "Task"}
         chronicle.enter(db, "Benchmarked", f"task{number}", {"a": "b" * 200}, **named)
-
-    def grow(count: int) -> None:
-        for _ in range(count // 1_000):
-            with database.transaction() as db:
-                for number in range(1_000):
-                    append(db, number)
 
     def appended() -> tuple[float, float]:
         times = []
@@ -145,10 +162,10 @@ def test_an_event_costs_the_same_in_a_long_log(database):
             times.append(time.perf_counter() - begun)
         return sorted(times)[APPENDED // 2] * 1000, (time.process_time() - cpu_s) / APPENDED * 1000
 
-    grow(SHORT_LOG)
+    grow(database, clock, SHORT_LOG)
     appended()
     short_ms, short_cpu = appended()
-    grow(LONG_LOG - SHORT_LOG)
+    grow(database, clock, LONG_LOG)
     long_ms, long_cpu = appended()
     print(f"\n{database.engine.name}: an event and its audit record, median ms, and CPU ms of the client")
     print(f"in a log of {SHORT_LOG:9,}: {short_ms:8.2f}{short_cpu:8.2f}")

@@ -62,6 +62,13 @@ def _command(sop_class: str, sop_instance: str | None, field: int) -> bytes:
     return _element(0x0000, struct.pack("<I", len(elements))) + elements
 
 
+def find_rq(sop_class: str) -> bytes:
+    """Return the command set of a C-FIND-RQ."""
+    elements = _element(0x0002, sop_class.encode()) + _element(0x0100, b"\x20\0") + _element(0x0110, b"\1\0")
+    elements += _element(0x0700, b"\0\0") + _element(0x0800, b"\1\0")
+    return _element(0x0000, struct.pack("<I", len(elements))) + elements
+
+
 def store_rq(sop_class: str, sop_instance: str) -> bytes:
     """Return the command set of a C-STORE-RQ."""
     return _command(sop_class, sop_instance, 0x0001)
@@ -77,11 +84,12 @@ class RawAssociation:
         sop_class: str = CT_IMAGE,
         syntax: str = EXPLICIT,
         calling: str = "LIANHUA",
+        called: str = "TELEMED",
         address: str = "127.0.0.1",
     ) -> None:
         self._sop_class = sop_class
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=20, source_address=(address, 0))
-        self.socket.sendall(pdu(ASSOCIATE_RQ, associate_rq("TELEMED", calling, sop_class, syntax)))
+        self.socket.sendall(pdu(ASSOCIATE_RQ, associate_rq(called, calling, sop_class, syntax)))
         kind, _ = self.receive()
         if kind != ASSOCIATE_AC:
             self.socket.close()
@@ -128,15 +136,41 @@ class RawAssociation:
         self.socket.sendall(pdu(P_DATA, pdv(_command(VERIFICATION, None, 0x0030), COMMAND | LAST)))
         return self._answer()
 
+    def find(self, identifier: bytes) -> int:
+        """Send a C-FIND-RQ with *identifier* and return how many matches came."""
+        self.socket.sendall(pdu(P_DATA, pdv(find_rq(self._sop_class), COMMAND | LAST) + pdv(identifier, LAST)))
+        matches = 0
+        while True:
+            kind, content = self.receive()
+            assert kind == P_DATA, f"instead of a response came a PDU of type {kind}"
+            while content:
+                length, control = struct.unpack_from(">IxB", content)
+                if control & COMMAND:
+                    status = _answer_in(content[6 : 4 + length]).status
+                    if status not in (0xFF00, 0xFF01):
+                        assert status == 0, f"the query failed with {status:#06x}"
+                        return matches
+                    matches += 1
+                content = content[4 + length :]
+
+    def release(self) -> None:
+        """End the association in order."""
+        self.socket.sendall(pdu(RELEASE_RQ, bytes(4)))
+        self.receive()
+
     def _answer(self) -> Answer:
         kind, content = self.receive()
         assert kind == P_DATA, f"instead of a response came a PDU of type {kind}"
-        command, at, values = content[6:], 0, {}
-        while at < len(command):
-            _, number, length = struct.unpack_from("<HHI", command, at)
-            values[number] = command[at + 8 : at + 8 + length]
-            at += 8 + length
-        return Answer(struct.unpack("<H", values[0x0900])[0], values.get(0x0902, b"").decode("ascii").strip(" \0"))
+        return _answer_in(content[6:])
+
+
+def _answer_in(command: bytes) -> Answer:
+    at, values = 0, {}
+    while at < len(command):
+        _, number, length = struct.unpack_from("<HHI", command, at)
+        values[number] = command[at + 8 : at + 8 + length]
+        at += 8 + length
+    return Answer(struct.unpack("<H", values[0x0900])[0], values.get(0x0902, b"").decode("ascii").strip(" \0"))
 
 
 def is_answering(port: int) -> bool:

@@ -15,14 +15,16 @@ from support.destinations import free_port, storescp
 from dicom_node.access import Access, KnownPeer, KnownPeers
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
-from dicom_node.archive.tables import instance_table
+from dicom_node.archive.tables import instance_table, study_table
 from dicom_node.directory import Directory, Entry, add_peer
 from dicom_node.forwarding.queue import destinations
 from dicom_node.forwarding.rules import Rule, add_rule
 from dicom_node.forwarding.sending import Forwarding
 from dicom_node.node import DicomNode
 from dicom_node.peers import Peer, echo, send
+from dicom_node.services.query_retrieve import Finding
 from dicom_node.tls import TlsSettings, client_context, fingerprint, fingerprint_of
+from telemed.kernel.audit import Witness
 from telemed.kernel.database import Database, metadata
 from telemed.kernel.errors import Invalid, Unavailable
 
@@ -111,6 +113,41 @@ def test_a_certificate_speaks_only_for_the_ae_title_it_names(node, certificates)
     done = call("echoscu", node, certificates, "CT1", calling="US1")
     assert done.returncode != 0
     assert "Calling AE Title Not Recognized" in done.stdout + done.stderr
+
+
+def test_whoever_is_turned_away_over_tls_is_told_of(archive, certificates):
+    refusals = []
+    access = Access(KNOWN, "TELEMED", refused=refusals.append)
+    node = DicomNode(archive, access, host="127.0.0.1", port=0, tls=settings(certificates))
+    node.start()
+    try:
+        for certificate, calling in (("FORGED", "CT1"), ("CT1", "US1"), ("CT1", "CT1")):
+            call("echoscu", node, certificates, certificate, calling=calling)
+    finally:
+        node.stop(1)
+    forged, misnamed = refusals
+    assert (forged.calling_aet, forged.address) == ("", "127.0.0.1")
+    assert forged.why.startswith("TLS: ")
+    assert (misnamed.calling_aet, misnamed.called_aet) == ("US1", "TELEMED")
+
+
+def test_questions_are_answered_over_tls(archive, database, chronicle, certificates):
+    archive.store(Path(path_of("CT_small.dcm")).read_bytes(), institution="lianhua", transfer_syntax_uid=None, source="CT1")
+    finding = Finding(
+        database, Witness(database, chronicle.trail), lambda institution: study_table.c.institution == institution, aet="TELEMED"
+    )
+    node = DicomNode(archive, Access(KNOWN, "TELEMED"), host="127.0.0.1", port=0, tls=settings(certificates), services=[finding])
+    node.start()
+    try:
+        asked = ("-S", "-k", "QueryRetrieveLevel=STUDY", "-k", "PatientID=1CT1", "-k", "StudyInstanceUID")
+        pair = (certificates / "CT1.key", certificates / "CT1.pem")
+        secured = ("-v", "+tls", *pair, "+cf", certificates / "ca.pem", "-aec", "TELEMED")
+        done = dcmtk.run("findscu", *secured, "-aet", "CT1", *asked, *node.tls_address)
+        assert (done.stdout + done.stderr).count("(Pending)") == 1, done.stderr
+        done = dcmtk.run("findscu", *secured, "-aet", "US1", *asked, *node.tls_address)
+        assert "Calling AE Title Not Recognized" in done.stdout + done.stderr
+    finally:
+        node.stop(1)
 
 
 def test_a_title_bound_to_one_certificate_is_refused_with_another_of_that_name_and_without_any(archive, certificates):

@@ -21,7 +21,7 @@ from dicom_node.archive.blobs import Blobs
 from dicom_node.imaging.imaging import Imaging
 from dicom_node.imaging.offsets import FrameOffsets
 from dicom_node.imaging.shelf import Shelf
-from telemed.kernel.audit import Chronicle
+from telemed.kernel.audit import Chronicle, Witness
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
 from web.accounts.actions import add_account
@@ -112,6 +112,7 @@ class Site:
     def stop(self) -> None:
         self.run(self.client.close())
         self.run(self.runner.cleanup())
+        self.witness.stop()
         self.run(asyncio.sleep(0.02))  # transports close in the loop's next rounds
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
@@ -121,10 +122,13 @@ class Site:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
     async def _open(self) -> None:
+        self.witness = Witness(self.database, self.chronicle.trail)
+        self.witness.start()
         app = make_application(
             authority=Authority(self.folder / "authority"),
             database=self.database,
             chronicle=self.chronicle,
+            witness=self.witness,
             archive=self.archive,
             confinement=self.confinement,
             passwords=Passwords(CHEAPEST),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from telemed.kernel.audit import AuditRecord
 from telemed.kernel.errors import Invalid
 from web import keys
 from web.accounts.permissions import Permission, require
-from web.api.transact import consult_view, glance, transact
+from web.api.transact import consult_view, glance
 from web.dicomweb.accept import media_ranges
 from web.dicomweb.attributes import DicomJson, of_instance, of_series, of_study
 from web.dicomweb.reading import base_of
@@ -158,7 +157,7 @@ async def _answered(request: web.Request, viewer: Viewer, search: Search, ask: A
     return await consult_view(request, _answer, viewer, search, ask, base)
 
 
-async def _recorded(request: web.Request, viewer: Viewer, ask: Asked) -> None:
+def _record(request: web.Request, viewer: Viewer, ask: Asked) -> None:
     """Write down who looked for what (PS3.15 A.5.3.10, Query); a page that asks the same again is named once a minute."""
     chronicle, memory = request.app[keys.CHRONICLE], request.app[ASKED]
     key = viewer.practitioner_id, request.path_qs, int(chronicle.clock.now().timestamp()) // 60
@@ -168,7 +167,7 @@ async def _recorded(request: web.Request, viewer: Viewer, ask: Asked) -> None:
     detail = {"keys": asked_for, "address": request.remote or ""}
     what = f"QIDO-RS {request.path.rpartition('/')[2]}"
     record = AuditRecord(viewer.practitioner_id, "Query", "Query", what, viewer.institution_id, detail=detail)
-    await transact(request, chronicle.trail.append, record)
+    request.app[keys.WITNESS].note(record)
     memory.put(key, value=True, weight=1)
 
 
@@ -178,8 +177,8 @@ async def _searched(request: web.Request, search: Search) -> web.Response:
     if not any(one.takes(DICOM_JSON) or one.takes("application/json") for one in media_ranges(request)):
         raise web.HTTPNotAcceptable
     ask = asked(request)
-    # At once: the trail's write costs about as long as a search, and neither is answered without the other.
-    (found, body), _ = await asyncio.gather(_answered(request, viewer, search, ask), _recorded(request, viewer, ask))
+    _record(request, viewer, ask)
+    found, body = await _answered(request, viewer, search, ask)
     if not found:
         return web.Response(status=204)
     headers = {"Warning": f'299 telemed "{_MORE}"'} if found > ask.wanted else {}

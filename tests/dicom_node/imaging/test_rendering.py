@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
-from dicom_node.imaging.rendering import Part, picture, render
+from dicom_node.imaging.layout import layout_of
+from dicom_node.imaging.rendering import Part, picture, render, render_plainly
 from dicom_node.imaging.voi import Window
-from telemed.kernel.errors import Invalid
+from telemed.kernel.errors import Invalid, TelemedError
 
 FOLDER = Path(pydicom.__file__).parent / "data" / "test_files"
 CT = FOLDER / "CT_small.dcm"
@@ -87,6 +88,31 @@ def test_a_picture_is_within_one_shade_of_dcmtk(name, options, window, tmp_path)
     subprocess.run([f"/usr/bin/{program}", "+op", *options, str(FOLDER / name), str(out)], capture_output=True, check=True)
     theirs = np.asarray(Image.open(out)).astype(int)
     assert np.abs(picture(FOLDER / name, 1, window).astype(int) - theirs).max() <= 1
+
+
+def plainly(path: Path, number: int = 1, window: Window | None = None, size: tuple[int, int] | None = None) -> bytes | None:
+    return render_plainly(path, number, layout_of(path), window, size=size, media="image/png", region=None, quality=90)
+
+
+def test_what_is_drawn_without_a_worker_is_the_same_picture():
+    drawn = set()
+    for path in sorted(FOLDER.glob("*.dcm")):
+        try:
+            picture = plainly(path)
+        except TelemedError:  # no image, or one that nobody can draw
+            continue
+        if picture is not None:
+            drawn.add(path.name)
+            assert picture == render(path, 1, media="image/png"), path.name
+            window = Window(60, 200)
+            assert plainly(path, 1, window, (40, 40)) == render(path, 1, window, (40, 40), "image/png"), path.name
+    kinds = ("", "_bigendian", "_expb", "_implicit", "_padded")
+    assert drawn == {"CT_small.dcm", *(f"MR_small{kind}.dcm" for kind in kinds)}  # no overlays, palettes, colours, codecs
+
+
+def test_a_large_picture_or_an_enlarged_one_is_left_to_a_worker():
+    assert plainly(CT, size=(500, 500)) is not None
+    assert plainly(CT, size=(5000, 5000)) is None
 
 
 def test_monochrome1_is_shown_dark_where_values_are_high(tmp_path):

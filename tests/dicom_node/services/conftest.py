@@ -21,6 +21,7 @@ from dicom_node.services.mpps import Performed
 from dicom_node.services.query_retrieve import Finding
 from dicom_node.services.retrieval import Getting, Moving
 from dicom_node.services.storage_commitment import Commitments, Committing
+from telemed.kernel.audit import Witness
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 KNOWN = KnownPeers([KnownPeer("CT1", LOOPBACK, "lianhua"), KnownPeer("US1", LOOPBACK, "hehua")])
@@ -64,15 +65,23 @@ def put(archive):
 
 
 @pytest.fixture
+def witness(database, chronicle):
+    witness = Witness(database, chronicle.trail)
+    witness.start()
+    yield witness
+    witness.stop()
+
+
+@pytest.fixture
 def commitments(database, chronicle, archive):
     return Commitments(database, chronicle, archive, aet="TELEMED")
 
 
 @pytest.fixture
-def services(database, chronicle, archive, commitments):
+def services(database, chronicle, archive, commitments, witness):
     held = (database, chronicle, archive, visible_to)
     return (
-        Finding(database, chronicle, visible_to, aet="TELEMED"),
+        Finding(database, witness, visible_to, aet="TELEMED"),
         Moving(*held, aet="TELEMED"),
         Getting(*held, aet="TELEMED"),
         Committing(commitments, filing_s=1),

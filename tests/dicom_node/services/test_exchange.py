@@ -88,7 +88,8 @@ def unread(node, many_studies):
     identifier.QueryRetrieveLevel = "STUDY"
     for keyword in ("PatientName", "PatientID", "StudyDescription", "ReferringPhysicianName", "StudyInstanceUID"):
         setattr(identifier, keyword, "")
-    association = AE("CT1").associate(*node.address, contexts=[build_context(STUDY_ROOT_FIND)], ae_title="TELEMED")
+    contexts = [build_context(STUDY_ROOT_FIND), build_context(STUDY_ROOT_MOVE)]  # more than questions: pynetdicom serves it
+    association = AE("CT1").associate(*node.address, contexts=contexts, ae_title="TELEMED")
     [served] = node._server.active_associations
     connection = association.dul.socket.socket
     for end, buffer in ((connection, socket.SO_RCVBUF), (served.dul.socket.socket, socket.SO_SNDBUF)):

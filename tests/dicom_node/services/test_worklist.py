@@ -44,8 +44,8 @@ def database(tmp_path):
 
 
 @pytest.fixture
-def services(database, chronicle):
-    return (Worklist(database, chronicle, lambda institution: ENTRIES.get(institution, [])),)
+def services(witness):
+    return (Worklist(witness, lambda institution: ENTRIES.get(institution, [])),)
 
 
 def accessions(found):
@@ -95,8 +95,9 @@ def test_who_asks_in_gb18030_reads_the_name_in_it(asking):
     assert first.PatientName.ideographic == "王芳"
 
 
-def test_who_asked_for_what_is_in_the_audit_trail(asking, database):
+def test_who_asked_for_what_is_in_the_audit_trail(asking, witness, database):
     asking.find("AccessionNumber", "PatientName=LI*", f"{STEP}.Modality=DX", model="-W")
+    witness.stop()
     with database.reading() as db:
         [row] = db.execute(audit_table.select().where(audit_table.c.action == "Query"))
     assert (row.actor, row.institution, row.entity_id) == ("CT1", "lianhua", MODALITY_WORKLIST)

@@ -25,7 +25,7 @@ from dicom_node.archive.archive import Archive, Stored
 from dicom_node.archive.blobs import Blobs
 from dicom_node.imaging.imaging import Imaging
 from dicom_node.imaging.shelf import Shelf
-from telemed.kernel.audit import Chronicle
+from telemed.kernel.audit import Chronicle, Witness
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
 from web import keys
@@ -73,6 +73,8 @@ class Service:
             Imaging(confinement, shelf=Shelf(folder / "cache", 1 << 30)),
         )
         self.app[keys.SITE] = keys.Site()
+        self.witness = self.app[keys.WITNESS] = Witness(database, chronicle.trail)
+        self.witness.start()
         self.threads = ThreadPoolExecutor(4)
         self.app[keys.THREADS] = self.app[keys.SLOW_THREADS] = self.threads
         prepare(self.app)
@@ -107,6 +109,7 @@ class Service:
         self.thread.join(10)
         self.loop.close()
         self.threads.shutdown()
+        self.witness.stop()
 
     def keep(self, *names: str) -> list[Stored]:
         return [self.keep_bytes((FILES / name).read_bytes()) for name in names]
