@@ -16,7 +16,7 @@ from typing import TextIO
 import aiohttp.web
 
 from consult.triage.reading import make_ready
-from telemed import compose, seeding
+from telemed import compose, keeping, seeding
 from telemed.config import Address, Config
 from telemed.kernel.errors import Unavailable
 from web import keys
@@ -43,7 +43,7 @@ def serve(config: Config, beside: Beside | None = None) -> int:
     """
     _log_to_stderr()
     config.data.mkdir(parents=True, exist_ok=True)
-    with compose.alone(config.data), compose.kept(config) as store:
+    with keeping.alone(config.data), keeping.kept(config) as store:
         if config.demo:
             seeding.seed(store.database, store.chronicle)
         interrupted = store.archive.recover()
@@ -76,8 +76,8 @@ async def _run(config: Config, house: compose.House, beside: Beside | None) -> N
         for task in tasks:
             task.cancel()
         await asyncio.gather(asyncio.to_thread(house.node.stop, GRACE_S), runner.cleanup())
-        for worker in reversed(house.workers):
-            await asyncio.to_thread(worker.stop)
+        # All at once: one that waits for news notices only after half a second.
+        await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in house.workers))
         house.confinement.close()
         house.analysing.close()
         log.info("stopped")
