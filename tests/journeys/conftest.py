@@ -49,23 +49,27 @@ class Spares:
     def _begin(self) -> Future[Server]:
         return self._starting.submit(Server(self._factory.mktemp("journey") / "data").start)
 
-    def take(self, *, last: bool) -> Server:
-        """Return a running server; nobody comes after the *last*."""
-        running = self._next.result()
-        if not last:
-            self._next = self._begin()
+    def take(self) -> Server:
+        """Return a running server."""
+        running, self._next = self._next.result(), self._begin()
         return running
+
+    def end(self) -> None:
+        """Kill the one that nobody took."""
+        self._next.result().kill()
+        self._starting.shutdown()
 
 
 @pytest.fixture(scope="session")
-def spares(tmp_path_factory: pytest.TempPathFactory) -> Spares:
-    return Spares(tmp_path_factory)
+def spares(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spares]:
+    spares = Spares(tmp_path_factory)
+    yield spares
+    spares.end()
 
 
 @pytest.fixture
-def server(request: pytest.FixtureRequest, spares: Spares) -> Iterator[Server]:
-    users = [one for one in request.session.items if "server" in one.fixturenames and one.path.parent == request.path.parent]
-    running = spares.take(last=request.node is users[-1])
+def server(spares: Spares) -> Iterator[Server]:
+    running = spares.take()
     yield running
     if running.process.poll() is None:
         running.kill()
