@@ -23,6 +23,7 @@ TABLES = (
     "consult.queue.tables",
     "consult.turnaround.tables",
     "consult.reports.tables",
+    "consult.readings.tables",
     "consult.delivery.tables",
     "consult.rounds.tables",
     "web.accounts.tables",
