@@ -24,6 +24,7 @@ from consult.delivery.watch import Telling
 from consult.gate.watch import CouchGate
 from consult.intake import DEMO_ROUTING, Intake
 from consult.long_recordings import LongRecordings
+from consult.peer_review.watch import PeerReviews
 from consult.practitioners.views import institution_of_ae
 from consult.queue.watch import QueueWatch
 from consult.reports.document.authority import Authority
@@ -154,6 +155,7 @@ def house(config: Config, store: Kept) -> House:
         QueueWatch(database, chronicle),
         RotaWatch(database, chronicle),
         Telling(database, chronicle, gateways),
+        PeerReviews(database, chronicle),
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),

@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from consult.practitioners.model import Person, Role, Viewer
+from consult.practitioners.model import SYSTEM, Person, Role, Viewer
+from consult.practitioners.views import register
 from consult.queue import actions as queue
 from consult.queue.model import OPEN, Stage
 from consult.queue.tables import task_table
@@ -132,6 +133,8 @@ def add_rule(
     """Let every task that is everything the rule names be read twice from now on."""
     if specialty is not None and specialty not in READERS:
         raise Invalid(f"the specialties that read are {', '.join(sorted(READERS))}", code="specialty")
+    if agreement_id is not None and all(one.id != agreement_id for one in register(db, SYSTEM)):
+        raise NotFound("there is no such agreement", code="agreement")
     rule = Rule(new_id(), agreement_id, specialty, lane)
     db.execute(insert(rule_table).values(**asdict(rule), made_at=chronicle.clock.now()))
     _enter_rule(db, chronicle, "DoubleReadingRuled", rule, by)

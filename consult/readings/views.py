@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select
 
-from consult.practitioners.model import Person, Viewer
+from consult.practitioners.model import Person, Role, Viewer
 from consult.practitioners.views import agreements_of, people_by_id, practitioner
 from consult.queue.model import Stage, TaskStatus
 from consult.queue.views import READERS, Task
@@ -17,7 +17,7 @@ from consult.queue.views import task as task_of
 from consult.readings.model import Comparison, Protocol, Radpeer, Reading, Rule, protocol_of
 from consult.readings.tables import comparison_table, reading_table, rule_table
 from consult.reports.model import KeyImage
-from consult.requests.model import HOUSE_ZONE, Kind
+from consult.requests.model import HOUSE_ZONE, Kind, Lane
 
 #: Once these are reached both readings are signed, or there is nothing to be blind to.
 _SEEING = frozenset({Stage.COMPARISON, Stage.ARBITRATION, Stage.OVER_READ})
@@ -86,7 +86,8 @@ def rules(db: Connection) -> tuple[Rule, ...]:
 
 def rule_from(row: Row[Any]) -> Rule:
     """Build a Rule from a row of rule_table."""
-    return Rule(row.id, row.agreement_id, row.specialty, row.lane, row.task_id)
+    specialty, lane = row.specialty and Role(row.specialty), row.lane and Lane(row.lane)
+    return Rule(row.id, row.agreement_id, specialty, lane, row.task_id)
 
 
 def _reading(row: Mapping[str, Any]) -> Reading:

@@ -1,4 +1,4 @@
-"""Further readings of one study: stages of a task, readings before the final one, their comparison, rules; who is in training."""
+"""Further readings of one study: stages of a task, readings before the final one, their comparison, rules, peer reviews."""
 
 from __future__ import annotations
 
@@ -65,10 +65,46 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_double_reading_rule")),
     )
     op.create_index(op.f("ix_double_reading_rule_task_id"), "double_reading_rule", ["task_id"])
+    op.create_table(
+        "peer_review",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("report_id", sa.String(length=32), nullable=False),
+        sa.Column("task_id", sa.String(length=32), nullable=False),
+        sa.Column("hospital_id", sa.String(length=32), nullable=False),
+        sa.Column("clinic_id", sa.String(length=32), nullable=False),
+        sa.Column("specialty", sa.String(length=16), nullable=False),
+        sa.Column("lane", sa.String(length=16), nullable=False),
+        sa.Column("author_id", sa.String(length=32), nullable=False),
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("reviewer_id", sa.String(length=32), nullable=True),
+        sa.Column("score", sa.String(length=2), nullable=True),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("drawn_at", UtcDateTime(), nullable=False),
+        sa.Column("scored_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["author_id"], ["practitioner.id"], name=op.f("fk_peer_review_author_id_practitioner")),
+        sa.ForeignKeyConstraint(["clinic_id"], ["organization.id"], name=op.f("fk_peer_review_clinic_id_organization")),
+        sa.ForeignKeyConstraint(["hospital_id"], ["organization.id"], name=op.f("fk_peer_review_hospital_id_organization")),
+        sa.ForeignKeyConstraint(["report_id"], ["report.id"], name=op.f("fk_peer_review_report_id_report")),
+        sa.ForeignKeyConstraint(["reviewer_id"], ["practitioner.id"], name=op.f("fk_peer_review_reviewer_id_practitioner")),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], name=op.f("fk_peer_review_task_id_task")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_peer_review")),
+        sa.UniqueConstraint("report_id", name=op.f("uq_peer_review_report_id")),
+    )
+    op.create_index(op.f("ix_peer_review_task_id"), "peer_review", ["task_id"])
+    op.create_index(op.f("ix_peer_review_hospital_id_status"), "peer_review", ["hospital_id", "status"])
+    op.create_table(
+        "peer_review_sampling",
+        sa.Column("specialty", sa.String(length=16), nullable=False),
+        sa.Column("percent", sa.Integer(), nullable=False),
+        sa.Column("seed", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("specialty", name=op.f("pk_peer_review_sampling")),
+    )
 
 
 def downgrade() -> None:
-    for table in ("double_reading_rule", "reading_comparison", "reading"):
+    for table in ("peer_review_sampling", "peer_review", "double_reading_rule", "reading_comparison", "reading"):
         op.drop_table(table)
     for table, columns in {"task": ("stage", "barred"), "practitioner": ("in_training",)}.items():
         with op.batch_alter_table(table) as batch:

@@ -963,7 +963,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Sign the draft: the report is final and never changes again.
+         * Sign the draft: the report is final and never changes again; preliminary where another has to read the study, too.
          * @description For the roles cardiologist, radiologist.
          */
         post: operations["sign_report"];
@@ -1108,6 +1108,110 @@ export interface paths {
          */
         post: operations["acknowledge_report"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return what was signed of a task before its report was final; another's is withheld until one's own is signed.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["task_readings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/comparison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compare two readings by RADPEER's scale: the report is final, or a third reads the study.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["compare_readings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/second-reading": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a task be read twice; until its first reading is signed.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        post: operations["ask_second_reading"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reading-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the rules by which tasks are read twice.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        get: operations["list_reading_rules"];
+        put?: never;
+        /**
+         * Let every task of an agreement, a specialty, a lane, or of all that are named, be read twice.
+         * @description For the roles admin.
+         */
+        post: operations["add_reading_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reading-rules/{rule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Let a rule hold no more.
+         * @description For the roles admin.
+         */
+        delete: operations["remove_reading_rule"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2083,10 +2187,10 @@ export interface components {
         };
         /**
          * AttemptStatus
-         * @description Of one notice on one channel; *unsure* was interrupted, *failed* is given up.
+         * @description Of one notice on one channel; *unsure* was interrupted, *failed* is given up, *needless* was acknowledged before.
          * @enum {string}
          */
-        AttemptStatus: "due" | "sending" | "sent" | "unsure" | "failed";
+        AttemptStatus: "due" | "sending" | "sent" | "unsure" | "failed" | "needless";
         /**
          * BeatCounts
          * @description Beats of each class.
@@ -2282,37 +2386,6 @@ export interface components {
             charset: string;
         };
         /**
-         * Compared
-         * @description One of the two recordings; *started_at* is its study's, null where the study states none.
-         */
-        Compared: {
-            /** Sop Instance Uid */
-            sop_instance_uid: string;
-            /** Study Instance Uid */
-            study_instance_uid: string;
-            /** Started At */
-            started_at: string | null;
-        };
-        /**
-         * Comparison
-         * @description What changed since the previous ECG: hints, never a diagnosis. *svg* draws both median beats, the previous in grey.
-         */
-        Comparison: {
-            previous: components["schemas"]["Compared"];
-            current: components["schemas"]["Compared"];
-            rhythm: components["schemas"]["ChangedRhythm"];
-            /** Changes */
-            changes: components["schemas"]["ChangedQuantity"][];
-            /** New Statements */
-            new_statements: components["schemas"]["ChangedStatement"][];
-            /** Gone Statements */
-            gone_statements: components["schemas"]["ChangedStatement"][];
-            /** Sentences */
-            sentences: components["schemas"]["Wording"][];
-            /** Svg */
-            svg: string;
-        };
-        /**
          * Conflict
          * @description Two contents under one UID; *differs* names fields of the header, or content, or unreadable.
          */
@@ -2402,7 +2475,7 @@ export interface components {
             /** Institution */
             institution: string;
             /** Rules */
-            rules: components["schemas"]["Rule"][];
+            rules: components["schemas"]["dicom_node__forwarding__rules__Rule"][];
             /** Waiting */
             waiting: number;
             /** Given Up */
@@ -2540,6 +2613,21 @@ export interface components {
          * @enum {string}
          */
         DutyKind: "duty" | "standby" | "holiday";
+        /**
+         * EarlierReading
+         * @description Who read a study before the one who signed its report, as what, and the digest of what they wrote.
+         */
+        EarlierReading: {
+            stage: components["schemas"]["consult__queue__model__Stage"];
+            by: components["schemas"]["Person"];
+            /**
+             * Signed At
+             * Format: date-time
+             */
+            signed_at: string;
+            /** Content Sha256 */
+            content_sha256: string;
+        };
         /**
          * EarlyRequest
          * @description A request that waits for its study, or has found it.
@@ -2895,7 +2983,7 @@ export interface components {
             /** Raw */
             raw: string;
             /** Readings */
-            readings: components["schemas"]["Reading"][];
+            readings: components["schemas"]["web__api__charsets__Reading"][];
         };
         /**
          * Instance
@@ -3433,6 +3521,21 @@ export interface components {
             wanted_by: string | null;
         };
         /**
+         * NewRule
+         * @description Which tasks are read twice: those that are everything that is named.
+         */
+        NewRule: {
+            /**
+             * Agreement Id
+             * @default null
+             */
+            agreement_id: string | null;
+            /** @default null */
+            specialty: components["schemas"]["Role"] | null;
+            /** @default null */
+            lane: components["schemas"]["Lane"] | null;
+        };
+        /**
          * Page
          * @description Some of a list; *next* is the cursor of the rest, None at the end.
          */
@@ -3628,6 +3731,19 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_Rule_: {
+            /** Items */
+            items: components["schemas"]["consult__readings__model__Rule"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_ShownChannel_: {
             /** Items */
             items: components["schemas"]["ShownChannel"][];
@@ -3813,6 +3929,8 @@ export interface components {
         /**
          * Qualification
          * @description What an administrator has seen of a person: the number of their registration, and since when they practise.
+         *
+         *     Who is *in_training* (规培、住院医师) writes reports that are preliminary until a supervising doctor has signed them.
          */
         Qualification: {
             /**
@@ -3830,6 +3948,11 @@ export interface components {
              * @default []
              */
             expertise: components["schemas"]["Expertise"][];
+            /**
+             * In Training
+             * @default false
+             */
+            in_training: boolean;
         };
         /**
          * Quality
@@ -3861,6 +3984,16 @@ export interface components {
             answered_at: string | null;
         };
         /**
+         * Radpeer
+         * @description How far two readings of one study differ.
+         *
+         *     The scores of the ACR's RADPEER as revised in 2016 (Goldberg-Stein et al., J Am Coll Radiol 2017;14:1080-1086), which has
+         *     no score 4 any more: 1 concur; 2 a discrepancy in interpretation that is not ordinarily expected to be made, 3 one that
+         *     should be made most of the time; each a, unlikely, or b, likely to be clinically significant.
+         * @enum {string}
+         */
+        Radpeer: "1" | "2a" | "2b" | "3a" | "3b";
+        /**
          * ReadBack
          * @description A critical value as the clinic repeated it: what was said, by whom, when.
          */
@@ -3873,16 +4006,6 @@ export interface components {
              * Format: date-time
              */
             at: string;
-        };
-        /**
-         * Reading
-         * @description What bytes would say in one character set.
-         */
-        Reading: {
-            /** Charset */
-            charset: string;
-            /** Text */
-            text: string;
         };
         /**
          * Reason
@@ -3929,7 +4052,7 @@ export interface components {
          * Report
          * @description One signed version; everything but the delivery is fixed for ever.
          *
-         *     Names are those of the signing; *patient* is as old as on the day of the study. *amends* is the id of the version this
+         *     Names are those of the signing; *patient* is as old as on the day of the study. *readings* are those before the signer's. *amends* is the id of the version this
          *     one replaces, *amended_by* the id of the one that replaces it. *delivered_at* is T5, *read_at* T6. *content_sha256*
          *     covers `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the `listing` of what was shown; the last is
          *     empty for a report older than the signatures.
@@ -3962,6 +4085,11 @@ export interface components {
             institution: components["schemas"]["Institution"];
             performer: components["schemas"]["Institution"];
             patient: components["schemas"]["Patient"];
+            /**
+             * Readings
+             * @default []
+             */
+            readings: components["schemas"]["EarlierReading"][];
             /**
              * Amends
              * @default null
@@ -4145,24 +4273,6 @@ export interface components {
             note: string;
         };
         /**
-         * Rule
-         * @description Objects of *institution* and *modality* (DICOM 0008,0060), empty for any, go to the peer *ae_title*.
-         */
-        Rule: {
-            /** Ae Title */
-            ae_title: string;
-            /**
-             * Institution
-             * @default
-             */
-            institution: string;
-            /**
-             * Modality
-             * @default
-             */
-            modality: string;
-        };
-        /**
          * Scope
          * @description What was agreed to, each on its own.
          * @enum {string}
@@ -4198,6 +4308,20 @@ export interface components {
             amended: number;
         };
         /**
+         * Scored
+         * @description How far two readings differ, where, and the password of whoever says so.
+         */
+        Scored: {
+            score: components["schemas"]["Radpeer"];
+            /**
+             * Comment
+             * @default
+             */
+            comment: string;
+            /** Password */
+            password: string;
+        };
+        /**
          * Scores
          * @description One score for each key, in the order of the keys.
          */
@@ -4225,6 +4349,11 @@ export interface components {
              * @default []
              */
             expertise: components["schemas"]["Expertise"][];
+            /**
+             * In Training
+             * @default false
+             */
+            in_training: boolean;
         };
         /**
          * Series
@@ -4295,6 +4424,16 @@ export interface components {
             csrf_token: string;
             /** Dicom Address */
             dicom_address: string;
+        };
+        /**
+         * Shown
+         * @description The readings of one task that its viewer may see, in their order, and how they compared once somebody has said so.
+         */
+        Shown: {
+            stage: components["schemas"]["consult__queue__model__Stage"];
+            /** Items */
+            items: components["schemas"]["consult__readings__model__Reading"][];
+            comparison: components["schemas"]["consult__readings__model__Comparison"] | null;
         };
         /**
          * ShownChannel
@@ -4386,12 +4525,6 @@ export interface components {
                 [key: string]: (number | null)[];
             };
         };
-        /**
-         * Stage
-         * @description The parts of the way from T0 to T6, each from one point of the clock to another.
-         * @enum {string}
-         */
-        Stage: "receiving" | "waiting" | "reading" | "delivery" | "opening";
         /**
          * Standing
          * @description The patients' papers of a clinic are kept by *keeper_id* there: its studies may be routed under that agreement.
@@ -4544,7 +4677,7 @@ export interface components {
          * Task
          * @description One consultation in the queue; *institution* asks, *performer* answers, *owner* holds it.
          *
-         *     *assigned* is whom dispatch chose and *dispatch* what it thought of everybody; *why* tells what raised the priority,
+         *     *stage* is the reading that is awaited, or was the last. *assigned* is whom dispatch chose and *dispatch* what it thought of everybody; *why* tells what raised the priority,
          *     *standing* where that puts the task in the queue, which is in the order of *begin_by*. *question* is what the clinic has
          *     to answer while the task is on hold, *escalated* how many rungs are climbed.
          */
@@ -4556,6 +4689,7 @@ export interface components {
             lane: components["schemas"]["Lane"];
             kind: components["schemas"]["Kind"];
             specialty: components["schemas"]["Role"];
+            stage: components["schemas"]["consult__queue__model__Stage"];
             owner: components["schemas"]["Person"] | null;
             assigned: components["schemas"]["Person"] | null;
             /** Dispatch */
@@ -4869,6 +5003,12 @@ export interface components {
             study_instance_uid: string;
         };
         /**
+         * Stage
+         * @description The parts of the way from T0 to T6, each from one point of the clock to another.
+         * @enum {string}
+         */
+        consult__figures__model__Stage: "receiving" | "waiting" | "reading" | "delivery" | "opening";
+        /**
          * Verdict
          * @description What the gate said and what came of it.
          * @enum {string}
@@ -4886,6 +5026,148 @@ export interface components {
             institution: string;
             /** @default null */
             person: components["schemas"]["Person"] | null;
+        };
+        /**
+         * Stage
+         * @description Which reading of a task is awaited; what follows which is decided by `consult.readings`.
+         * @enum {string}
+         */
+        consult__queue__model__Stage: "first" | "second" | "comparison" | "arbitration" | "over-read";
+        /**
+         * Comparison
+         * @description What whoever compared two readings found, *author* being the first reader; *concordant* made the report final.
+         */
+        consult__readings__model__Comparison: {
+            /** Task Id */
+            task_id: string;
+            score: components["schemas"]["Radpeer"];
+            /** Comment */
+            comment: string;
+            author: components["schemas"]["Person"];
+            by: components["schemas"]["Person"];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Concordant */
+            concordant: boolean;
+        };
+        /**
+         * Reading
+         * @description What one reader wrote and signed before the report was final; *content_sha256* is of its `reports.model.canonical`.
+         */
+        consult__readings__model__Reading: {
+            /** Id */
+            id: string;
+            /** Task Id */
+            task_id: string;
+            stage: components["schemas"]["consult__queue__model__Stage"];
+            reader: components["schemas"]["Person"];
+            /** Findings */
+            findings: string;
+            /** Impression */
+            impression: string;
+            kind: components["schemas"]["Kind"];
+            /** Critical */
+            critical: boolean;
+            /** Key Images */
+            key_images: components["schemas"]["KeyImage"][];
+            /**
+             * Signed At
+             * Format: date-time
+             */
+            signed_at: string;
+            /** Content Sha256 */
+            content_sha256: string;
+        };
+        /**
+         * Rule
+         * @description Which tasks are read twice: those that are everything the rule names; a rule that names nothing means every task.
+         */
+        consult__readings__model__Rule: {
+            /** Id */
+            id: string;
+            /**
+             * Agreement Id
+             * @default null
+             */
+            agreement_id: string | null;
+            /** @default null */
+            specialty: components["schemas"]["Role"] | null;
+            /** @default null */
+            lane: components["schemas"]["Lane"] | null;
+            /**
+             * Task Id
+             * @default null
+             */
+            task_id: string | null;
+        };
+        /**
+         * Rule
+         * @description Objects of *institution* and *modality* (DICOM 0008,0060), empty for any, go to the peer *ae_title*.
+         */
+        dicom_node__forwarding__rules__Rule: {
+            /** Ae Title */
+            ae_title: string;
+            /**
+             * Institution
+             * @default
+             */
+            institution: string;
+            /**
+             * Modality
+             * @default
+             */
+            modality: string;
+        };
+        /**
+         * Reading
+         * @description What bytes would say in one character set.
+         */
+        web__api__charsets__Reading: {
+            /** Charset */
+            charset: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * Compared
+         * @description One of the two recordings; *started_at* is its study's, null where the study states none.
+         */
+        web__api__comparison__Compared: {
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Started At */
+            started_at: string | null;
+        };
+        /**
+         * Comparison
+         * @description What changed since the previous ECG: hints, never a diagnosis. *svg* draws both median beats, the previous in grey.
+         */
+        web__api__comparison__Comparison: {
+            previous: components["schemas"]["web__api__comparison__Compared"];
+            current: components["schemas"]["web__api__comparison__Compared"];
+            rhythm: components["schemas"]["ChangedRhythm"];
+            /** Changes */
+            changes: components["schemas"]["ChangedQuantity"][];
+            /** New Statements */
+            new_statements: components["schemas"]["ChangedStatement"][];
+            /** Gone Statements */
+            gone_statements: components["schemas"]["ChangedStatement"][];
+            /** Sentences */
+            sentences: components["schemas"]["Wording"][];
+            /** Svg */
+            svg: string;
+        };
+        /**
+         * Compared
+         * @description The final report, null where the readings differ in what matters and a third is asked.
+         */
+        web__api__readings__Compared: {
+            report: components["schemas"]["Report"] | null;
         };
         /**
          * Problem
@@ -6869,6 +7151,194 @@ export interface operations {
             };
         };
     };
+    task_readings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shown"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare_readings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Scored"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["web__api__readings__Compared"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_second_reading: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_reading_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Rule_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_reading_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRule"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["consult__readings__model__Rule"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_reading_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_channels: {
         parameters: {
             query?: never;
@@ -7147,7 +7617,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Comparison"];
+                    "application/json": components["schemas"]["web__api__comparison__Comparison"];
                 };
             };
             /** @description A problem */
