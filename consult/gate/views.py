@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 
 from consult.gate.model import Fault, Gate, Verdict
 from consult.gate.tables import gate_table
@@ -73,7 +71,8 @@ def share(db: Connection, institution: str, since: datetime, until: datetime) ->
     return Share(len(gates), len(asked), count[Verdict.REPEATED], count[Verdict.KEPT])
 
 
-def gate_from(row: Mapping[str, Any]) -> Gate:
+def gate_from(row: RowMapping) -> Gate:
     """Build a Gate from a row of gate_table."""
     faults = tuple(Fault.of(stored) for stored in row["faults"])
-    return Gate(**{**row, "verdict": Verdict(row["verdict"]), "faults": faults})
+    columns = {column.name: row[column.name] for column in gate_table.c}
+    return Gate(**{**columns, "verdict": Verdict(row["verdict"]), "faults": faults})

@@ -32,8 +32,9 @@ def draw(db: Connection, chronicle: Chronicle, report_id: str) -> None:
         return
     if db.execute(select(review_table.c.id).where(review_table.c.report_id == report_id)).first() is not None:
         return
+    review_id = new_id()
     row = {
-        "id": new_id(),
+        "id": review_id,
         "report_id": report_id,
         "task_id": report.task_id,
         "hospital_id": report.performer.id,
@@ -48,7 +49,7 @@ def draw(db: Connection, chronicle: Chronicle, report_id: str) -> None:
         "drawn_at": chronicle.clock.now(),
     }
     db.execute(insert(review_table).values(row))
-    _enter(db, chronicle, "PeerReviewDrawn", row["id"], SYSTEM, seed=rate.seed, percent=rate.percent)
+    _enter(db, chronicle, "PeerReviewDrawn", review_id, SYSTEM, seed=rate.seed, percent=rate.percent)
 
 
 def claim(db: Connection, chronicle: Chronicle, review_id: str, *, by: Viewer) -> Review:

@@ -99,6 +99,7 @@ class Review:
 
     id: str
     report_id: str
+    task_id: str
     study_instance_uid: str
     status: ReviewStatus
     month: str

@@ -73,6 +73,7 @@ def _review(db: Connection, row: Row[Any], viewer: Viewer) -> Review:
     return Review(
         id=row.id,
         report_id=row.report_id,
+        task_id=row.task_id,
         study_instance_uid=report.study_instance_uid,
         status=ReviewStatus(row.status),
         month=row.month,

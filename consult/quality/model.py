@@ -77,7 +77,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Quality:
+class SiteQuality:
     """What the studies of one *key*, a clinic or one device of it, sum up to."""
 
     key: str
@@ -123,7 +123,7 @@ def quality(
     differences: Iterable[Difference],
     by: ByOrigin,
     names: Mapping[str, str],
-) -> tuple[Quality, ...]:
+) -> tuple[SiteQuality, ...]:
     """Return a line for each clinic, or for each device of each clinic (key CLINIC/DEVICE), in the order of the keys."""
 
     def key(site: str, device: str) -> str:
@@ -156,8 +156,8 @@ def _named(key: str, names: Mapping[str, str]) -> str:
     return " · ".join(filter(None, (names.get(site, site), device)))
 
 
-def _quality(key: str, name: str, mine: list[Answered], traced: list[Judged], compared: list[Difference]) -> Quality:
-    return Quality(
+def _quality(key: str, name: str, mine: list[Answered], traced: list[Judged], compared: list[Difference]) -> SiteQuality:
+    return SiteQuality(
         key=key,
         name=name,
         consultations=len(mine),

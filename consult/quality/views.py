@@ -1,4 +1,4 @@
-"""The quality of a span: which consultations is said as in the figures of time, by their T0; differences by when they were scored."""
+"""The quality of a span: consultations count by their T0, recordings by when they were judged, differences by when scored."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from consult.quality.model import (
     Difference,
     Discordance,
     Judged,
-    Quality,
+    SiteQuality,
     Way,
 )
 from consult.quality.model import discordance as discordance_of
@@ -43,7 +43,9 @@ def answered(db: Connection, viewer: Viewer, span: Span) -> list[Answered]:
     """Return the consultations of *span* that concern the viewer."""
     clock, task = turnaround_table.c, task_table.c
     wanted = _wanted(span) & concerning(viewer) & (clock.t0_at >= span.since) & (clock.t0_at < span.until)
-    reported = select(report_table.c.task_id, report_table.c.status).join(turnaround_table, clock.task_id == report_table.c.task_id)
+    reported = select(report_table.c.task_id, report_table.c.status).join(
+        turnaround_table, clock.task_id == report_table.c.task_id
+    )
     statuses: dict[str, set[str]] = {}
     for row in db.execute(reported.where(wanted)):
         statuses.setdefault(row.task_id, set()).add(row.status)
@@ -77,13 +79,8 @@ def judged(db: Connection, viewer: Viewer, span: Span) -> list[Judged]:
         wanted &= gate.institution == span.institution
     recorded = and_(instance_table.c.institution == gate.institution, instance_table.c.sop_instance_uid == gate.sop_instance_uid)
     query = select(gate_table, instance_table.c.source).join(instance_table, recorded, isouter=True).where(wanted)
-    found = []
-    for row in db.execute(query).mappings():
-        kept = dict(row)
-        device = kept.pop("source") or ""
-        one = gate_from(kept)
-        found.append(Judged(one.institution, device, one.asks, one.asks and one.verdict is Verdict.REPEATED))
-    return found
+    gates = ((gate_from(row), row["source"] or "") for row in db.execute(query).mappings())
+    return [Judged(one.institution, device, one.asks, one.asks and one.verdict is Verdict.REPEATED) for one, device in gates]
 
 
 def differences(db: Connection, viewer: Viewer, span: Span) -> list[Difference]:
@@ -113,11 +110,11 @@ def differences(db: Connection, viewer: Viewer, span: Span) -> list[Difference]:
     return found
 
 
-def quality(db: Connection, viewer: Viewer, by: ByOrigin, span: Span) -> tuple[Quality, ...]:
+def quality(db: Connection, viewer: Viewer, by: ByOrigin, span: Span) -> tuple[SiteQuality, ...]:
     """Return what was rejected, retaken, amended and read differently, for each clinic or each device of it."""
-    lines = answered(db, viewer, span), judged(db, viewer, span), differences(db, viewer, span)
-    sites = {one.site for one in (*lines[0], *lines[1])} | {one.institution for one in lines[2]}
-    return quality_of(*lines, by, _places(db, sites))
+    mine, traced, compared = answered(db, viewer, span), judged(db, viewer, span), differences(db, viewer, span)
+    sites = {one.site for one in mine} | {one.site for one in traced} | {one.institution for one in compared}
+    return quality_of(mine, traced, compared, by, _places(db, sites))
 
 
 def discordance(db: Connection, viewer: Viewer, by: ByReading, span: Span) -> tuple[Discordance, ...]:
@@ -148,7 +145,9 @@ def _of_task() -> ColumnElement[bool]:
     )
 
 
-def _scored(task_id: ColumnElement[Any], score: ColumnElement[Any], author_id: ColumnElement[Any], at: ColumnElement[Any]) -> Select[Any]:
+def _scored(
+    task_id: ColumnElement[Any], score: ColumnElement[Any], author_id: ColumnElement[Any], at: ColumnElement[Any]
+) -> Select[Any]:
     clock = turnaround_table.c
     columns = task_id.label("task_id"), score.label("score"), author_id.label("author_id"), at.label("at")
     return (

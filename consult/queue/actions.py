@@ -231,9 +231,7 @@ def handover(db: Connection, chronicle: Chronicle, task_id: str, *, to: str, by:
     return task_of(db, by, task_id)
 
 
-def pass_on(
-    db: Connection, chronicle: Chronicle, task_id: str, *, stage: Stage, beside: Iterable[str], by: Viewer
-) -> None:
+def pass_on(db: Connection, chronicle: Chronicle, task_id: str, *, stage: Stage, beside: Iterable[str], by: Viewer) -> None:
     """Put a task whose reading is signed back into the queue for the next *stage*, to be read by nobody of *beside*.
 
     Deadline and ladder stay: however many read it, the clinic waits for one answer.
@@ -242,7 +240,7 @@ def pass_on(
     _held_by(db, found, by)
     barred = sorted({*found.barred, *beside})
     choice = assign(db, need_of(db, found, chronicle.clock.now(), beside=barred), within=found.performer_id)
-    _change(db, found, TaskEvent.PASS_ON, **_UNHELD, stage=stage, barred=barred, **assigned(choice))
+    _change(db, found, TaskEvent.GO_ON, **_UNHELD, stage=stage, barred=barred, **assigned(choice))
     enter(db, chronicle, "TaskPassedOn", task_id, by, stage=stage, assigned=choice.person and choice.person.id)
 
 

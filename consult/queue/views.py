@@ -49,9 +49,10 @@ class Question:
 class Task:
     """One consultation in the queue; *institution* asks, *performer* answers, *owner* holds it.
 
-    *stage* is the reading that is awaited, or was the last. *assigned* is whom dispatch chose and *dispatch* what it thought of everybody; *why* tells what raised the priority,
-    *standing* where that puts the task in the queue, which is in the order of *begin_by*. *question* is what the clinic has
-    to answer while the task is on hold, *escalated* how many rungs are climbed.
+    *stage* is the reading that is awaited, or was the last. *assigned* is whom dispatch chose and *dispatch* what it thought
+    of everybody; *why* tells what raised the priority, *standing* where that puts the task in the queue, which is in the
+    order of *begin_by*. *question* is what the clinic has to answer while the task is on hold, *escalated* how many rungs are
+    climbed.
     """
 
     id: str

@@ -5,6 +5,7 @@ Signing is the one door to a report: it makes it final where one reading is enou
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,11 +21,10 @@ from consult.queue.views import task as task_of
 from consult.readings.model import (
     Protocol,
     Radpeer,
-    Reading,
-    Rule,
+    ReadingRule,
+    SignedReading,
     stage_after,
     stage_after_comparison,
-    writers,
 )
 from consult.readings.tables import comparison_table, reading_table, rule_table
 from consult.readings.views import protocol, readings_of
@@ -35,9 +35,12 @@ from consult.requests.model import Lane
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database, new_id
 from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
-from telemed.kernel.events import events_of
+from telemed.kernel.events import Event, events_of
 
 LONGEST_COMMENT = 2000
+#: After these whoever the event names holds the task, draft and all.
+_TAKEN = frozenset({"TaskClaimed", "TaskTakenOver", "TaskHandedOver"})
+_LEFT = frozenset({"TaskReleased", "TaskDeclined"})
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,7 @@ def compare(
         now = chronicle.clock.now()
         db.execute(insert(comparison_table).values(task_id=task_id, **row, at=now, concordant=following is None))
         news = {"score": score, "author": first.reader.id, "compared_by": by.practitioner_id}
-        news |= {"concordant": following is None}
-        _enter(db, chronicle, "ReadingsCompared", task, by, **news)
+        _enter(db, chronicle, "ReadingsCompared", task, by, **news, concordant=following is None)
         if prepared is not None:
             return reports.sign(db, chronicle, prepared, document, by)
         beside = {first.reader.id, second.reader.id, by.practitioner_id}
@@ -129,13 +131,13 @@ def ask_for_second(db: Connection, chronicle: Chronicle, task_id: str, *, by: Vi
 
 def add_rule(
     db: Connection, chronicle: Chronicle, *, agreement_id: str | None, specialty: Role | None, lane: Lane | None, by: Viewer
-) -> Rule:
+) -> ReadingRule:
     """Let every task that is everything the rule names be read twice from now on."""
     if specialty is not None and specialty not in READERS:
         raise Invalid(f"the specialties that read are {', '.join(sorted(READERS))}", code="specialty")
     if agreement_id is not None and all(one.id != agreement_id for one in register(db, SYSTEM)):
         raise NotFound("there is no such agreement", code="agreement")
-    rule = Rule(new_id(), agreement_id, specialty, lane)
+    rule = ReadingRule(new_id(), agreement_id, specialty, lane)
     db.execute(insert(rule_table).values(**asdict(rule), made_at=chronicle.clock.now()))
     _enter_rule(db, chronicle, "DoubleReadingRuled", rule, by)
     return rule
@@ -146,13 +148,13 @@ def remove_rule(db: Connection, chronicle: Chronicle, rule_id: str, *, by: Viewe
     mine = (rule_table.c.id == rule_id) & rule_table.c.task_id.is_(None)
     if db.execute(delete(rule_table).where(mine)).rowcount == 0:
         raise NotFound("there is no such rule", code="rule")
-    _enter_rule(db, chronicle, "DoubleReadingUnruled", Rule(rule_id), by)
+    _enter_rule(db, chronicle, "DoubleReadingUnruled", ReadingRule(rule_id), by)
 
 
 def _prepare(db: Connection, chronicle: Chronicle, task_id: str, by: Viewer) -> _Step:
     task = task_of(db, by, task_id)
     following = _following(db, chronicle, task, by)
-    event = ReportEvent.SIGN if following is None else ReportEvent.PASS_ON
+    event = ReportEvent.SIGN if following is None else ReportEvent.GO_ON
     earlier = () if following else _earlier(readings_of(db, task_id))
     return _Step(reports.prepare(db, chronicle, task_id, by, event=event, readings=earlier), task.stage, following)
 
@@ -181,7 +183,7 @@ def _sign(db: Connection, chronicle: Chronicle, step: _Step, document: bytes, by
     if step.following is Stage.COMPARISON:
         queue.advance(db, chronicle, task.id, stage=step.following, by=by)
     else:
-        beside = {by.practitioner_id} if step.following is Stage.OVER_READ else writers(events_of(db, task.id))
+        beside = {by.practitioner_id} if step.following is Stage.OVER_READ else _writers(events_of(db, task.id))
         queue.pass_on(db, chronicle, task.id, stage=step.following, beside=beside, by=by)
     return told
 
@@ -218,8 +220,10 @@ def _comparable(db: Connection, task_id: str, by: Viewer) -> Task:
     return task
 
 
-def _earlier(found: tuple[Reading, ...]) -> tuple[EarlierReading, ...]:
-    return tuple(EarlierReading(one.stage, Person(one.reader.id, one.reader.name), one.signed_at, one.content_sha256) for one in found)
+def _earlier(found: tuple[SignedReading, ...]) -> tuple[EarlierReading, ...]:
+    return tuple(
+        EarlierReading(one.stage, Person(one.reader.id, one.reader.name), one.signed_at, one.content_sha256) for one in found
+    )
 
 
 def _enter(db: Connection, chronicle: Chronicle, type_: str, task: Task, by: Viewer, **news: Any) -> None:  # noqa: ANN401 - plain JSON
@@ -228,7 +232,22 @@ def _enter(db: Connection, chronicle: Chronicle, type_: str, task: Task, by: Vie
     chronicle.enter(db, type_, task.id, data, actor=by.practitioner_id, institution=by.institution_id, entity="Reading")
 
 
-def _enter_rule(db: Connection, chronicle: Chronicle, type_: str, rule: Rule, by: Viewer) -> None:
+def _enter_rule(db: Connection, chronicle: Chronicle, type_: str, rule: ReadingRule, by: Viewer) -> None:
     chronicle.enter(
         db, type_, rule.id, asdict(rule), actor=by.practitioner_id, institution=by.institution_id, entity="ReadingRule"
     )
+
+
+def _writers(events: Iterable[Event]) -> set[str]:
+    """Return who held a task, by its *events*, from when there was a draft on: none of them can still read it blind."""
+    holder: str | None = None
+    begun, found = False, set[str]()
+    for event in events:
+        if event.type in _TAKEN:
+            holder = event.data["owner"]
+        elif event.type in _LEFT:
+            holder = None
+        begun = begun or event.type == "TaskStarted"
+        if begun and holder is not None:
+            found.add(holder)
+    return found

@@ -6,14 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from consult.practitioners.model import Person, Role
 from consult.queue.model import Stage
 from consult.reports.model import KeyImage
 from consult.requests.model import Kind, Lane
 from telemed.kernel.errors import Conflict
-from telemed.kernel.events import Event
 
 
 class Protocol(StrEnum):
@@ -82,7 +80,7 @@ def stage_after_comparison(score: Radpeer) -> Stage | None:
 
 
 @dataclass(frozen=True)
-class Rule:
+class ReadingRule:
     """Which tasks are read twice: those that are everything the rule names; a rule that names nothing means every task."""
 
     id: str
@@ -102,7 +100,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Reading:
+class SignedReading:
     """What one reader wrote and signed before the report was final; *content_sha256* is of its `reports.model.canonical`."""
 
     id: str
@@ -119,7 +117,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ReadingComparison:
     """What whoever compared two readings found, *author* being the first reader; *concordant* made the report final."""
 
     task_id: str
@@ -129,24 +127,3 @@ class Comparison:
     by: Person
     at: datetime
     concordant: bool
-
-
-#: After these whoever the event names holds the task, draft and all.
-_TAKEN = frozenset({"TaskClaimed", "TaskTakenOver", "TaskHandedOver"})
-_LEFT = frozenset({"TaskReleased", "TaskDeclined"})
-
-
-def writers(events: Iterable[Event]) -> set[str]:
-    """Return who held a task, by its *events*, from when there was a draft on: none of them can still read it blind."""
-    holder: str | None = None
-    begun, found = False, set[str]()
-    for event in events:
-        data: Mapping[str, Any] = event.data
-        if event.type in _TAKEN:
-            holder = data["owner"]
-        elif event.type in _LEFT:
-            holder = None
-        begun = begun or event.type == "TaskStarted"
-        if begun and holder is not None:
-            found.add(holder)
-    return found

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, RowMapping, or_, select
 
 from consult.practitioners.model import Person, Role, Viewer
 from consult.practitioners.views import agreements_of, people_by_id, practitioner
 from consult.queue.model import Stage, TaskStatus
 from consult.queue.views import READERS, Task
 from consult.queue.views import task as task_of
-from consult.readings.model import Comparison, Protocol, Radpeer, Reading, Rule, protocol_of
+from consult.readings.model import Protocol, Radpeer, ReadingComparison, ReadingRule, SignedReading, protocol_of
 from consult.readings.tables import comparison_table, reading_table, rule_table
 from consult.reports.model import KeyImage
 from consult.requests.model import HOUSE_ZONE, Kind, Lane
@@ -28,8 +27,8 @@ class Shown:
     """The readings of one task that its viewer may see, in their order, and how they compared once somebody has said so."""
 
     stage: Stage
-    items: tuple[Reading, ...]
-    comparison: Comparison | None
+    items: tuple[SignedReading, ...]
+    comparison: ReadingComparison | None
 
 
 def readings(db: Connection, viewer: Viewer, task_id: str) -> Shown:
@@ -50,7 +49,7 @@ def readings(db: Connection, viewer: Viewer, task_id: str) -> Shown:
     )
 
 
-def may_see_all(task: Task, found: tuple[Reading, ...], viewer: Viewer) -> bool:
+def may_see_all(task: Task, found: tuple[SignedReading, ...], viewer: Viewer) -> bool:
     """Tell whether *viewer* may see what others wrote of *task*."""
     if viewer.institution_id != task.performer.id or not viewer.roles & READERS:
         return False
@@ -60,10 +59,10 @@ def may_see_all(task: Task, found: tuple[Reading, ...], viewer: Viewer) -> bool:
     return task.stage in _SEEING and (holds or any(one.reader.id == viewer.practitioner_id for one in found))
 
 
-def readings_of(db: Connection, task_id: str) -> tuple[Reading, ...]:
+def readings_of(db: Connection, task_id: str) -> tuple[SignedReading, ...]:
     """Return every reading of a task before the final one, the first first, whoever asks."""
     query = select(reading_table).where(reading_table.c.task_id == task_id).order_by(reading_table.c.signed_at)
-    return tuple(_reading(row._mapping) for row in db.execute(query))  # noqa: SLF001 - SQLAlchemy's public name for it
+    return tuple(_reading(row) for row in db.execute(query).mappings())
 
 
 def protocol(db: Connection, viewer: Viewer, task: Task, at: datetime) -> Protocol:
@@ -72,26 +71,28 @@ def protocol(db: Connection, viewer: Viewer, task: Task, at: datetime) -> Protoc
     held = agreements_of(db, task.institution.id)
     mine = {one.id for one in held if one.performer_id == task.performer.id and one.covers(day, task.specialty)}
     any_task = or_(rule_table.c.task_id.is_(None), rule_table.c.task_id == task.id)
-    terms = {"agreements": mine, "specialty": task.specialty, "lane": task.lane, "task_id": task.id}
-    double = any(rule_from(row).applies(**terms) for row in db.execute(select(rule_table).where(any_task)))
+    double = any(
+        rule_from(row).applies(agreements=mine, specialty=task.specialty, lane=task.lane, task_id=task.id)
+        for row in db.execute(select(rule_table).where(any_task))
+    )
     in_training = practitioner(db, viewer.practitioner_id).qualification.in_training
     return protocol_of(double=double, in_training=in_training)
 
 
-def rules(db: Connection) -> tuple[Rule, ...]:
+def rules(db: Connection) -> tuple[ReadingRule, ...]:
     """Return the standing rules, the oldest first; those for one task stand with their task."""
     query = select(rule_table).where(rule_table.c.task_id.is_(None)).order_by(rule_table.c.made_at, rule_table.c.id)
     return tuple(map(rule_from, db.execute(query)))
 
 
-def rule_from(row: Row[Any]) -> Rule:
-    """Build a Rule from a row of rule_table."""
+def rule_from(row: Row[Any]) -> ReadingRule:
+    """Build a ReadingRule from a row of rule_table."""
     specialty, lane = row.specialty and Role(row.specialty), row.lane and Lane(row.lane)
-    return Rule(row.id, row.agreement_id, specialty, lane, row.task_id)
+    return ReadingRule(row.id, row.agreement_id, specialty, lane, row.task_id)
 
 
-def _reading(row: Mapping[str, Any]) -> Reading:
-    return Reading(
+def _reading(row: RowMapping) -> SignedReading:
+    return SignedReading(
         id=row["id"],
         task_id=row["task_id"],
         stage=Stage(row["stage"]),
@@ -106,7 +107,7 @@ def _reading(row: Mapping[str, Any]) -> Reading:
     )
 
 
-def _comparison(db: Connection, row: Row[Any]) -> Comparison:
+def _comparison(db: Connection, row: Row[Any]) -> ReadingComparison:
     people = people_by_id(db, {row.author_id, row.by_id})
     score, sides = Radpeer(row.score), (people[row.author_id], people[row.by_id])
-    return Comparison(row.task_id, score, row.comment, *sides, row.at, row.concordant)
+    return ReadingComparison(row.task_id, score, row.comment, *sides, row.at, row.concordant)

@@ -35,14 +35,14 @@ class ReportStatus(StrEnum):
 class ReportEvent(StrEnum):
     """What can happen to a report."""
 
-    PASS_ON = "pass-on"
+    GO_ON = "go-on"
     SIGN = "sign"
     AMEND = "amend"
 
 
 #: Every change is a new version: the state named is that of the version it makes.
 TRANSITIONS: Mapping[tuple[ReportStatus, ReportEvent], ReportStatus] = {
-    (ReportStatus.PRELIMINARY, ReportEvent.PASS_ON): ReportStatus.PRELIMINARY,
+    (ReportStatus.PRELIMINARY, ReportEvent.GO_ON): ReportStatus.PRELIMINARY,
     (ReportStatus.PRELIMINARY, ReportEvent.SIGN): ReportStatus.FINAL,
     (ReportStatus.FINAL, ReportEvent.AMEND): ReportStatus.AMENDED,
     (ReportStatus.AMENDED, ReportEvent.AMEND): ReportStatus.AMENDED,
@@ -101,10 +101,10 @@ class ReadBack:
 class Report:
     """One signed version; everything but the delivery is fixed for ever.
 
-    Names are those of the signing; *patient* is as old as on the day of the study. *readings* are those before the signer's. *amends* is the id of the version this
-    one replaces, *amended_by* the id of the one that replaces it. *delivered_at* is T5, *read_at* T6. *content_sha256*
-    covers `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the `listing` of what was shown; the last is
-    empty for a report older than the signatures.
+    Names are those of the signing; *patient* is as old as on the day of the study. *readings* are those before the signer's.
+    *amends* is the id of the version this one replaces, *amended_by* the id of the one that replaces it. *delivered_at* is
+    T5, *read_at* T6. *content_sha256* covers `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the
+    `listing` of what was shown; the last is empty for a report older than the signatures.
     """
 
     id: str

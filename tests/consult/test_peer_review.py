@@ -102,7 +102,14 @@ def test_a_score_changes_nothing_for_the_clinic(database, chronicle, county, rev
     with pytest.raises(Invalid, match="likely to matter"):
         do(database, chronicle, actions.score, review_id, given=Radpeer.EXPECTED, comment="x", raised=True, by=county.colleague)
     scored = do(
-        database, chronicle, actions.score, review_id, given=Radpeer.EXPECTED, comment="未描述萎缩", raised=False, by=county.colleague
+        database,
+        chronicle,
+        actions.score,
+        review_id,
+        given=Radpeer.EXPECTED,
+        comment="未描述萎缩",
+        raised=False,
+        by=county.colleague,
     )
     assert (scored.status, scored.score) == (ReviewStatus.SCORED, Radpeer.EXPECTED)
     news = chronicle.events.after(before)

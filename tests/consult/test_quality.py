@@ -14,7 +14,7 @@ from support.builders import a_clinic, a_county, a_nurse, a_person, a_specialist
 from consult.figures.model import Span
 from consult.gate.actions import judge
 from consult.peer_review import actions as peers
-from consult.peer_review.model import Sampling
+from consult.peer_review.model import ReviewStatus, Sampling
 from consult.peer_review.views import due
 from consult.practitioners.model import Role
 from consult.quality.model import ByOrigin, ByReading
@@ -109,7 +109,7 @@ class Story:
             self.do(peers.draw, event.data["report_id"])
         for reader in self.readers:
             with self.database.reading() as db:
-                waiting = due(db, reader)
+                waiting = [one for one in due(db, reader) if one.status is ReviewStatus.OPEN]
             for one in waiting:
                 self.do(peers.claim, one.id, by=reader)
                 given = self.chance.choice(SCORES)
@@ -129,10 +129,10 @@ def told(database):
         yield type_, subject, json.loads(data) if isinstance(data, str) else data
 
 
-def recount(database):
+def recount(database):  # noqa: C901 - a branch for each thing that is told of
     """Return what the log says: for each clinic and device its counts, and every score given."""
     devices, tasks, counts, scores = {}, {}, defaultdict(Counter), []
-    rejected, amended = set(), set()
+    noted = {"rejected": set(), "amended": set()}
     for type_, subject, data in told(database):
         if type_ == "StudyArrived":
             devices[data["institution"], data["study_instance_uid"]] = data["source"]
@@ -140,30 +140,29 @@ def recount(database):
             tasks[subject] = (data["institution"], devices[data["institution"], data["study_instance_uid"]], data["lane"])
             counts[tasks[subject][:2]]["consultations"] += 1
         elif type_ == "TaskDeclined" and data["code"] in {"images-unusable", "incomplete"}:
-            rejected.add(subject)
+            noted["rejected"].add(subject)
         elif type_ == "ReportSigned":
             counts[tasks[subject][:2]]["reports"] += 1
         elif type_ == "ReportAmended":
-            amended.add(subject)
+            noted["amended"].add(subject)
         elif type_ in {"EcgJudged", "EcgRepeated"}:
-            # The builders index no recording: it has a clinic, and no device.
-            place = counts[data["institution"], ""]
-            place["recordings"] += type_ == "EcgJudged"
-            place["retakes_asked"] += type_ == "EcgJudged" and data["repeat"]
-            place["retaken"] += type_ == "EcgRepeated"
+            retell(counts[data["institution"], ""], type_, data)  # the builders index no recording: it has no device
         elif type_ in {"ReadingsCompared", "PeerReviewScored", "AmendmentAsked"}:
             site, device, lane = tasks[data["task_id"]]
             scores.append({"site": site, "device": device, "lane": lane, "reader": data["author"], "score": data["score"]})
-    for task_id in rejected:
-        counts[tasks[task_id][:2]]["rejected"] += 1
-    for task_id in amended:
-        counts[tasks[task_id][:2]]["amended"] += 1
+    for name, found in noted.items():
+        for task_id in found:
+            counts[tasks[task_id][:2]][name] += 1
     for one in scores:
         place = counts[one["site"], one["device"]]
-        place["compared"] += 1
-        place["discrepant"] += one["score"] != "1"
-        place["significant"] += one["score"].endswith("b")
+        place.update(compared=1, discrepant=one["score"] != "1", significant=one["score"].endswith("b"))
     return counts, scores
+
+
+def retell(place, type_, data):
+    place["recordings"] += type_ == "EcgJudged"
+    place["retakes_asked"] += type_ == "EcgJudged" and data["repeat"]
+    place["retaken"] += type_ == "EcgRepeated"
 
 
 COUNTED = (

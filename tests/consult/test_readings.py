@@ -17,7 +17,7 @@ from consult.readings import actions, views
 from consult.readings.model import (
     Protocol,
     Radpeer,
-    Rule,
+    ReadingRule,
     protocol_of,
     stage_after,
     stage_after_comparison,
@@ -215,7 +215,9 @@ def test_a_trainee_s_report_is_final_once_a_supervisor_has_signed_it(desk):
     assert written.status is ReportStatus.PRELIMINARY
     assert desk.task.stage is Stage.OVER_READ
     assert desk.task.assigned.id != trainee.practitioner_id
-    other = a_person(desk.database, desk.chronicle, desk.county.hospital, Role.RADIOLOGIST, name="许愿", qualification=IN_TRAINING)
+    other = a_person(
+        desk.database, desk.chronicle, desk.county.hospital, Role.RADIOLOGIST, name="许愿", qualification=IN_TRAINING
+    )
     with pytest.raises(Refused, match="in training"):
         desk.do(queue.claim, desk.task_id, by=other)
     desk.do(queue.claim, desk.task_id, by=desk.first)
@@ -285,9 +287,14 @@ def test_rules_name_an_agreement_a_service_or_a_lane(desk, database, chronicle):
 
 def test_a_rule_applies_to_what_is_everything_it_names():
     task = {"agreements": {"a1"}, "specialty": Role.RADIOLOGIST, "lane": Lane.STROKE, "task_id": "t1"}
-    assert Rule("r").applies(**task)
-    assert Rule("r", "a1", Role.RADIOLOGIST, Lane.STROKE, "t1").applies(**task)
-    for rule in (Rule("r", "a2"), Rule("r", "a1", Role.CARDIOLOGIST), Rule("r", "a1", lane=Lane.ECG), Rule("r", task_id="t2")):
+    assert ReadingRule("r").applies(**task)
+    assert ReadingRule("r", "a1", Role.RADIOLOGIST, Lane.STROKE, "t1").applies(**task)
+    for rule in (
+        ReadingRule("r", "a2"),
+        ReadingRule("r", "a1", Role.CARDIOLOGIST),
+        ReadingRule("r", "a1", lane=Lane.ECG),
+        ReadingRule("r", task_id="t2"),
+    ):
         assert not rule.applies(**task)
 
 

@@ -31,7 +31,13 @@ def test_two_blind_readings_are_compared_and_the_clinic_has_one_report(site):
     assert (seen["id"], seen["status"]) == (told["id"], "preliminary")
 
     assert second.post(f"{path}/claim").json()["stage"] == "second"
-    for door in (path, f"{path}/report", f"{path}/readings", f"{path}/report/remarks", f"/api/v1/reports?study_instance_uid={study}"):
+    for door in (
+        path,
+        f"{path}/report",
+        f"{path}/readings",
+        f"{path}/report/remarks",
+        f"/api/v1/reports?study_instance_uid={study}",
+    ):
         assert BLEEDING["impression"] not in second.get(door).body.decode(), door
     for door in ("", ".pdf", "/slip.pdf"):
         assert second.get(f"/api/v1/reports/{told['id']}{door}").status == 404
@@ -45,7 +51,12 @@ def test_two_blind_readings_are_compared_and_the_clinic_has_one_report(site):
     done = second.post(f"{path}/comparison", json={"score": "2a", "comment": "钙化", **SIGNATURE})
     assert done.status == 200, done.body
     final = done.json()["report"]
-    assert (final["status"], final["version"], final["amends"], final["impression"]) == ("final", 2, told["id"], "左侧基底节区脑出血")
+    assert (final["status"], final["version"], final["amends"], final["impression"]) == (
+        "final",
+        2,
+        told["id"],
+        "左侧基底节区脑出血",
+    )
     assert [one["by"]["name"] for one in final["readings"]] == ["王敏", "陈晨"]
     assert clinic.get(f"/api/v1/reports/{final['id']}").json()["critical"]
     assert clinic.get(f"{path}/readings").json()["items"] == []

@@ -9,7 +9,7 @@ from pydantic import Field
 from consult.practitioners.model import Role
 from consult.queue.views import Task
 from consult.readings import actions, views
-from consult.readings.model import Radpeer, Rule
+from consult.readings.model import Radpeer, ReadingRule
 from consult.readings.views import Shown
 from consult.reports.model import Report
 from consult.requests.model import Lane
@@ -28,7 +28,7 @@ class Scored(Given):
     password: str = Field(max_length=1000)
 
 
-class NewRule(Given):
+class NewReadingRule(Given):
     """Which tasks are read twice: those that are everything that is named."""
 
     agreement_id: str | None = Field(default=None, max_length=64)
@@ -69,12 +69,12 @@ async def ask_second_reading(call: Call[None, None]) -> Task:
     return await call.act(actions.ask_for_second, call.part("task_id"), by=call.viewer)
 
 
-async def list_reading_rules(call: Call[None, None]) -> Page[Rule]:
+async def list_reading_rules(call: Call[None, None]) -> Page[ReadingRule]:
     """List the rules by which tasks are read twice."""
     return Page(await call.view(views.rules))
 
 
-async def add_reading_rule(call: Call[None, NewRule]) -> Rule:
+async def add_reading_rule(call: Call[None, NewReadingRule]) -> ReadingRule:
     """Let every task of an agreement, a specialty, a lane, or of all that are named, be read twice."""
     return await call.act(actions.add_rule, **dict(call.body), by=call.viewer)
 
@@ -82,8 +82,6 @@ async def add_reading_rule(call: Call[None, NewRule]) -> Rule:
 async def remove_reading_rule(call: Call[None, None]) -> None:
     """Let a rule hold no more."""
     await call.act(actions.remove_rule, call.part("rule_id"), by=call.viewer)
-
-
 
 
 OPERATIONS = (

@@ -111,7 +111,9 @@ def _head(report: Report) -> list[Flowable]:
     if report.amends:
         reason = f"　原因 Reason: {plain(report.reason)}" if report.reason else ""
         amended = report.status is ReportStatus.AMENDED
-        replacing = f"修订版 Amended version {report.version}　替代 Replaces: " if amended else "替代初步报告 Replaces preliminary: "
+        replacing = (
+            f"修订版 Amended version {report.version}　替代 Replaces: " if amended else "替代初步报告 Replaces preliminary: "
+        )
         words = f"{replacing}{report.amends}{reason}"
         story.append(_boxed(words, "small-strong"))
     story.append(_identity(report))

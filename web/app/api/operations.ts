@@ -9,6 +9,8 @@ import type {
   Conflict,
   DeclineCode,
   Destination,
+  Discordance,
+  DiscordanceKey,
   Doubt,
   Draft,
   DraftContent,
@@ -31,9 +33,15 @@ import type {
   NewRequest,
   Practitioner,
   PromisedHours,
+  Quality,
+  QualityKey,
   Question,
+  RadpeerScore,
+  Reading,
+  ReadingComparison,
   Report,
   Remark,
+  Review,
   Rule,
   Score,
   ScoreKey,
@@ -158,6 +166,27 @@ export const handover = async (task_id: string, to: string): Promise<void> => {
 };
 export const takeOver = async (task_id: string, reason: string): Promise<Task> =>
   (await answered(client.POST("/api/v1/tasks/{task_id}/take-over", { params: { path: { task_id } }, body: { reason } }))) as Task;
+export const readingsOf = async (task_id: string): Promise<{ items: Reading[]; comparison: ReadingComparison | null }> =>
+  (await answered(client.GET("/api/v1/tasks/{task_id}/readings", { params: { path: { task_id } } }))) as { items: Reading[]; comparison: ReadingComparison | null };
+/** Say how far the two readings differ; the answer is the final report, null where a third is asked. */
+export const compareReadings = async (task_id: string, score: RadpeerScore, comment: string, password: string): Promise<Report | null> =>
+  (await answered(client.POST("/api/v1/tasks/{task_id}/comparison", { params: { path: { task_id } }, body: { score, comment, password } })))
+    .report as Report | null;
+export const askSecondReading = async (task_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/tasks/{task_id}/second-reading", { params: { path: { task_id } } }));
+};
+
+/** Reports to be reviewed, and what was raised about one's own. */
+export const reviews = (): Promise<Review[]> => every(() => answered(client.GET("/api/v1/reviews")));
+export const claimReview = async (review_id: string): Promise<Review> =>
+  (await answered(client.POST("/api/v1/reviews/{review_id}/claim", { params: { path: { review_id } } }))) as Review;
+export const releaseReview = async (review_id: string): Promise<Review> =>
+  (await answered(client.POST("/api/v1/reviews/{review_id}/release", { params: { path: { review_id } } }))) as Review;
+export const scoreReview = async (review_id: string, score: RadpeerScore, comment: string, raised: boolean): Promise<Review> =>
+  (await answered(client.POST("/api/v1/reviews/{review_id}/score", { params: { path: { review_id } }, body: { score, comment, raised } }))) as Review;
+export const upholdReview = async (review_id: string, reason: string): Promise<Review> =>
+  (await answered(client.POST("/api/v1/reviews/{review_id}/uphold", { params: { path: { review_id } }, body: { reason } }))) as Review;
+
 /** Renew one's claims; the answer names the tasks one still holds. */
 export const renew = (): Promise<string[]> => answered(client.POST("/api/v1/tasks/renew"));
 export const ask = async (task_id: string, question: string): Promise<Task> =>
@@ -262,6 +291,15 @@ export const figures = (query: Span): Promise<Figures> => answered(client.GET("/
 /** The same and more for each lane, institution, hospital, reader or day. */
 export const scores = async (query: Span & { by: ScoreKey }): Promise<Score[]> =>
   (await answered(client.GET("/api/v1/figures/scores", { params: { query } }))).items;
+/** What was rejected, taken again, amended and read differently, for each clinic or device. */
+export const quality = (query: Span & { by: QualityKey }): Promise<Quality[]> =>
+  every(() => answered(client.GET("/api/v1/figures/quality", { params: { query } })));
+/** How readings compared, for each reader, lane, clinic, hospital or month. */
+export const discordance = (query: Span & { by: DiscordanceKey }): Promise<Discordance[]> =>
+  every(() => answered(client.GET("/api/v1/figures/discordance", { params: { query } })));
+/** Where those figures are, for a spreadsheet. */
+export const qualityCsv = (query: Span & { by: QualityKey }): string => `/api/v1/figures/quality.csv?${new URLSearchParams(query)}`;
+export const discordanceCsv = (span: Span): string => `/api/v1/figures/discordance.csv?${new URLSearchParams(span)}`;
 /** Where a line for each of those consultations is, for a spreadsheet. */
 export const consultationsCsv = (span: Span): string => `/api/v1/figures/consultations.csv?${new URLSearchParams(span)}`;
 

@@ -1217,6 +1217,130 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the reviews one may do or has begun, and what was raised about one's own reports; no author is named.
+         * @description For the roles cardiologist, radiologist.
+         */
+        get: operations["list_reviews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/{review_id}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a review; of two who do so at one instant one wins, the other gets 409.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["claim_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/{review_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a claimed review back.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["release_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/{review_id}/score": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Score a report by RADPEER; the clinic is told nothing.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["score_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/{review_id}/uphold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave one's report as it is although a miss was raised, and say why.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["uphold_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/review-sampling": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List how many reports of each specialty are drawn.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        get: operations["list_sampling"];
+        /**
+         * Draw so many of a hundred reports of a specialty, 2 to 10, from now on; and return every specialty's share.
+         * @description For the roles admin.
+         */
+        put: operations["set_sampling"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/delivery/channels": {
         parameters: {
             query?: never;
@@ -1909,6 +2033,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/figures/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return what was rejected, taken again, amended and read differently, by clinic or device.
+         * @description For the roles admin, coordinator, regulator.
+         */
+        get: operations["quality_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/figures/quality.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return a line for each clinic or device as CSV.
+         * @description For the roles admin, coordinator, regulator.
+         */
+        get: operations["quality_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/figures/discordance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return how readings compared (RADPEER), by reader, lane, clinic, hospital or month of the comparison.
+         * @description For the roles admin, coordinator, regulator.
+         */
+        get: operations["discordance_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/figures/discordance.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return a line for each comparison of two readings, without the patient, as CSV.
+         * @description For the roles admin, coordinator, regulator.
+         */
+        get: operations["differences_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/forwarding": {
         parameters: {
             query?: never;
@@ -2386,6 +2590,25 @@ export interface components {
             charset: string;
         };
         /**
+         * Comparison
+         * @description What changed since the previous ECG: hints, never a diagnosis. *svg* draws both median beats, the previous in grey.
+         */
+        Comparison: {
+            previous: components["schemas"]["web__api__comparison__Compared"];
+            current: components["schemas"]["web__api__comparison__Compared"];
+            rhythm: components["schemas"]["ChangedRhythm"];
+            /** Changes */
+            changes: components["schemas"]["ChangedQuantity"][];
+            /** New Statements */
+            new_statements: components["schemas"]["ChangedStatement"][];
+            /** Gone Statements */
+            gone_statements: components["schemas"]["ChangedStatement"][];
+            /** Sentences */
+            sentences: components["schemas"]["Wording"][];
+            /** Svg */
+            svg: string;
+        };
+        /**
          * Conflict
          * @description Two contents under one UID; *differs* names fields of the header, or content, or unreadable.
          */
@@ -2475,7 +2698,7 @@ export interface components {
             /** Institution */
             institution: string;
             /** Rules */
-            rules: components["schemas"]["dicom_node__forwarding__rules__Rule"][];
+            rules: components["schemas"]["Rule"][];
             /** Waiting */
             waiting: number;
             /** Given Up */
@@ -2502,6 +2725,32 @@ export interface components {
             };
             /** Statements */
             statements: string[];
+        };
+        /**
+         * Discordance
+         * @description How readings of one *key* compared: how often each score was given; the shares are None of none.
+         */
+        Discordance: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            /** Compared */
+            compared: number;
+            /** Scores */
+            scores?: {
+                [key: string]: number;
+            };
+            /**
+             * Share Discrepant
+             * @default null
+             */
+            share_discrepant: number | null;
+            /**
+             * Share Significant
+             * @default null
+             */
+            share_significant: number | null;
         };
         /**
          * Doubt
@@ -2983,7 +3232,7 @@ export interface components {
             /** Raw */
             raw: string;
             /** Readings */
-            readings: components["schemas"]["web__api__charsets__Reading"][];
+            readings: components["schemas"]["Reading"][];
         };
         /**
          * Instance
@@ -3472,6 +3721,21 @@ export interface components {
             consent: components["schemas"]["GivenConsent"];
         };
         /**
+         * NewReadingRule
+         * @description Which tasks are read twice: those that are everything that is named.
+         */
+        NewReadingRule: {
+            /**
+             * Agreement Id
+             * @default null
+             */
+            agreement_id: string | null;
+            /** @default null */
+            specialty: components["schemas"]["Role"] | null;
+            /** @default null */
+            lane: components["schemas"]["Lane"] | null;
+        };
+        /**
          * NewRequest
          * @description What is asked for; *reason* is the question, *wanted_by* belongs to the lanes that carry a date.
          *
@@ -3521,19 +3785,21 @@ export interface components {
             wanted_by: string | null;
         };
         /**
-         * NewRule
-         * @description Which tasks are read twice: those that are everything that is named.
+         * NewSampling
+         * @description How many of a hundred reports of a specialty are drawn, and by which seed.
          */
-        NewRule: {
+        NewSampling: {
+            specialty: components["schemas"]["Role"];
             /**
-             * Agreement Id
-             * @default null
+             * Percent
+             * @default 5
              */
-            agreement_id: string | null;
-            /** @default null */
-            specialty: components["schemas"]["Role"] | null;
-            /** @default null */
-            lane: components["schemas"]["Lane"] | null;
+            percent: number;
+            /**
+             * Seed
+             * @default telemed
+             */
+            seed: string;
         };
         /**
          * Page
@@ -3604,6 +3870,19 @@ export interface components {
         Page_Destination_: {
             /** Items */
             items: components["schemas"]["Destination"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Discordance_: {
+            /** Items */
+            items: components["schemas"]["Discordance"][];
             /**
              * Next
              * @default null
@@ -3705,9 +3984,35 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_ReadingRule_: {
+            /** Items */
+            items: components["schemas"]["ReadingRule"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_Report_: {
             /** Items */
             items: components["schemas"]["Report"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Review_: {
+            /** Items */
+            items: components["schemas"]["Review"][];
             /**
              * Next
              * @default null
@@ -3731,9 +4036,9 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
-        Page_Rule_: {
+        Page_Sampling_: {
             /** Items */
-            items: components["schemas"]["consult__readings__model__Rule"][];
+            items: components["schemas"]["Sampling"][];
             /**
              * Next
              * @default null
@@ -3747,6 +4052,19 @@ export interface components {
         Page_ShownChannel_: {
             /** Items */
             items: components["schemas"]["ShownChannel"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_SiteQuality_: {
+            /** Items */
+            items: components["schemas"]["SiteQuality"][];
             /**
              * Next
              * @default null
@@ -4008,6 +4326,58 @@ export interface components {
             at: string;
         };
         /**
+         * Reading
+         * @description What bytes would say in one character set.
+         */
+        Reading: {
+            /** Charset */
+            charset: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * ReadingComparison
+         * @description What whoever compared two readings found, *author* being the first reader; *concordant* made the report final.
+         */
+        ReadingComparison: {
+            /** Task Id */
+            task_id: string;
+            score: components["schemas"]["Radpeer"];
+            /** Comment */
+            comment: string;
+            author: components["schemas"]["Person"];
+            by: components["schemas"]["Person"];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Concordant */
+            concordant: boolean;
+        };
+        /**
+         * ReadingRule
+         * @description Which tasks are read twice: those that are everything the rule names; a rule that names nothing means every task.
+         */
+        ReadingRule: {
+            /** Id */
+            id: string;
+            /**
+             * Agreement Id
+             * @default null
+             */
+            agreement_id: string | null;
+            /** @default null */
+            specialty: components["schemas"]["Role"] | null;
+            /** @default null */
+            lane: components["schemas"]["Lane"] | null;
+            /**
+             * Task Id
+             * @default null
+             */
+            task_id: string | null;
+        };
+        /**
          * Reason
          * @description Why a recording is sent as it is; may be empty where no repeat was asked for.
          */
@@ -4052,10 +4422,10 @@ export interface components {
          * Report
          * @description One signed version; everything but the delivery is fixed for ever.
          *
-         *     Names are those of the signing; *patient* is as old as on the day of the study. *readings* are those before the signer's. *amends* is the id of the version this
-         *     one replaces, *amended_by* the id of the one that replaces it. *delivered_at* is T5, *read_at* T6. *content_sha256*
-         *     covers `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the `listing` of what was shown; the last is
-         *     empty for a report older than the signatures.
+         *     Names are those of the signing; *patient* is as old as on the day of the study. *readings* are those before the signer's.
+         *     *amends* is the id of the version this one replaces, *amended_by* the id of the one that replaces it. *delivered_at* is
+         *     T5, *read_at* T6. *content_sha256* covers `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the
+         *     `listing` of what was shown; the last is empty for a report older than the signatures.
          */
         Report: {
             /** Id */
@@ -4181,6 +4551,73 @@ export interface components {
             reason: string;
         };
         /**
+         * Review
+         * @description One report to be reviewed, with what its reviewer is shown of it: never who wrote it, nor the clinic's name.
+         *
+         *     *score*, *comment* and *answer*, the author's word on a miss that was raised, are there once they were given.
+         */
+        Review: {
+            /** Id */
+            id: string;
+            /** Report Id */
+            report_id: string;
+            /** Task Id */
+            task_id: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            status: components["schemas"]["ReviewStatus"];
+            /** Month */
+            month: string;
+            specialty: components["schemas"]["Role"];
+            lane: components["schemas"]["Lane"];
+            kind: components["schemas"]["Kind"];
+            patient: components["schemas"]["Patient"];
+            /** Modalities */
+            modalities: string[];
+            /** Study Description */
+            study_description: string;
+            /** Findings */
+            findings: string;
+            /** Impression */
+            impression: string;
+            /** Critical */
+            critical: boolean;
+            reviewer: components["schemas"]["Person"] | null;
+            score: components["schemas"]["Radpeer"] | null;
+            /** Comment */
+            comment: string;
+            /** Answer */
+            answer: string;
+            /**
+             * Drawn At
+             * Format: date-time
+             */
+            drawn_at: string;
+        };
+        /**
+         * ReviewScore
+         * @description A RADPEER score; *raised* asks the author to amend the report.
+         */
+        ReviewScore: {
+            score: components["schemas"]["Radpeer"];
+            /**
+             * Comment
+             * @default
+             */
+            comment: string;
+            /**
+             * Raised
+             * @default false
+             */
+            raised: boolean;
+        };
+        /**
+         * ReviewStatus
+         * @description Where a review stands; *raised* waits for the author of the report.
+         * @enum {string}
+         */
+        ReviewStatus: "open" | "claimed" | "scored" | "raised" | "amended" | "upheld";
+        /**
          * Revoking
          * @description How the patient revoked it.
          */
@@ -4271,6 +4708,41 @@ export interface components {
              * @default
              */
             note: string;
+        };
+        /**
+         * Rule
+         * @description Objects of *institution* and *modality* (DICOM 0008,0060), empty for any, go to the peer *ae_title*.
+         */
+        Rule: {
+            /** Ae Title */
+            ae_title: string;
+            /**
+             * Institution
+             * @default
+             */
+            institution: string;
+            /**
+             * Modality
+             * @default
+             */
+            modality: string;
+        };
+        /**
+         * Sampling
+         * @description How many of a hundred reports of one specialty are drawn, and by which seed.
+         */
+        Sampling: {
+            specialty: components["schemas"]["Role"];
+            /**
+             * Percent
+             * @default 5
+             */
+            percent: number;
+            /**
+             * Seed
+             * @default telemed
+             */
+            seed: string;
         };
         /**
          * Scope
@@ -4432,8 +4904,8 @@ export interface components {
         Shown: {
             stage: components["schemas"]["consult__queue__model__Stage"];
             /** Items */
-            items: components["schemas"]["consult__readings__model__Reading"][];
-            comparison: components["schemas"]["consult__readings__model__Comparison"] | null;
+            items: components["schemas"]["SignedReading"][];
+            comparison: components["schemas"]["ReadingComparison"] | null;
         };
         /**
          * ShownChannel
@@ -4461,6 +4933,64 @@ export interface components {
         Signature: {
             /** Password */
             password: string;
+        };
+        /**
+         * SignedReading
+         * @description What one reader wrote and signed before the report was final; *content_sha256* is of its `reports.model.canonical`.
+         */
+        SignedReading: {
+            /** Id */
+            id: string;
+            /** Task Id */
+            task_id: string;
+            stage: components["schemas"]["consult__queue__model__Stage"];
+            reader: components["schemas"]["Person"];
+            /** Findings */
+            findings: string;
+            /** Impression */
+            impression: string;
+            kind: components["schemas"]["Kind"];
+            /** Critical */
+            critical: boolean;
+            /** Key Images */
+            key_images: components["schemas"]["KeyImage"][];
+            /**
+             * Signed At
+             * Format: date-time
+             */
+            signed_at: string;
+            /** Content Sha256 */
+            content_sha256: string;
+        };
+        /**
+         * SiteQuality
+         * @description What the studies of one *key*, a clinic or one device of it, sum up to.
+         */
+        SiteQuality: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            /** Consultations */
+            consultations: number;
+            /** Rejected */
+            rejected: number;
+            /** Recordings */
+            recordings: number;
+            /** Retakes Asked */
+            retakes_asked: number;
+            /** Retaken */
+            retaken: number;
+            /** Reports */
+            reports: number;
+            /** Amended */
+            amended: number;
+            /** Compared */
+            compared: number;
+            /** Discrepant */
+            discrepant: number;
+            /** Significant */
+            significant: number;
         };
         /**
          * Span
@@ -4677,9 +5207,10 @@ export interface components {
          * Task
          * @description One consultation in the queue; *institution* asks, *performer* answers, *owner* holds it.
          *
-         *     *stage* is the reading that is awaited, or was the last. *assigned* is whom dispatch chose and *dispatch* what it thought of everybody; *why* tells what raised the priority,
-         *     *standing* where that puts the task in the queue, which is in the order of *begin_by*. *question* is what the clinic has
-         *     to answer while the task is on hold, *escalated* how many rungs are climbed.
+         *     *stage* is the reading that is awaited, or was the last. *assigned* is whom dispatch chose and *dispatch* what it thought
+         *     of everybody; *why* tells what raised the priority, *standing* where that puts the task in the queue, which is in the
+         *     order of *begin_by*. *question* is what the clinic has to answer while the task is on hold, *escalated* how many rungs are
+         *     climbed.
          */
         Task: {
             /** Id */
@@ -4880,6 +5411,14 @@ export interface components {
             paused_since: string | null;
         };
         /**
+         * Upholding
+         * @description Why a report stands although a miss was raised.
+         */
+        Upholding: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * User
          * @description The person signed in.
          */
@@ -5034,104 +5573,6 @@ export interface components {
          */
         consult__queue__model__Stage: "first" | "second" | "comparison" | "arbitration" | "over-read";
         /**
-         * Comparison
-         * @description What whoever compared two readings found, *author* being the first reader; *concordant* made the report final.
-         */
-        consult__readings__model__Comparison: {
-            /** Task Id */
-            task_id: string;
-            score: components["schemas"]["Radpeer"];
-            /** Comment */
-            comment: string;
-            author: components["schemas"]["Person"];
-            by: components["schemas"]["Person"];
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-            /** Concordant */
-            concordant: boolean;
-        };
-        /**
-         * Reading
-         * @description What one reader wrote and signed before the report was final; *content_sha256* is of its `reports.model.canonical`.
-         */
-        consult__readings__model__Reading: {
-            /** Id */
-            id: string;
-            /** Task Id */
-            task_id: string;
-            stage: components["schemas"]["consult__queue__model__Stage"];
-            reader: components["schemas"]["Person"];
-            /** Findings */
-            findings: string;
-            /** Impression */
-            impression: string;
-            kind: components["schemas"]["Kind"];
-            /** Critical */
-            critical: boolean;
-            /** Key Images */
-            key_images: components["schemas"]["KeyImage"][];
-            /**
-             * Signed At
-             * Format: date-time
-             */
-            signed_at: string;
-            /** Content Sha256 */
-            content_sha256: string;
-        };
-        /**
-         * Rule
-         * @description Which tasks are read twice: those that are everything the rule names; a rule that names nothing means every task.
-         */
-        consult__readings__model__Rule: {
-            /** Id */
-            id: string;
-            /**
-             * Agreement Id
-             * @default null
-             */
-            agreement_id: string | null;
-            /** @default null */
-            specialty: components["schemas"]["Role"] | null;
-            /** @default null */
-            lane: components["schemas"]["Lane"] | null;
-            /**
-             * Task Id
-             * @default null
-             */
-            task_id: string | null;
-        };
-        /**
-         * Rule
-         * @description Objects of *institution* and *modality* (DICOM 0008,0060), empty for any, go to the peer *ae_title*.
-         */
-        dicom_node__forwarding__rules__Rule: {
-            /** Ae Title */
-            ae_title: string;
-            /**
-             * Institution
-             * @default
-             */
-            institution: string;
-            /**
-             * Modality
-             * @default
-             */
-            modality: string;
-        };
-        /**
-         * Reading
-         * @description What bytes would say in one character set.
-         */
-        web__api__charsets__Reading: {
-            /** Charset */
-            charset: string;
-            /** Text */
-            text: string;
-        };
-        /**
          * Compared
          * @description One of the two recordings; *started_at* is its study's, null where the study states none.
          */
@@ -5142,25 +5583,6 @@ export interface components {
             study_instance_uid: string;
             /** Started At */
             started_at: string | null;
-        };
-        /**
-         * Comparison
-         * @description What changed since the previous ECG: hints, never a diagnosis. *svg* draws both median beats, the previous in grey.
-         */
-        web__api__comparison__Comparison: {
-            previous: components["schemas"]["web__api__comparison__Compared"];
-            current: components["schemas"]["web__api__comparison__Compared"];
-            rhythm: components["schemas"]["ChangedRhythm"];
-            /** Changes */
-            changes: components["schemas"]["ChangedQuantity"][];
-            /** New Statements */
-            new_statements: components["schemas"]["ChangedStatement"][];
-            /** Gone Statements */
-            gone_statements: components["schemas"]["ChangedStatement"][];
-            /** Sentences */
-            sentences: components["schemas"]["Wording"][];
-            /** Svg */
-            svg: string;
         };
         /**
          * Compared
@@ -7263,7 +7685,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Rule_"];
+                    "application/json": components["schemas"]["Page_ReadingRule_"];
                 };
             };
             /** @description A problem */
@@ -7286,7 +7708,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewRule"];
+                "application/json": components["schemas"]["NewReadingRule"];
             };
         };
         responses: {
@@ -7296,7 +7718,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["consult__readings__model__Rule"];
+                    "application/json": components["schemas"]["ReadingRule"];
                 };
             };
             /** @description A problem */
@@ -7327,6 +7749,229 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_reviews: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Review_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    claim_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    release_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    score_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewScore"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uphold_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Upholding"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sampling: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Sampling_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_sampling: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSampling"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Sampling_"];
+                };
             };
             /** @description A problem */
             default: {
@@ -7617,7 +8262,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["web__api__comparison__Comparison"];
+                    "application/json": components["schemas"]["Comparison"];
                 };
             };
             /** @description A problem */
@@ -8497,6 +9142,145 @@ export interface operations {
         };
     };
     figures_csv: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                to?: string | null;
+                lane?: string | null;
+                institution?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    quality_figures: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                to?: string | null;
+                lane?: string | null;
+                institution?: string | null;
+                by?: "site" | "device";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SiteQuality_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    quality_csv: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                to?: string | null;
+                lane?: string | null;
+                institution?: string | null;
+                by?: "site" | "device";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discordance_figures: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                to?: string | null;
+                lane?: string | null;
+                institution?: string | null;
+                by?: "reader" | "lane" | "institution" | "performer" | "month";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Discordance_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    differences_csv: {
         parameters: {
             query?: {
                 from?: string | null;
