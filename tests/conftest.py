@@ -44,8 +44,8 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def empty_postgres(postgres: Cluster) -> str:
-    """The name of a PostgreSQL database with every table and no row, to be used as a template."""
+def one_postgres(postgres: Cluster) -> str:
+    """The name of a PostgreSQL database with every table, to be left without a row."""
     name = postgres.new_database()
     _create_every_table(postgres.url(name))
     return name
@@ -67,9 +67,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{file}"
     else:
         cluster: Cluster = request.getfixturevalue("postgres")
-        name = cluster.new_database(request.getfixturevalue("empty_postgres"))
+        name = request.getfixturevalue("one_postgres")
         yield cluster.url(name)
-        cluster.drop(name)
+        cluster.clear(name)
 
 
 @pytest.fixture

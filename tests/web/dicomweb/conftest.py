@@ -141,10 +141,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("empty_sqlite"), file := tmp_path / "telemed.sqlite")
         yield f"sqlite:///{file}"
     else:
-        cluster = request.getfixturevalue("postgres")
-        name = cluster.new_database(request.getfixturevalue("empty_postgres"))
+        cluster, name = request.getfixturevalue("postgres"), request.getfixturevalue("one_postgres")
         yield cluster.url(name)
-        cluster.drop(name)
+        cluster.clear(name)
 
 
 @pytest.fixture(scope="session")

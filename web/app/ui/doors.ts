@@ -11,8 +11,8 @@ export interface Door {
 export const DOORS: readonly Door[] = [
   { path: "/clinic", name: "common.doors.clinic", roles: ["clinic"] },
   { path: "/reading", name: "common.doors.reading", roles: ["radiologist", "cardiologist"] },
-  { path: "/rounds", name: "common.doors.rounds", roles: ["coordinator", "radiologist", "cardiologist", "clinic"] },
   { path: "/reading", name: "common.doors.queue", roles: ["coordinator"] },
+  { path: "/rounds", name: "common.doors.rounds", roles: ["coordinator", "radiologist", "cardiologist", "clinic"] },
   { path: "/schedule", name: "common.doors.schedule", roles: ["coordinator", "radiologist", "cardiologist", "admin"] },
   { path: "/figures", name: "common.doors.figures", roles: ["regulator", "coordinator", "admin"] },
   { path: "/patients", name: "common.doors.patients", roles: ["coordinator", "admin"] },
@@ -24,7 +24,7 @@ const HOME: readonly [Role, string][] = [
   ["clinic", "/clinic"],
   ["radiologist", "/reading"],
   ["cardiologist", "/reading"],
-  ["coordinator", "/rounds"],
+  ["coordinator", "/reading"],
   ["regulator", "/figures"],
   ["admin", "/admin"],
 ];
