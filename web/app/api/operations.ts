@@ -39,10 +39,12 @@ import type {
   RadpeerScore,
   Reading,
   ReadingComparison,
+  ReadingRule,
   Report,
   Remark,
   Review,
   Rule,
+  Sampling,
   Score,
   ScoreKey,
   SeenQualification,
@@ -174,6 +176,20 @@ export const compareReadings = async (task_id: string, score: RadpeerScore, comm
     .report as Report | null;
 export const askSecondReading = async (task_id: string): Promise<void> => {
   await answered(client.POST("/api/v1/tasks/{task_id}/second-reading", { params: { path: { task_id } } }));
+};
+
+/** The standing rules by which tasks are read twice. */
+export const readingRules = (): Promise<ReadingRule[]> => every(() => answered(client.GET("/api/v1/reading-rules")));
+export const addReadingRule = async (body: Omit<ReadingRule, "id" | "task_id">): Promise<void> => {
+  await answered(client.POST("/api/v1/reading-rules", { body }));
+};
+export const removeReadingRule = async (rule_id: string): Promise<void> => {
+  await answered(client.DELETE("/api/v1/reading-rules/{rule_id}", { params: { path: { rule_id } } }));
+};
+/** How many of a hundred reports of each specialty are reviewed. */
+export const samplings = (): Promise<Sampling[]> => every(() => answered(client.GET("/api/v1/review-sampling")));
+export const setSampling = async (body: Sampling): Promise<void> => {
+  await answered(client.PUT("/api/v1/review-sampling", { body }));
 };
 
 /** Reports to be reviewed, and what was raised about one's own. */
