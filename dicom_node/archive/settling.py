@@ -7,7 +7,7 @@ to look again, stands in the study's row: a restart forgets nothing.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -24,6 +24,8 @@ from telemed.kernel.database import Database
 from telemed.kernel.watch import Watch
 
 _AT_ONCE, _VARIABLES = 50, 500
+#: Instances of studies that were put off and are remembered until they are looked at again.
+_REMEMBERED = 20000
 #: A study is looked at for proof once nothing came for so long: what arrives in one go is looked at once.
 LOOK_AFTER = timedelta(seconds=1)
 #: How long it must be quiet when something seems to be missing.
@@ -83,6 +85,7 @@ class Settling(Watch):
         self._chronicle = chronicle
         self._announced = announced
         self._quiet = timedelta(seconds=quiet_s)
+        self._looked_at: OrderedDict[str, tuple[tuple[int, datetime], list[Kept]]] = OrderedDict()
 
     def settle(self) -> int:
         """Settle every study that is complete or has been quiet for long enough; return how many those were."""
@@ -95,7 +98,7 @@ class Settling(Watch):
     def _settle(self, study: Row[Any], now: datetime) -> bool:
         """Settle *study* or put it off; tell which."""
         with self._database.reading() as db:
-            kept = _kept(db, study.id)
+            kept = self._kept(db, study)
             announced = self._announced(db, study.institution, study.study_instance_uid) if self._announced else None
             device = quiet_of(db, study.institution, {one.source for one in kept}, least=self._quiet)
         verdict = judge(kept, announced=announced, committed=study.committed)
@@ -110,9 +113,21 @@ class Settling(Watch):
             change = update(study_table).where(same).values(ended if settles else {"look_at": last + wait})
             if db.execute(change).rowcount == 0 or not settles:
                 return False
+            self._looked_at.pop(study.id)
             observe(db, study.institution, kept)
             self._tell(db, study, kept, proof, missing)
         return True
+
+    def _kept(self, db: Connection, study: Row[Any]) -> list[Kept]:
+        """Read what is kept of *study*; one that was put off and has not grown since need not be read again."""
+        grown = study.instance_count, study.last_received_at
+        looked_at, kept = self._looked_at.pop(study.id, (None, []))
+        if looked_at != grown:
+            kept = _kept(db, study.id)
+        self._looked_at[study.id] = grown, kept
+        while len(self._looked_at) > 1 and sum(len(each) for _, each in self._looked_at.values()) > _REMEMBERED:
+            self._looked_at.popitem(last=False)
+        return kept
 
     def _tell(self, db: Connection, study: Row[Any], kept: Sequence[Kept], proof: Proof, missing: list[dict[str, Any]]) -> None:
         told = events.study_settled(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import queue
 import resource
 import threading
@@ -28,12 +29,14 @@ class Confinement:
 
     Functions and their arguments travel by pickle: name a module-level function. A TelemedError it raises comes back
     as it is; any other exception, a crash, too much memory or too much time becomes Invalid: the input is to blame.
+    *niceness* above 0 lets whoever else needs the processors go first.
     """
 
-    def __init__(self, *, processes: int = 2, memory_bytes: int = 1 << 30, seconds: float = 20) -> None:
+    def __init__(self, *, processes: int = 2, memory_bytes: int = 1 << 30, seconds: float = 20, niceness: int = 0) -> None:
         """Prepare the places; a worker is born at its first use."""
         self.processes = processes
         self._memory_bytes = memory_bytes
+        self._niceness = niceness
         self._seconds = seconds
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(processes):
@@ -58,7 +61,7 @@ class Confinement:
             if self._closed.is_set():
                 raise Unavailable("the server is stopping")
             if worker is None or not worker.is_alive():
-                worker = _Worker(self._memory_bytes)
+                worker = _Worker(self._memory_bytes, self._niceness)
             outcome = worker.call(function, arguments, self._seconds if seconds is None else seconds)
             if outcome is None:
                 worker.kill()
@@ -86,9 +89,9 @@ class Confinement:
 
 
 class _Worker:
-    def __init__(self, memory_bytes: int) -> None:
+    def __init__(self, memory_bytes: int, niceness: int) -> None:
         self._pipe, theirs = _METHOD.Pipe()
-        self._process = _METHOD.Process(target=_serve, args=(theirs, memory_bytes), daemon=True)
+        self._process = _METHOD.Process(target=_serve, args=(theirs, memory_bytes, niceness), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -113,7 +116,8 @@ class _Worker:
         self._pipe.close()
 
 
-def _serve(pipe: Pipe, memory_bytes: int) -> None:
+def _serve(pipe: Pipe, memory_bytes: int, niceness: int) -> None:
+    os.nice(niceness)
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     warnings.simplefilter("ignore")  # libraries' warnings quote the values they met, and so patients, on our stderr

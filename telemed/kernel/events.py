@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -61,7 +61,7 @@ class EventLog:
         self._database = database
         self._clock = clock
         self._news = threading.Condition()
-        self._latest = 0
+        self._latest: dict[str, int] = {}
 
     def append(self, db: Connection, type_: str, subject: str, data: Mapping[str, Any] | None = None) -> Event:
         """Write an event inside the caller's transaction; followers see it once that commits."""
@@ -69,7 +69,7 @@ class EventLog:
         at, content = self._clock.now(), dict(data or {})
         row = insert(event_table).values(type=type_, subject=subject, at=at, data=content)
         position = int(db.execute(row.returning(event_table.c.position)).scalar_one())
-        on_commit(db, lambda: self._announce(position))
+        on_commit(db, lambda: self._announce(position, {type_}))
         return Event(position, type_, subject, at, content)
 
     def append_all(self, db: Connection, news: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
@@ -80,36 +80,43 @@ class EventLog:
         at = self._clock.now()
         rows = [{"type": type_, "subject": subject, "at": at, "data": dict(data)} for type_, subject, data in news]
         db.execute(insert(event_table), rows)
-        newest = int(db.execute(select(func.max(event_table.c.position))).scalar_one())
-        on_commit(db, lambda: self._announce(newest))
+        newest = _newest(db)
+        on_commit(db, lambda: self._announce(newest, {type_ for type_, _, _ in news}))
 
-    def _announce(self, position: int) -> None:
+    def _announce(self, position: int, types: Iterable[str]) -> None:
         with self._news:
-            self._latest = max(self._latest, position)
+            self._latest.update((type_, max(self._latest.get(type_, 0), position)) for type_ in types)
             self._news.notify_all()
 
-    @property
-    def announced(self) -> int:
-        """The newest position this process has committed, 0 when it has committed none."""
-        return self._latest
-
-    def wait(self, position: int, seconds: float) -> None:
-        """Sleep until this process has committed an event past *position*, or for *seconds*.
+    def wait(self, position: int, seconds: float, *, types: Sequence[str] | None = None) -> None:
+        """Sleep until this process has committed an event past *position*, of *types* if given, or for *seconds*.
 
         Another process's commits wake nobody here: a follower keeps *seconds* short and looks again.
         """
+
+        def is_news() -> bool:
+            of_interest = self._latest.values() if types is None else (self._latest.get(type_, 0) for type_ in types)
+            return any(latest > position for latest in of_interest)
+
         with self._news:
-            self._news.wait_for(lambda: self._latest > position, seconds)
+            self._news.wait_for(is_news, seconds)
 
     def after(self, position: int, *, limit: int = 500, types: Sequence[str] | None = None) -> list[Event]:
         """Return up to *limit* events past *position*, oldest first."""
         with self._database.reading() as db:
             return events_after(db, position, limit=limit, types=types)
 
+    def read_on(self, position: int, types: Sequence[str], *, limit: int) -> tuple[list[Event], int]:
+        """Return the same, and up to which position that was all there is of *types*."""
+        with self._database.reading() as db:
+            newest = _newest(db)  # asked first: on PostgreSQL each statement sees what was committed before it
+            found = events_after(db, position, limit=limit, types=types)
+        return found, found[-1].position if len(found) == limit else max(newest, *(event.position for event in found), position)
+
     def latest(self) -> int:
         """Return the position of the newest event, 0 when there is none."""
         with self._database.reading() as db:
-            return int(db.execute(select(func.coalesce(func.max(event_table.c.position), 0))).scalar_one())
+            return _newest(db)
 
     def position_of(self, follower: str) -> int:
         """Return how far *follower* has come, 0 when it never began."""
@@ -125,6 +132,7 @@ class EventLog:
 
 
 #: Asked by every follower again and again: made once.
+_NEWEST = select(func.coalesce(func.max(event_table.c.position), 0))
 _AFTER = (
     select(event_table)
     .where(event_table.c.position > bindparam("position"))
@@ -132,6 +140,10 @@ _AFTER = (
     .limit(bindparam("limit"))
 )
 _AFTER_OF_TYPES = _AFTER.where(event_table.c.type.in_(bindparam("types", expanding=True)))
+
+
+def _newest(db: Connection) -> int:
+    return int(db.execute(_NEWEST).scalar_one())
 
 
 def events_after(db: Connection, position: int, *, limit: int = 500, types: Sequence[str] | None = None) -> list[Event]:
@@ -192,16 +204,15 @@ class Follower:
             try:
                 if position is None:
                     position = self._events.position_of(self.name)
-                announced = self._events.announced  # read first: what is committed meanwhile wakes us at once
-                found = self._events.after(position, types=self._types, limit=100)
+                found, reached = self._events.read_on(position, self._types, limit=100)
                 for event in found:
                     if self._stop.is_set():
                         return
                     self._answer(event, last=event is found[-1])
                     position = event.position
+                position = reached  # past news of other types, which need not be looked through again
                 if not found:
-                    # Past news of other types, too: they would end the wait at once, for ever.
-                    self._events.wait(max(position, announced), self.LOOK_AGAIN_S)
+                    self._events.wait(position, self.LOOK_AGAIN_S, types=self._types)
             except Unavailable as error:
                 log.warning("follower %s waits: %s", self.name, error.sentence)
                 self._stop.wait(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,37 @@ FLAGS = [
 expect.set_options(timeout=30_000)
 
 
+class Spares:
+    """Servers, each with data of its own: the next one starts while a test is at work with the one before."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory = factory
+        self._starting = ThreadPoolExecutor(1, thread_name_prefix="spares")
+        self._next = self._begin()
+
+    def _begin(self) -> Future[Server]:
+        return self._starting.submit(Server(self._factory.mktemp("journey") / "data").start)
+
+    def take(self, *, last: bool) -> Server:
+        """Return a running server; nobody comes after the *last*."""
+        running = self._next.result()
+        if not last:
+            self._next = self._begin()
+        return running
+
+
+@pytest.fixture(scope="session")
+def spares(tmp_path_factory: pytest.TempPathFactory) -> Spares:
+    return Spares(tmp_path_factory)
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    running = Server(tmp_path / "data").start()
+def server(request: pytest.FixtureRequest, spares: Spares) -> Iterator[Server]:
+    users = [one for one in request.session.items if "server" in one.fixturenames and one.path.parent == request.path.parent]
+    running = spares.take(last=request.node is users[-1])
     yield running
     if running.process.poll() is None:
-        running.stop()
+        running.kill()
 
 
 @pytest.fixture(scope="module")

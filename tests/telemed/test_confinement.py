@@ -79,3 +79,11 @@ def test_when_every_worker_is_busy_for_too_long_it_says_so():
         thread.join()
     assert set(outcomes) == {Invalid, Unavailable}
     busy.close()
+
+
+def test_work_that_may_wait_is_done_when_nobody_else_needs_the_processor():
+    patient = Confinement(processes=1, niceness=1)
+    try:
+        assert patient.run(os.nice, 0) == min(os.nice(0) + 1, 19)
+    finally:
+        patient.close()

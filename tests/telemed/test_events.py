@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from support.server import until
 
@@ -32,6 +33,38 @@ def test_a_follower_sees_every_event_of_many_writers_once_and_in_order(database,
     follower.stop()
     assert seen == sorted(set(seen))
     assert chronicle.events.position_of("reader") == chronicle.events.latest()
+
+
+def test_what_concerns_nobody_is_looked_through_once(database, chronicle):
+    events = chronicle.events
+    with database.transaction() as db:
+        events.append_all(db, [("Happened", "subject", {"number": number}) for number in (1, 2)])
+        events.append_all(db, [("Other", "subject", {})] * 3)
+    found, reached = events.read_on(0, ["Happened"], limit=1)
+    assert [event.data["number"] for event in found] == [1]
+    assert reached == found[0].position
+    found, reached = events.read_on(reached, ["Happened"], limit=100)
+    assert [event.data["number"] for event in found] == [2]
+    assert reached == events.latest()
+    assert events.read_on(reached, ["Happened"], limit=100) == ([], reached)
+
+
+def test_news_of_another_type_wakes_nobody(database, chronicle):
+    events = chronicle.events
+    with database.transaction() as db:
+        tell(chronicle, db, 1)
+    latest = events.latest()
+    with database.transaction() as db:
+        events.append(db, "Other", "subject")
+
+    def waited(types):
+        began = time.monotonic()
+        events.wait(latest, 0.3, types=types)
+        return time.monotonic() - began
+
+    assert waited(["Happened"]) >= 0.3
+    assert waited(["Happened", "Other"]) < 0.3
+    assert waited(None) < 0.3
 
 
 def test_an_event_that_cannot_be_answered_is_set_aside_and_the_rest_goes_on(database, chronicle):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
@@ -30,7 +30,7 @@ def store(archive, data=CT):
 
 def settled_events(database):
     with database.reading() as db:
-        return [event for event in events_of(db, STUDY) if event.type == "StudySettled"]
+        return [told for told in events_of(db, STUDY) if told.type == "StudySettled"]
 
 
 def test_a_study_settles_once_it_is_quiet_and_again_after_a_late_image(archive, database, chronicle, clock):
@@ -119,6 +119,27 @@ def test_a_resent_image_does_not_open_a_settled_study_again(archive, database, c
     store(archive)
     clock.pass_(seconds=4)
     assert watch.settle() == 0
+
+
+def test_a_study_that_was_put_off_is_read_again_only_when_it_has_grown(archive, database, chronicle, clock):
+    watch = Settling(database, chronicle)
+    readings = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def note(_db, _cursor, statement, *_):
+        readings.append(statement.count("FROM instance JOIN series"))
+
+    for number in (1, 2):
+        store(archive, numbered(number))
+        clock.pass_(seconds=2)
+        assert watch.settle() == 0
+        clock.pass_(milliseconds=500)
+        assert watch.settle() == 0
+        assert sum(readings) == number
+    clock.pass_(seconds=2)
+    assert watch.settle() == 1
+    assert sum(readings) == 2
+    assert [told.data["instance_count"] for told in settled_events(database)] == [2]
 
 
 def test_a_clock_that_was_set_back_does_not_keep_a_study_open(archive, database, chronicle, clock):
