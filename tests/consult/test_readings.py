@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select
 from support.builders import a_county, a_person, a_task
 
 from consult.delivery.actions import delivered, read_back
+from consult.figures.model import Span
+from consult.figures.views import consultations
 from consult.practitioners.model import Qualification, Role
 from consult.queue import actions as queue
 from consult.queue.model import Stage, TaskStatus
@@ -195,6 +197,9 @@ def test_a_critical_value_is_told_at_once_and_the_clock_waits_for_the_final_repo
     desk.do(delivered, final.id, by=nurse)
     assert desk.clock().t5_at is not None
     assert desk.news().count("ReportPreliminary") == 1
+    now = desk.chronicle.clock.now()
+    (line,) = desk.see(consultations, nurse, Span(now - timedelta(days=1), now + timedelta(days=1)))
+    assert (line.versions, line.reader, line.critical) == (1, desk.second.practitioner_id, True)
 
 
 def test_a_critical_value_that_only_the_second_saw_is_told_at_once_too_and_stays_one(desk):
