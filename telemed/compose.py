@@ -114,7 +114,9 @@ def house(config: Config, store: Kept) -> House:
     smtp = (config.smtp.host, config.smtp.port) if config.smtp else None
     gateways = Gateways(smtp, config.mail_from, config.sms_gateway, config.voice_gateway)
     workers = (
-        Settling(database, chronicle, announced=expected_instances, quiet_s=config.quiet_s),
+        Settling(
+            database, chronicle, announced=expected_instances, filed_until=archive.arrivals.filed_until, quiet_s=config.quiet_s
+        ),
         Intake(database, chronicle, archive, analysing, routing=DEMO_ROUTING),
         CouchGate(database, chronicle, archive, analysing),
         LongRecordings(database, chronicle, archive, analysing),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from consult.consents.verification import differences as consent_differences
 from consult.reports.document.authority import Authority
 from consult.reports.verification import differences as report_differences
 from dicom_node.archive.archive import Archive
@@ -66,6 +67,7 @@ def differences(config: Config) -> Iterator[str]:
     with kept(config) as store:
         yield from archive_differences(store.database, store.blobs, damaged)
         yield from report_differences(store.database, store.authority, damaged)
+        yield from consent_differences(store.database)
         with store.database.reading() as db:
             yield from broken_seals(db)
 

@@ -122,6 +122,11 @@ def claim(db: Connection, chronicle: Chronicle, task_id: str, *, by: Viewer) -> 
     return task_of(db, by, task_id)
 
 
+def require_fitting(db: Connection, task_id: str, *, by: Viewer) -> None:
+    """Return when *by* is who could have claimed the task; Refused for the wrong specialty or hospital."""
+    _fitting(_row(db, task_id), by)
+
+
 def renew(db: Connection, chronicle: Chronicle, *, by: Viewer) -> tuple[str, ...]:
     """Renew the viewer's claims, and return the ids of the tasks they still hold; no event, it comes every half minute."""
     mine = (task_table.c.owner_id == by.practitioner_id) & task_table.c.status.in_(LEASED)

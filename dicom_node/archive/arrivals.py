@@ -6,6 +6,10 @@ import mmap
 import os
 import threading
 import weakref
+from datetime import datetime, timedelta
+
+#: A count that is wrong, whatever made it so, holds nothing up for longer.
+LONGEST_BEHIND = timedelta(minutes=1)
 
 
 class Tally:
@@ -34,6 +38,7 @@ class Arrivals:
     def __init__(self) -> None:
         self._tallies: list[Tally] = []
         self._before = self._filed = self._waiting = 0
+        self._newest_filed: datetime | None = None
         self._stalled = False
         self._changed = threading.Condition()
 
@@ -49,10 +54,11 @@ class Arrivals:
             self._before += announced
             self._changed.notify_all()
 
-    def filed(self, count: int) -> None:
-        """Count *count* more that can be found."""
+    def filed(self, count: int, newest: datetime | None = None) -> None:
+        """Count *count* more that can be found, the *newest* of them received then."""
         with self._changed:
             self._filed += count
+            self._newest_filed = newest or self._newest_filed
             self._changed.notify_all()
 
     def stall(self, *, stalled: bool) -> None:
@@ -66,6 +72,14 @@ class Arrivals:
         """How many cannot be found yet."""
         with self._changed:
             return self._durable() - self._filed
+
+    def filed_until(self, now: datetime) -> datetime:
+        """Return until when all that was acknowledged can be found: *now* unless filing is behind."""
+        with self._changed:
+            if self._durable() <= self._filed:
+                return now
+            earliest = now - LONGEST_BEHIND
+            return min(max(self._newest_filed or earliest, earliest), now)
 
     @property
     def are_awaited(self) -> bool:

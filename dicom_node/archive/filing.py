@@ -293,7 +293,7 @@ class Filing:
             batch = records[begin : begin + _AT_ONCE]
             if not self._persistently(partial(self._file_batch, batch)):
                 return False
-            self._archive.arrivals.filed(len(batch))
+            self._archive.arrivals.filed(len(batch), batch[-1].at)
         return True
 
     def _persistently(self, step: Callable[[], None]) -> bool:

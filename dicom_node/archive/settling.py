@@ -69,7 +69,10 @@ def note_commitment(db: Connection, institution: str, sop_instance_uids: Sequenc
 
 
 class Settling(Watch):
-    """A thread that settles studies that are proved complete, or at the least *quiet_s* seconds after their last instance."""
+    """A thread that settles studies that are proved complete, or at the least *quiet_s* seconds after their last instance.
+
+    *filed_until* tells, given now, until when all that was received stands in the index: what is on its way is no quiet.
+    """
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class Settling(Watch):
         chronicle: Chronicle,
         *,
         announced: Announced | None = None,
+        filed_until: Callable[[datetime], datetime] = lambda now: now,
         quiet_s: float = 3,
         look_every_s: float = 0.5,
     ) -> None:
@@ -84,18 +88,20 @@ class Settling(Watch):
         self._database = database
         self._chronicle = chronicle
         self._announced = announced
+        self._filed_until = filed_until
         self._quiet = timedelta(seconds=quiet_s)
         self._looked_at: OrderedDict[str, tuple[tuple[int, datetime], list[Kept]]] = OrderedDict()
 
     def settle(self) -> int:
         """Settle every study that is complete or has been quiet for long enough; return how many those were."""
         now = self._chronicle.clock.now()
-        moments = {"now": now, "a_while_ago": now - min(LOOK_AFTER, self._quiet), "far_ahead": now + self._quiet}
+        filed = self._filed_until(now)
+        moments = {"now": filed, "a_while_ago": filed - min(LOOK_AFTER, self._quiet), "far_ahead": now + self._quiet}
         with self._database.reading() as db:
             found = db.execute(_DUE, moments).all()
-        return sum(self._settle(study, now) for study in found)
+        return sum(self._settle(study, now, filed) for study in found)
 
-    def _settle(self, study: Row[Any], now: datetime) -> bool:
+    def _settle(self, study: Row[Any], now: datetime, filed: datetime) -> bool:
         """Settle *study* or put it off; tell which."""
         with self._database.reading() as db:
             kept = self._kept(db, study)
@@ -104,7 +110,7 @@ class Settling(Watch):
         verdict = judge(kept, announced=announced, committed=study.committed)
         wait = self._quiet if verdict.proof else max(device, HELD_FOR) if verdict.missing else device
         last, missing = study.last_received_at, [asdict(gap) for gap in verdict.missing]
-        settles = verdict.final or last <= now - wait or last > now + wait
+        settles = verdict.final or last <= filed - wait or last > now + wait
         proof = verdict.proof or Proof.QUIET
         ended = {"settled_at": now, "proof": proof, "missing": missing, "look_at": None}
         same = (study_table.c.id == study.id) & study_table.c.settled_at.is_(None)

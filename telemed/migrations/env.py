@@ -22,6 +22,7 @@ TABLES = (
     "consult.gate.tables",
     "consult.queue.tables",
     "consult.turnaround.tables",
+    "consult.phrases.tables",
     "consult.reports.tables",
     "consult.readings.tables",
     "consult.peer_review.tables",

@@ -1,6 +1,7 @@
 import os
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -49,3 +50,16 @@ def test_a_tally_is_read_behind_its_descriptor(tally):
     other = Tally(os.dup(tally.descriptor))
     other.add()
     assert tally.value == other.value == 2
+
+
+def test_filing_that_is_behind_says_until_when_all_can_be_found(arrivals, tally):
+    now, second = datetime(2026, 3, 2, tzinfo=UTC), timedelta(seconds=1)
+    assert arrivals.filed_until(now) == now
+    tally.add()
+    tally.add()
+    assert arrivals.filed_until(now) == now - 60 * second
+    arrivals.filed(1, now - 5 * second)
+    assert arrivals.filed_until(now) == now - 5 * second
+    assert arrivals.filed_until(now + 300 * second) == now + 240 * second
+    arrivals.filed(1, now - 4 * second)
+    assert arrivals.filed_until(now) == now

@@ -1,4 +1,5 @@
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pydicom
@@ -140,6 +141,17 @@ def test_a_study_that_was_put_off_is_read_again_only_when_it_has_grown(archive, 
     assert watch.settle() == 1
     assert sum(readings) == 2
     assert [told.data["instance_count"] for told in settled_events(database)] == [2]
+
+
+def test_a_study_does_not_settle_while_more_of_it_may_wait_to_be_filed(archive, database, chronicle, clock):
+    behind = timedelta(seconds=10)
+    watch = Settling(database, chronicle, filed_until=lambda now: now - behind)
+    store(archive)
+    clock.pass_(seconds=12)
+    assert watch.settle() == 0
+    clock.pass_(seconds=2)
+    assert watch.settle() == 1
+    assert settled_events(database)[0].at == clock.now()
 
 
 def test_a_clock_that_was_set_back_does_not_keep_a_study_open(archive, database, chronicle, clock):

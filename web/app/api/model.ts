@@ -57,7 +57,7 @@ export type Figures = Schemas["Figures"];
 export type Remark = Schemas["Remark"];
 export type RadpeerScore = Schemas["Radpeer"];
 /** What one reader signed before the report was final. */
-export type Reading = Required<Schemas["SignedReading"]>;
+export type SignedReading = Required<Schemas["SignedReading"]>;
 export type ReadingComparison = Required<Schemas["ReadingComparison"]>;
 export type Review = Required<Schemas["Review"]>;
 export type ReadingRule = Required<Schemas["ReadingRule"]>;
@@ -112,6 +112,21 @@ export interface DraftContent {
 export interface Draft extends DraftContent {
   version: number;
   saved_at: string | null;
+}
+
+/** What a draft said once; the newest first in a list. */
+export type DraftVersion = Schemas["DraftVersion"];
+export type PhraseKind = Schemas["PhraseKind"];
+export type Keeper = Schemas["Keeper"];
+export type Region = Schemas["Region"];
+export type Wording = Required<Schemas["PhraseWording"]>;
+export type Phrase = Required<Schemas["Phrase"]> & { readonly wording: Wording };
+export type PhraseVersion = Schemas["PhraseVersion"] & { readonly wording: Wording };
+/** The templates that fit a task, the best first, the others, and the macros. */
+export interface Offer {
+  readonly fit: readonly Phrase[];
+  readonly others: readonly Phrase[];
+  readonly macros: readonly Phrase[];
 }
 
 export interface Listing<T> {
