@@ -123,8 +123,9 @@ def claim(db: Connection, chronicle: Chronicle, task_id: str, *, by: Viewer) -> 
 
 
 def require_fitting(db: Connection, task_id: str, *, by: Viewer) -> None:
-    """Return when *by* is who could have claimed the task; Refused for the wrong specialty or hospital."""
-    _fitting(_row(db, task_id), by)
+    """Return when *by* could have signed the task; Refused for the wrong specialty or hospital, and in training."""
+    _of_the_hospital(_row(db, task_id), by)
+    _signing_alone(practitioner(db, by.practitioner_id))
 
 
 def renew(db: Connection, chronicle: Chronicle, *, by: Viewer) -> tuple[str, ...]:
@@ -414,19 +415,28 @@ def _seen(db: Connection, task_id: str, by: Viewer) -> Row[Any]:
 
 
 def _fitting(db: Connection, found: Row[Any], by: Viewer) -> None:
+    _of_the_hospital(found, by)
+    _ready(found, practitioner(db, by.practitioner_id))
+
+
+def _of_the_hospital(found: Row[Any], by: Viewer) -> None:
     if by.institution_id != found.performer_id:
         raise Refused("this task is for another hospital's specialists", code="performer")
     if Role(found.specialty) not in by.roles:
         raise Refused(f"this task needs a {found.specialty}", code="specialty")
-    _ready(found, practitioner(db, by.practitioner_id))
 
 
 def _ready(found: Row[Any], reader: Practitioner) -> None:
     """Refuse a task to somebody who has read it before, and its further readings to somebody in training."""
     if reader.id in found.barred:
         raise Refused(f"{reader.name} has read this study already: another pair of eyes is needed", code="read-before")
-    if found.stage != Stage.FIRST and reader.qualification.in_training:
-        raise Refused(f"{reader.name} is in training: this reading needs a doctor who signs alone", code="in-training")
+    if found.stage != Stage.FIRST:
+        _signing_alone(reader)
+
+
+def _signing_alone(reader: Practitioner) -> None:
+    if reader.qualification.in_training:
+        raise Refused(f"{reader.name} is in training: this needs a doctor who signs alone", code="in-training")
 
 
 def _held_by(db: Connection, found: Row[Any], by: Viewer, *, or_coordinator: bool = False) -> None:

@@ -140,13 +140,15 @@ def test_the_second_reader_sees_nothing_of_the_first_before_their_own_is_signed(
     desk.twice()
     desk.do(queue.claim, desk.task_id, by=desk.first)
     desk.do(save_draft, desk.task_id, BLEEDING, 0, by=desk.first)
-    with pytest.raises(NotFound):
-        desk.see(reports.draft, desk.second, desk.task_id)
+    for view in (reports.draft, reports.draft_versions):
+        with pytest.raises(NotFound):
+            desk.see(view, desk.second, desk.task_id)
     told = actions.sign_task(desk.database, desk.chronicle, desk.task_id, pdf, by=desk.first)
     desk.do(queue.claim, desk.task_id, by=desk.second)
     study = desk.task.study_instance_uid
     assert desk.see(views.readings, desk.second, desk.task_id).items == ()
     assert desk.see(reports.draft, desk.second, desk.task_id) == Draft()
+    assert desk.see(reports.draft_versions, desk.second, desk.task_id) == ()
     assert desk.see(reports.reports_of_study, desk.second, study) == ()
     with pytest.raises(NotFound):
         desk.see(reports.report, desk.second, told.id)
