@@ -20,6 +20,7 @@ from consult.delivery.watch import Telling
 from consult.gate.watch import CouchGate
 from consult.intake import DEMO_ROUTING, Intake
 from consult.long_recordings import LongRecordings
+from consult.peer_review.watch import PeerReviews
 from consult.practitioners.views import institution_of_ae
 from consult.queue.watch import QueueWatch
 from consult.reports.watch import Returning
@@ -133,6 +134,7 @@ def house(config: Config, store: Kept) -> House:
         RotaWatch(database, chronicle),
         Telling(database, chronicle, gateways),
         Returning(database, chronicle, archive),
+        PeerReviews(database, chronicle),
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),

@@ -12,7 +12,7 @@ from consult.delivery.model import ChannelKind
 from consult.delivery.tables import channel_table
 from consult.practitioners.model import Person, Viewer
 from consult.practitioners.views import institution
-from consult.reports.model import ReadBack, Report
+from consult.reports.model import ReadBack, Report, ReportStatus
 from consult.reports.tables import delivery_table, report_table
 from consult.reports.views import report as report_of
 from consult.turnaround.actions import stamp
@@ -46,7 +46,7 @@ def receipt(db: Connection, chronicle: Chronicle, report_id: str, by: Viewer) ->
         report = _deliver(db, chronicle, report, now, by)
     row = {"read_at": now, "read_by": by.practitioner_id, "read_by_name": by.name}
     db.execute(update(delivery_table).where(delivery_table.c.report_id == report_id).values(row))
-    stamp(db, report.task_id, Point.T6, now)
+    _stamp(db, report, Point.T6, now)
     _enter(db, chronicle, "ReportRead", report, by)
     return replace(report, read_at=now, read_by=Person(by.practitioner_id, by.name))
 
@@ -144,17 +144,22 @@ def _inviting(db: Connection, report_id: str, by: Viewer) -> Report:
 
 def _deliver(db: Connection, chronicle: Chronicle, report: Report, at: datetime, by: Viewer) -> Report:
     db.execute(insert(delivery_table).values(report_id=report.id, delivered_at=at, delivered_by=by.practitioner_id))
-    stamp(db, report.task_id, Point.T5, at)
+    _stamp(db, report, Point.T5, at)
     _enter(db, chronicle, "ReportDelivered", report, by)
     return replace(report, delivered_at=at)
+
+
+def _stamp(db: Connection, report: Report, point: Point, at: datetime) -> None:
+    """Stamp the clock of record, which a preliminary report does not end."""
+    if report.status is not ReportStatus.PRELIMINARY:
+        stamp(db, report.task_id, point, at)
 
 
 def _enter(db: Connection, chronicle: Chronicle, type_: str, report: Report, by: Viewer, **news: str) -> None:
     data = {
         "task_id": report.task_id,
         "study_instance_uid": report.study_instance_uid,
-        "institution": report.institution.id,
-        "performer": report.performer.id,
+        **report.told_to,
         "report_id": report.id,
         "version": report.version,
         "by": by.name,

@@ -30,6 +30,7 @@ from consult.delivery.tables import attempt_table, channel_table, notice_table
 from consult.practitioners.model import SYSTEM
 from consult.practitioners.views import duty_phone, institution
 from consult.queue.candidates import coordinators
+from consult.reports.model import ReportStatus
 from consult.reports.tables import delivery_table, report_table
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import new_id
@@ -157,7 +158,7 @@ def take(db: Connection, now: datetime, most: int) -> list[Errand]:
     query = (
         select(_ATTEMPT.id.label("attempt_id"), _ATTEMPT.tries, _ATTEMPT.notice_id, _NOTICE.report_id, _NOTICE.critical)
         .add_columns(*(column.label(f"channel_{column.name}") for column in channel_table.c))
-        .add_columns(report_table.c.version, report_table.c.signed_at)
+        .add_columns((report_table.c.status == ReportStatus.AMENDED).label("amended"), report_table.c.signed_at)
         .join(notice_table, _NOTICE.id == _ATTEMPT.notice_id)
         .join(channel_table, channel_table.c.id == _ATTEMPT.channel_id)
         .join(report_table, report_table.c.id == _NOTICE.report_id)
@@ -171,7 +172,7 @@ def take(db: Connection, now: datetime, most: int) -> list[Errand]:
         if db.execute(update(attempt_table).where(_ATTEMPT.id == row.attempt_id, due).values(sending)).rowcount == 1:
             channel = channel_of(row, "channel_")
             place = institution(db, channel.institution_id)
-            message = Message(place.name, row.critical, row.version > 1, row.report_id, row.signed_at)
+            message = Message(place.name, row.critical, row.amended, row.report_id, row.signed_at)
             errands.append(Errand(row.attempt_id, row.notice_id, channel, message, row.tries + 1))
     return errands
 

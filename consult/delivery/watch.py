@@ -20,6 +20,8 @@ from telemed.kernel.watch import Watch
 log = logging.getLogger(__name__)
 
 AT_ONCE = 8
+#: Each is a version of which the clinic is to be told.
+SIGNED = ("ReportPreliminary", "ReportSigned", "ReportAmended")
 Sender = Callable[[Channel, Message, Gateways, datetime], None]
 
 
@@ -35,7 +37,7 @@ class Telling(Watch):
         self._chronicle = chronicle
         self._gateways = gateways
         self._sender = sender
-        self._follower = Follower("delivery", database, chronicle.events, ("ReportSigned", "ReportAmended"), self.opened)
+        self._follower = Follower("delivery", database, chronicle.events, SIGNED, self.opened)
         self._changing = threading.Lock()
         self._free = AT_ONCE
         self._sending = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="telling")

@@ -12,6 +12,7 @@ from consult.figures.model import scores as scores_of
 from consult.practitioners.model import Viewer
 from consult.practitioners.views import institutions_by_id, people_by_id
 from consult.queue.tables import task_table
+from consult.reports.model import ReportStatus
 from consult.reports.tables import delivery_table, report_table
 from consult.turnaround.model import Figures
 from consult.turnaround.tables import turnaround_table
@@ -30,7 +31,8 @@ def consultations(db: Connection, viewer: Viewer, span: Span) -> list[Consultati
     if span.institution is not None:
         wanted &= or_(clock.institution == span.institution, clock.performer == span.institution)
     versions: dict[str, list[Any]] = defaultdict(list)
-    reports = select(report_table.c.task_id, report_table.c.signed_by, report_table.c.critical, delivery_table.c.read_back_at)
+    report = report_table.c
+    reports = select(report.task_id, report.signed_by, report.critical, report.status, delivery_table.c.read_back_at)
     reports = reports.join(turnaround_table, clock.task_id == report_table.c.task_id)
     reports = reports.join(delivery_table, delivery_table.c.report_id == report_table.c.id, isouter=True)
     for row in db.execute(reports.where(wanted).order_by(report_table.c.version)):
@@ -59,12 +61,13 @@ def turnaround(db: Connection, viewer: Viewer, span: Span) -> Figures:
 
 
 def _consultation(row: Row[Any], versions: list[Any]) -> Consultation:
+    answers = [version for version in versions if version.status != ReportStatus.PRELIMINARY]
     return Consultation(
         task_id=row.task_id,
         institution=row.institution,
         performer=row.performer,
         lane=row.lane,
-        reader=versions[0].signed_by if versions else row.owner_id,
+        reader=answers[0].signed_by if answers else row.owner_id,
         **{f"T{number}": getattr(row, f"t{number}_at") for number in range(7)},
         budget_s=row.budget_s,
         paused_s=row.paused_s,
@@ -73,5 +76,5 @@ def _consultation(row: Row[Any], versions: list[Any]) -> Consultation:
         breached=row.breached_at is not None,
         critical=any(version.critical for version in versions),
         read_back_at=min((version.read_back_at for version in versions if version.read_back_at), default=None),
-        versions=len(versions),
+        versions=len(answers),
     )

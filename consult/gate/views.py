@@ -39,21 +39,21 @@ def gate_of(db: Connection, institution: str, sop_instance_uid: str) -> Gate | N
     """Return what was said of one recording, None when it was not judged."""
     mine = (gate_table.c.institution == institution) & (gate_table.c.sop_instance_uid == sop_instance_uid)
     row = db.execute(select(gate_table).where(mine)).mappings().first()
-    return None if row is None else _gate(row)
+    return None if row is None else gate_from(row)
 
 
 def gates_of_study(db: Connection, institution: str, study_instance_uid: str) -> list[Gate]:
     """Return what was said of a study's recordings, the earliest first."""
     mine = (gate_table.c.institution == institution) & (gate_table.c.study_instance_uid == study_instance_uid)
     order = gate_table.c.judged_at, gate_table.c.sop_instance_uid
-    return [_gate(row) for row in db.execute(select(gate_table).where(mine).order_by(*order)).mappings()]
+    return [gate_from(row) for row in db.execute(select(gate_table).where(mine).order_by(*order)).mappings()]
 
 
 def open_cards(db: Connection, viewer: Viewer) -> list[Card]:
     """Return what waits for *viewer*'s institution, the newest first."""
     mine = (gate_table.c.institution == viewer.institution_id) & (gate_table.c.verdict == Verdict.OPEN)
     query = select(gate_table).where(mine).order_by(gate_table.c.judged_at.desc(), gate_table.c.sop_instance_uid)
-    gates = [_gate(row) for row in db.execute(query.limit(MOST_SHOWN)).mappings()]
+    gates = [gate_from(row) for row in db.execute(query.limit(MOST_SHOWN)).mappings()]
     studies = summaries(db, {(gate.institution, gate.study_instance_uid) for gate in gates})
     return [
         Card(gate, studies[gate.institution, gate.study_instance_uid].patient)
@@ -65,12 +65,14 @@ def open_cards(db: Connection, viewer: Viewer) -> list[Card]:
 def share(db: Connection, institution: str, since: datetime, until: datetime) -> Share:
     """Return how many of *institution*'s recordings judged from *since* to before *until* the gate asked for again."""
     mine = (gate_table.c.institution == institution) & (gate_table.c.judged_at >= since) & (gate_table.c.judged_at < until)
-    gates = [_gate(row) for row in db.execute(select(gate_table).where(mine)).mappings()]
+    gates = [gate_from(row) for row in db.execute(select(gate_table).where(mine)).mappings()]
     asked = [gate for gate in gates if gate.asks]
     count = {verdict: sum(gate.verdict is verdict for gate in asked) for verdict in Verdict}
     return Share(len(gates), len(asked), count[Verdict.REPEATED], count[Verdict.KEPT])
 
 
-def _gate(row: RowMapping) -> Gate:
+def gate_from(row: RowMapping) -> Gate:
+    """Build a Gate from a row of gate_table."""
     faults = tuple(Fault.of(stored) for stored in row["faults"])
-    return Gate(**{**row, "verdict": Verdict(row["verdict"]), "faults": faults})
+    columns = {column.name: row[column.name] for column in gate_table.c}
+    return Gate(**{**columns, "verdict": Verdict(row["verdict"]), "faults": faults})

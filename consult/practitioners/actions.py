@@ -137,6 +137,7 @@ def qualify(db: Connection, chronicle: Chronicle, practitioner_id: str, qualific
     db.execute(update(practitioner_table).where(mine).values(_columns(qualification)))
     since = qualification.practising_since
     data = {"institution": home, "registration": qualification.registration, "since": since and since.isoformat()}
+    data |= {"in_training": qualification.in_training}
     _enter(db, chronicle, "PractitionerQualified", practitioner_id, data, by=by, entity="Practitioner")
 
 
@@ -187,6 +188,7 @@ def _columns(qualification: Qualification) -> dict[str, Any]:
         "registration": qualification.registration.strip(),
         "practising_since": qualification.practising_since,
         "expertise": sorted(set(qualification.expertise)),
+        "in_training": qualification.in_training,
     }
 
 

@@ -85,11 +85,15 @@ YEARS_NEEDED = 3
 
 @dataclass(frozen=True)
 class Qualification:
-    """What an administrator has seen of a person: the number of their registration, and since when they practise."""
+    """What an administrator has seen of a person: the number of their registration, and since when they practise.
+
+    Who is *in_training* (规培、住院医师) writes reports that are preliminary until a supervising doctor has signed them.
+    """
 
     registration: str = ""
     practising_since: date | None = None
     expertise: tuple[Expertise, ...] = ()
+    in_training: bool = False
 
     def years_on(self, day: date) -> int | None:
         """Return the whole years of practice on *day*; None when nobody recorded since when."""

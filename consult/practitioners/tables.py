@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Date, ForeignKey, Index, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Date, ForeignKey, Index, String, Table, Text, false
 
 from telemed.kernel.database import metadata
 
@@ -26,6 +26,7 @@ practitioner_table = Table(
     Column("registration", String(40), nullable=False, default=""),
     Column("practising_since", Date, nullable=True),
     Column("expertise", JSON, nullable=False, default=list),
+    Column("in_training", Boolean, nullable=False, server_default=false()),
 )
 
 practitioner_role_table = Table(

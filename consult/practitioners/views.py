@@ -153,7 +153,8 @@ def _agreements(db: Connection, wanted: ColumnElement[bool]) -> list[Agreement]:
 
 
 def _qualification(row: Row[Any]) -> Qualification:
-    return Qualification(row.registration, row.practising_since, tuple(Expertise(each) for each in row.expertise))
+    expertise = tuple(Expertise(each) for each in row.expertise)
+    return Qualification(row.registration, row.practising_since, expertise, row.in_training)
 
 
 def _institution(row: RowMapping) -> Institution:

@@ -14,11 +14,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from consult.practitioners.model import SYSTEM, Expertise, Role, Viewer
+from consult.practitioners.model import SYSTEM, Expertise, Practitioner, Role, Viewer
 from consult.practitioners.views import people_by_id, practitioner
 from consult.queue.candidates import assign
 from consult.queue.dispatch import Choice, Need
-from consult.queue.model import HELD, LEASED, OPEN, Declined, TaskEvent, TaskStatus, status_after
+from consult.queue.model import HELD, LEASED, OPEN, Declined, Stage, TaskEvent, TaskStatus, status_after
 from consult.queue.sla import LEASE, climbs_at
 from consult.queue.tables import question_table, task_table
 from consult.queue.views import Task, visible
@@ -80,6 +80,8 @@ def create(
         "wanted": request.wanted,
         **assigned(choice),
         "declined_by": [],
+        "stage": Stage.FIRST,
+        "barred": [],
         "placed_at": request.placed_at,
         "budget_s": int(budget.total_seconds()),
         "due_at": due_at,
@@ -109,7 +111,7 @@ def claim(db: Connection, chronicle: Chronicle, task_id: str, *, by: Viewer) -> 
     found = _seen(db, task_id, by)
     if found.status in HELD and found.owner_id == by.practitioner_id:
         return task_of(db, by, task_id)
-    _fitting(found, by)
+    _fitting(db, found, by)
     now = chronicle.clock.now()
     waiting = (task_table.c.id == task_id) & (task_table.c.status == TaskStatus.REQUESTED)
     values = {"status": TaskStatus.ACCEPTED, **_held(by.practitioner_id, now)}
@@ -121,8 +123,9 @@ def claim(db: Connection, chronicle: Chronicle, task_id: str, *, by: Viewer) -> 
 
 
 def require_fitting(db: Connection, task_id: str, *, by: Viewer) -> None:
-    """Return when *by* is who could have claimed the task; Refused for the wrong specialty or hospital."""
-    _fitting(_row(db, task_id), by)
+    """Return when *by* could have signed the task; Refused for the wrong specialty or hospital, and in training."""
+    _of_the_hospital(_row(db, task_id), by)
+    _signing_alone(practitioner(db, by.practitioner_id))
 
 
 def renew(db: Connection, chronicle: Chronicle, *, by: Viewer) -> tuple[str, ...]:
@@ -135,7 +138,7 @@ def renew(db: Connection, chronicle: Chronicle, *, by: Viewer) -> tuple[str, ...
 def take_over(db: Connection, chronicle: Chronicle, task_id: str, *, reason: str, by: Viewer) -> Task:
     """Take a task that somebody else holds, draft and all, saying why; they and the clinic are told."""
     found = _seen(db, task_id, by)
-    _fitting(found, by)
+    _fitting(db, found, by)
     if found.owner_id == by.practitioner_id:
         return task_of(db, by, task_id)
     reason = _said(reason, "say why in 1 to {} characters: your colleague reads it")
@@ -202,7 +205,7 @@ def decline(db: Connection, chronicle: Chronicle, task_id: str, *, code: Decline
     if found.status in HELD:
         _held_by(db, found, by)
     else:
-        _fitting(found, by)
+        _fitting(db, found, by)
     reason = _said(reason, "say why in 1 to {} characters: the clinic reads it")
     now = chronicle.clock.now()
     declined_by = [*found.declined_by, found.performer_id]
@@ -226,11 +229,33 @@ def handover(db: Connection, chronicle: Chronicle, task_id: str, *, to: str, by:
     heir = practitioner(db, to)
     if heir.institution.id != found.performer_id or Role(found.specialty) not in heir.roles:
         raise Refused(f"{heir.name} is no {found.specialty} of this hospital", code="specialty")
+    _ready(found, heir)
     now = chronicle.clock.now()
     _change(db, found, TaskEvent.HANDOVER, **_held(heir.id, now))
     news = {"owner": heir.id, "owner_name": heir.name, "from": found.owner_id}
     enter(db, chronicle, "TaskHandedOver", task_id, by, **news)
     return task_of(db, by, task_id)
+
+
+def pass_on(db: Connection, chronicle: Chronicle, task_id: str, *, stage: Stage, beside: Iterable[str], by: Viewer) -> None:
+    """Put a task whose reading is signed back into the queue for the next *stage*, to be read by nobody of *beside*.
+
+    Deadline and ladder stay: however many read it, the clinic waits for one answer.
+    """
+    found = _seen(db, task_id, by)
+    _held_by(db, found, by)
+    barred = sorted({*found.barred, *beside})
+    choice = assign(db, need_of(db, found, chronicle.clock.now(), beside=barred), within=found.performer_id)
+    _change(db, found, TaskEvent.GO_ON, **_UNHELD, stage=stage, barred=barred, **assigned(choice))
+    enter(db, chronicle, "TaskPassedOn", task_id, by, stage=stage, assigned=choice.person and choice.person.id)
+
+
+def advance(db: Connection, chronicle: Chronicle, task_id: str, *, stage: Stage, by: Viewer) -> None:
+    """Let the owner of a task go on to its next *stage*."""
+    found = _seen(db, task_id, by)
+    _held_by(db, found, by)
+    db.execute(update(task_table).where(task_table.c.id == task_id).values(stage=stage))
+    enter(db, chronicle, "TaskUpdated", task_id, by, change="stage", stage=stage)
 
 
 def complete(db: Connection, chronicle: Chronicle, task_id: str, *, report_id: str, by: Viewer) -> None:
@@ -389,11 +414,29 @@ def _seen(db: Connection, task_id: str, by: Viewer) -> Row[Any]:
     return found
 
 
-def _fitting(found: Row[Any], by: Viewer) -> None:
+def _fitting(db: Connection, found: Row[Any], by: Viewer) -> None:
+    _of_the_hospital(found, by)
+    _ready(found, practitioner(db, by.practitioner_id))
+
+
+def _of_the_hospital(found: Row[Any], by: Viewer) -> None:
     if by.institution_id != found.performer_id:
         raise Refused("this task is for another hospital's specialists", code="performer")
     if Role(found.specialty) not in by.roles:
         raise Refused(f"this task needs a {found.specialty}", code="specialty")
+
+
+def _ready(found: Row[Any], reader: Practitioner) -> None:
+    """Refuse a task to somebody who has read it before, and its further readings to somebody in training."""
+    if reader.id in found.barred:
+        raise Refused(f"{reader.name} has read this study already: another pair of eyes is needed", code="read-before")
+    if found.stage != Stage.FIRST:
+        _signing_alone(reader)
+
+
+def _signing_alone(reader: Practitioner) -> None:
+    if reader.qualification.in_training:
+        raise Refused(f"{reader.name} is in training: this needs a doctor who signs alone", code="in-training")
 
 
 def _held_by(db: Connection, found: Row[Any], by: Viewer, *, or_coordinator: bool = False) -> None:
@@ -431,7 +474,7 @@ def need_of(db: Connection, found: Row[Any], at: datetime, *, tried: Iterable[st
         at=at,
         wanted=Expertise(found.wanted) if found.wanted else None,
         tried=frozenset(tried),
-        beside=frozenset(beside),
+        beside=frozenset({*beside, *found.barred}),
         due_at=found.due_at,
         routed=request_by_id(db, found.request_id).is_automatic,
     )

@@ -30,9 +30,20 @@ class TaskEvent(StrEnum):
     TAKE_OVER = "take-over"
     ASK = "ask"
     ANSWER = "answer"
+    GO_ON = "go-on"
     SIGN = "sign"
     CANCEL = "cancel"
     REVOKE = "revoke"
+
+
+class Stage(StrEnum):
+    """Which reading of a task is awaited; what follows which is decided by `consult.readings`."""
+
+    FIRST = "first"
+    SECOND = "second"
+    COMPARISON = "comparison"
+    ARBITRATION = "arbitration"
+    OVER_READ = "over-read"
 
 
 class Declined(StrEnum):
@@ -64,6 +75,7 @@ TRANSITIONS: Mapping[tuple[TaskStatus, TaskEvent], TaskStatus] = {
     (_S.IN_PROGRESS, _E.HANDOVER): _S.ACCEPTED,
     (_S.IN_PROGRESS, _E.TAKE_OVER): _S.ACCEPTED,
     (_S.IN_PROGRESS, _E.ASK): _S.ON_HOLD,
+    (_S.IN_PROGRESS, _E.GO_ON): _S.REQUESTED,
     (_S.IN_PROGRESS, _E.SIGN): _S.COMPLETED,
     (_S.ON_HOLD, _E.ANSWER): _S.IN_PROGRESS,
     (_S.ON_HOLD, _E.DECLINE): _S.REQUESTED,
@@ -96,6 +108,7 @@ WORDS: Mapping[TaskEvent, str] = {
     _E.TAKE_OVER: "taken over",
     _E.ASK: "asked about",
     _E.ANSWER: "answered",
+    _E.GO_ON: "passed on",
     _E.SIGN: "signed",
     _E.CANCEL: "cancelled",
     _E.REVOKE: "revoked",

@@ -34,6 +34,9 @@ task_table = Table(
     Column("dispatch", JSON, nullable=False),
     Column("wanted", String(16), nullable=True),
     Column("declined_by", JSON, nullable=False),
+    # Which reading is awaited, and who must not do it: they have read the study, or seen what another wrote of it.
+    Column("stage", String(16), nullable=False, server_default="first"),
+    Column("barred", JSON, nullable=False, server_default="[]"),
     Column("placed_at", UtcDateTime, nullable=False),
     Column("budget_s", Integer, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),

@@ -16,7 +16,7 @@ from consult.practitioners.views import institutions_by_id, people_by_id
 from consult.queue.candidates import readers_there
 from consult.queue.dispatch import Verdict
 from consult.queue.forecast import Forecast, forecast
-from consult.queue.model import OPEN, RUNNING, TaskStatus
+from consult.queue.model import OPEN, RUNNING, Stage, TaskStatus
 from consult.queue.tables import question_table, task_table
 from consult.requests.model import Kind, Lane, Patient, Priority
 from consult.requests.views import summaries
@@ -49,9 +49,10 @@ class Question:
 class Task:
     """One consultation in the queue; *institution* asks, *performer* answers, *owner* holds it.
 
-    *assigned* is whom dispatch chose and *dispatch* what it thought of everybody; *why* tells what raised the priority,
-    *standing* where that puts the task in the queue, which is in the order of *begin_by*. *question* is what the clinic has
-    to answer while the task is on hold, *escalated* how many rungs are climbed.
+    *stage* is the reading that is awaited, or was the last. *assigned* is whom dispatch chose and *dispatch* what it thought
+    of everybody; *why* tells what raised the priority, *standing* where that puts the task in the queue, which is in the
+    order of *begin_by*. *question* is what the clinic has to answer while the task is on hold, *escalated* how many rungs are
+    climbed.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Task:
     lane: Lane
     kind: Kind
     specialty: Role
+    stage: Stage
     owner: Person | None
     assigned: Person | None
     dispatch: tuple[Verdict, ...]
@@ -218,6 +220,7 @@ def _shown(db: Connection, rows: Sequence[RowMapping]) -> list[Task]:
                 lane=Lane(row["lane"]),
                 kind=Kind(row["kind"]),
                 specialty=Role(row["specialty"]),
+                stage=Stage(row["stage"]),
                 owner=people.get(row["owner_id"]),
                 assigned=people.get(row["assigned_id"]),
                 dispatch=tuple(Verdict.of(stored) for stored in row["dispatch"]),

@@ -13,14 +13,26 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from consult.practitioners.model import Person, Viewer
 from consult.queue import actions as queue
 from consult.queue.model import HELD, TaskStatus
 from consult.queue.views import Task
 from consult.queue.views import task as task_of
-from consult.reports.model import Draft, Report, ReportEvent, ReportStatus, checked, listing, sealed, signable, status_after
+from consult.reports.model import (
+    Draft,
+    EarlierReading,
+    Report,
+    ReportEvent,
+    ReportStatus,
+    checked,
+    listing,
+    sealed,
+    signable,
+    status_after,
+    stored_readings,
+)
 from consult.reports.tables import document_table, draft_table, draft_version_table, report_table
 from consult.reports.views import draft_from
 from consult.reports.views import remarks as remarks_of
@@ -131,11 +143,25 @@ def amend_report(  # noqa: PLR0917 - in the order of every action: where, what, 
         return amend(db, chronicle, prepared, document, by)
 
 
-def prepare(db: Connection, chronicle: Chronicle, task_id: str, by: Viewer) -> Prepared:
-    """Return the first version as it will stand once *by* has signed it, dated now."""
+def prepare(
+    db: Connection,
+    chronicle: Chronicle,
+    task_id: str,
+    by: Viewer,
+    *,
+    event: ReportEvent = ReportEvent.SIGN,
+    text: Draft | None = None,
+    readings: tuple[EarlierReading, ...] = (),
+) -> Prepared:
+    """Return the report as it will stand once *by* has signed it, dated now; it replaces the preliminary one, if one was told.
+
+    Its text is the task's draft, or *text* of an earlier reading with which *by* agrees.
+    """
     task = _own_task(db, task_id, by)
     row = db.execute(select(draft_table).where(draft_table.c.task_id == task_id)).mappings().first()
-    draft = signable(Draft() if row is None else draft_from(row))
+    written = Draft() if row is None else draft_from(row)
+    draft = signable(text or written)
+    told = db.execute(_newest(task_id)).first()
     assert draft.kind is not None
     _belonging(db, draft, task.institution.id, task.study_instance_uid)
     study = _study(db, task)
@@ -144,8 +170,8 @@ def prepare(db: Connection, chronicle: Chronicle, task_id: str, by: Viewer) -> P
         id=new_id(),
         task_id=task.id,
         study_instance_uid=task.study_instance_uid,
-        status=status_after(ReportStatus.PRELIMINARY, ReportEvent.SIGN),
-        version=1,
+        status=status_after(ReportStatus.PRELIMINARY, event),
+        version=1 if told is None else told.version + 1,
         kind=draft.kind,
         findings=draft.findings,
         impression=draft.impression,
@@ -156,6 +182,8 @@ def prepare(db: Connection, chronicle: Chronicle, task_id: str, by: Viewer) -> P
         institution=task.institution,
         performer=task.performer,
         patient=task.patient,
+        readings=readings,
+        amends=None if told is None else told.id,
         study_description=task.description,
         modalities=tuple(task.modalities),
         study_at=study.started_at if study else None,
@@ -163,20 +191,40 @@ def prepare(db: Connection, chronicle: Chronicle, task_id: str, by: Viewer) -> P
         budget_s=task.budget_s,
         images_sha256=_sha256(images.encode()),
     )
-    return Prepared(sealed(report), images, draft.version)
+    return Prepared(sealed(report), images, written.version)
+
+
+def unchanged(db: Connection, chronicle: Chronicle, prepared: Prepared, by: Viewer) -> None:
+    """Return when *prepared* is still what *by* would sign now; raise as `sign_task` when something moved in between."""
+    report = prepared.report
+    _fresh(report, chronicle, by)
+    mine = draft_table.c.task_id == report.task_id
+    present = db.execute(select(draft_table.c.version).where(mine).with_for_update()).scalar() or 0
+    if present != prepared.draft_version:
+        raise Conflict("the draft was changed while it was being signed: read it again and sign", code="draft-stale")
+    told = db.execute(_newest(report.task_id)).first()
+    if (told and told.id) != report.amends or (told and told.status != ReportStatus.PRELIMINARY):
+        raise Conflict("this report is signed already: amend it instead", code="report-signed")
+
+
+def tell(db: Connection, chronicle: Chronicle, prepared: Prepared, document: bytes, by: Viewer) -> Report:
+    """Bind a preliminary report and its *document* for ever: the clinic is told, the task and its clock go on."""
+    told = _keep(db, prepared, document)
+    _enter(db, chronicle, "ReportPreliminary", told, by)
+    return told
+
+
+def clear_draft(db: Connection, task_id: str) -> None:
+    """Take the draft and its versions away: who reads next begins with nothing."""
+    for table in (draft_table, draft_version_table):
+        db.execute(delete(table).where(table.c.task_id == task_id))
 
 
 def sign(db: Connection, chronicle: Chronicle, prepared: Prepared, document: bytes, by: Viewer) -> Report:
     """Bind *prepared* and its *document* for ever, complete the task and stamp T4."""
     report = prepared.report
-    _fresh(report, chronicle, by)
-    mine = draft_table.c.task_id == report.task_id
-    present = db.execute(select(draft_table.c.version).where(mine).with_for_update()).scalar()
+    unchanged(db, chronicle, prepared, by)
     remarks = [remark.code for remark in remarks_of(db, by, report.task_id)]  # signed in spite of them: the trail keeps that
-    if present != prepared.draft_version:
-        raise Conflict("the draft was changed while it was being signed: read it again and sign", code="draft-stale")
-    if _versions(db, report.task_id):
-        raise Conflict("this report is signed already: amend it instead", code="report-signed")
     signed = _keep(db, prepared, document)
     # The first stamp counts: T4 is the moment printed on the document, not that of this commit.
     stamp(db, report.task_id, Point.T4, report.signed_at)
@@ -196,6 +244,7 @@ def prepare_amendment(db: Connection, chronicle: Chronicle, report_id: str, draf
         raise Invalid(f"the reason is too long: at most {LONGEST_REASON} characters", code="reason-too-long")
     if replaced.amended_by is not None:
         raise _superseded()
+    status = status_after(replaced.status, ReportEvent.AMEND)
     written = signable(draft)
     assert written.kind is not None
     _belonging(db, written, replaced.institution.id, replaced.study_instance_uid)
@@ -205,7 +254,7 @@ def prepare_amendment(db: Connection, chronicle: Chronicle, report_id: str, draf
             replace(
                 replaced,
                 id=new_id(),
-                status=status_after(replaced.status, ReportEvent.AMEND),
+                status=status,
                 version=replaced.version + 1,
                 kind=written.kind,
                 findings=written.findings,
@@ -214,6 +263,7 @@ def prepare_amendment(db: Connection, chronicle: Chronicle, report_id: str, draf
                 key_images=written.key_images,
                 signed_at=_to_the_millisecond(chronicle.clock.now()),
                 signed_by=Person(by.practitioner_id, by.name),
+                readings=(),
                 amends=replaced.id,
                 reason=reason.strip(),
                 images_sha256=_sha256(images.encode()),
@@ -302,6 +352,12 @@ def _fresh(report: Report, chronicle: Chronicle, by: Viewer) -> None:
         raise Unavailable("making the document took too long: sign again", code="signing-slow")
 
 
+def _newest(task_id: str) -> Select[Any]:
+    """Ask for the newest version of a task's report."""
+    columns = report_table.c.id, report_table.c.version, report_table.c.status
+    return select(*columns).where(report_table.c.task_id == task_id).order_by(report_table.c.version.desc()).limit(1)
+
+
 def _versions(db: Connection, task_id: str) -> list[int]:
     return list(db.scalars(select(report_table.c.version).where(report_table.c.task_id == task_id)))
 
@@ -320,6 +376,7 @@ def _keep(db: Connection, prepared: Prepared, document: bytes) -> Report:
         "study_description": report.study_description,
         "modalities": list(report.modalities),
         "study_at": report.study_at and rfc3339(report.study_at),
+        "readings": stored_readings(report.readings),
     }
     db.execute(insert(report_table).values(row))
     digest = _sha256(document)
@@ -359,8 +416,7 @@ def _enter(db: Connection, chronicle: Chronicle, type_: str, report: Report, by:
     data = {
         "task_id": report.task_id,
         "study_instance_uid": report.study_instance_uid,
-        "institution": report.institution.id,
-        "performer": report.performer.id,
+        **report.told_to,
         "report_id": report.id,
         "version": report.version,
         "kind": report.kind,

@@ -12,6 +12,7 @@ from typing import Any
 
 from consult.phrases.model import blanks_in
 from consult.practitioners.model import Institution, Person
+from consult.queue.model import Stage
 from consult.requests.model import Kind, Patient
 from telemed.kernel.clock import rfc3339
 from telemed.kernel.errors import Conflict, Invalid
@@ -35,12 +36,14 @@ class ReportStatus(StrEnum):
 class ReportEvent(StrEnum):
     """What can happen to a report."""
 
+    GO_ON = "go-on"
     SIGN = "sign"
     AMEND = "amend"
 
 
 #: Every change is a new version: the state named is that of the version it makes.
 TRANSITIONS: Mapping[tuple[ReportStatus, ReportEvent], ReportStatus] = {
+    (ReportStatus.PRELIMINARY, ReportEvent.GO_ON): ReportStatus.PRELIMINARY,
     (ReportStatus.PRELIMINARY, ReportEvent.SIGN): ReportStatus.FINAL,
     (ReportStatus.FINAL, ReportEvent.AMEND): ReportStatus.AMENDED,
     (ReportStatus.AMENDED, ReportEvent.AMEND): ReportStatus.AMENDED,
@@ -52,7 +55,7 @@ def status_after(status: ReportStatus, event: ReportEvent) -> ReportStatus:
     try:
         return TRANSITIONS[status, event]
     except KeyError:
-        raise Conflict(f"a report that is {status} cannot be changed by {event}: amend it instead", code="report-state") from None
+        raise Conflict(f"a report that is {status} cannot take the step {event}", code="report-state") from None
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,16 @@ class Draft:
     key_images: tuple[KeyImage, ...] = ()
     version: int = 0
     saved_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class EarlierReading:
+    """Who read a study before the one who signed its report, as what, and the digest of what they wrote."""
+
+    stage: Stage
+    by: Person
+    signed_at: datetime
+    content_sha256: str
 
 
 @dataclass(frozen=True)
@@ -99,10 +112,10 @@ class ReadBack:
 class Report:
     """One signed version; everything but the delivery is fixed for ever.
 
-    Names are those of the signing; *patient* is as old as on the day of the study. *amends* is the id of the version this
-    one replaces, *amended_by* the id of the one that replaces it. *delivered_at* is T5, *read_at* T6. *content_sha256*
-    covers `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the `listing` of what was shown; the last is
-    empty for a report older than the signatures.
+    Names are those of the signing; *patient* is as old as on the day of the study. *readings* are those before the signer's.
+    *amends* is the id of the version this one replaces, *amended_by* the id of the one that replaces it. *delivered_at* is
+    T5, *read_at* T6. *content_sha256* covers `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the
+    `listing` of what was shown; the last is empty for a report older than the signatures.
     """
 
     id: str
@@ -120,6 +133,7 @@ class Report:
     institution: Institution
     performer: Institution
     patient: Patient
+    readings: tuple[EarlierReading, ...] = ()
     amends: str | None = None
     reason: str | None = None
     study_description: str = ""
@@ -135,6 +149,15 @@ class Report:
     read_at: datetime | None = None
     read_by: Person | None = None
     read_back: ReadBack | None = None
+
+    @property
+    def told_to(self) -> dict[str, str]:
+        """Return the sides that hear news of it, as every event names them.
+
+        Of a preliminary one only the clinic hears: a colleague may still have to read the study blind.
+        """
+        preliminary = self.status is ReportStatus.PRELIMINARY
+        return {"institution": self.institution.id, "hospital" if preliminary else "performer": self.performer.id}
 
     @property
     def withheld(self) -> bool:
@@ -199,7 +222,17 @@ def canonical(report: Report) -> bytes:
     }
     if report.images_sha256:
         content["images_sha256"] = report.images_sha256
+    if report.readings:
+        content["readings"] = stored_readings(report.readings)
     return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def stored_readings(readings: tuple[EarlierReading, ...]) -> list[dict[str, Any]]:
+    """Return the readings before the signer's as plain JSON."""
+    return [
+        {"stage": one.stage.value, "by": vars(one.by), "signed_at": rfc3339(one.signed_at), "content_sha256": one.content_sha256}
+        for one in readings
+    ]
 
 
 def listing(digests: Mapping[str, str]) -> str:

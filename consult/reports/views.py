@@ -12,10 +12,12 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, fals
 
 from consult.practitioners.model import Institution, Level, Person, Role, Viewer
 from consult.practitioners.views import people_by_id
+from consult.queue.model import Stage
+from consult.queue.tables import task_table
 from consult.queue.views import task as task_of
 from consult.reports.checks import Remark, Writing
 from consult.reports.checks import remarks as remarks_of
-from consult.reports.model import Draft, DraftVersion, KeyImage, ReadBack, Report, ReportStatus
+from consult.reports.model import Draft, DraftVersion, EarlierReading, KeyImage, ReadBack, Report, ReportStatus
 from consult.reports.tables import delivery_table, document_table, draft_table, draft_version_table, object_table, report_table
 from consult.requests.model import Kind, Patient
 from dicom_node.archive import index
@@ -82,16 +84,17 @@ def newest_of_studies(db: Connection, keys: Collection[tuple[str, str]]) -> dict
 def draft(db: Connection, viewer: Viewer, task_id: str) -> Draft:
     """Return what was written so far, an empty Draft of version 0 when nothing was; raise NotFound as `queue.views.task`.
 
-    A draft is the performer's own until it is signed: the inviting clinic sees none.
+    A draft is its writer's own until it is signed: neither the inviting clinic sees it nor a colleague, who may have to read
+    the study blind.
     """
-    _require_performer(db, viewer, task_id)
+    _require_owner(db, viewer, task_id)
     row = db.execute(select(draft_table).where(draft_table.c.task_id == task_id)).mappings().first()
     return Draft() if row is None else draft_from(row)
 
 
 def draft_versions(db: Connection, viewer: Viewer, task_id: str) -> tuple[DraftVersion, ...]:
     """Return what is kept of a draft's versions, the newest first; raise as `draft`."""
-    _require_performer(db, viewer, task_id)
+    _require_owner(db, viewer, task_id)
     of = draft_version_table.c
     characters = (func.length(of.findings) + func.length(of.impression)).label("characters")
     query = select(of.version, of.saved_at, of.author, characters).where(of.task_id == task_id).order_by(of.version.desc())
@@ -102,7 +105,7 @@ def draft_versions(db: Connection, viewer: Viewer, task_id: str) -> tuple[DraftV
 
 def draft_version(db: Connection, viewer: Viewer, task_id: str, version: int) -> Draft:
     """Return a draft as it was in *version*; raise as `draft`, and NotFound for a version that is not kept."""
-    _require_performer(db, viewer, task_id)
+    _require_owner(db, viewer, task_id)
     then = (draft_version_table.c.task_id == task_id) & (draft_version_table.c.version == version)
     row = db.execute(select(draft_version_table).where(then)).mappings().first()
     if row is None:
@@ -172,8 +175,9 @@ def draft_from(row: RowMapping) -> Draft:
     )
 
 
-def _require_performer(db: Connection, viewer: Viewer, task_id: str) -> None:
-    if task_of(db, viewer, task_id).performer.id != viewer.institution_id:
+def _require_owner(db: Connection, viewer: Viewer, task_id: str) -> None:
+    owner = task_of(db, viewer, task_id).owner
+    if owner is None or owner.id != viewer.practitioner_id:
         raise NotFound("there is no draft here for you to see", code="draft")
 
 
@@ -196,13 +200,17 @@ def _reports(viewer: Viewer) -> Select[Any]:
     """Every version the viewer may see.
 
     The clinic that asked, the specialists that answered, the coordinators of both; never the administrator or the regulator.
+    What was told as preliminary is withheld from the colleagues of its signer while a second reader must not know of it.
     """
     home = viewer.institution_id
     sides: list[ColumnElement[bool]] = [false()]
     if viewer.roles & {Role.CLINIC, Role.COORDINATOR}:
         sides.append(report_table.c.institution == home)
     if viewer.roles & {Role.RADIOLOGIST, Role.CARDIOLOGIST, Role.COORDINATOR}:
-        sides.append(report_table.c.performer == home)
+        blind = select(task_table.c.id).where(task_table.c.id == report_table.c.task_id, task_table.c.stage == Stage.SECOND)
+        open_to_all = (report_table.c.status != ReportStatus.PRELIMINARY) | ~blind.exists()
+        mine = report_table.c.signed_by == viewer.practitioner_id
+        sides.append((report_table.c.performer == home) & (open_to_all | mine))
     return _every().where(or_(*sides))
 
 
@@ -236,6 +244,7 @@ def _report(row: RowMapping) -> Report:
         institution=_institution(named["institution"]),
         performer=_institution(named["performer"]),
         patient=_patient(named["patient"]),
+        readings=tuple(map(_reading, named.get("readings", ()))),
         amends=row["amends"],
         reason=row["reason"],
         study_description=named["study_description"],
@@ -254,6 +263,11 @@ def _report(row: RowMapping) -> Report:
         if row["read_back_at"]
         else None,
     )
+
+
+def _reading(stored: Mapping[str, Any]) -> EarlierReading:
+    at = datetime.fromisoformat(stored["signed_at"])
+    return EarlierReading(Stage(stored["stage"]), Person(**stored["by"]), at, stored["content_sha256"])
 
 
 def _institution(named: Mapping[str, str]) -> Institution:

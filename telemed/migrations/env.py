@@ -24,6 +24,8 @@ TABLES = (
     "consult.turnaround.tables",
     "consult.phrases.tables",
     "consult.reports.tables",
+    "consult.readings.tables",
+    "consult.peer_review.tables",
     "consult.delivery.tables",
     "consult.rounds.tables",
     "web.accounts.tables",

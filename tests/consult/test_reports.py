@@ -133,7 +133,7 @@ def test_versions_of_a_draft_are_half_a_minute_apart_and_what_was_shortened_stay
         clock.pass_(seconds=2)
         desk.save(Draft("字" * typed))
     with desk.database.reading() as db:
-        kept = views.draft_versions(db, desk.county.colleague, desk.task_id)
+        kept = views.draft_versions(db, desk.county.radiologist, desk.task_id)
         before = next(one for one in kept if one.characters == 30)
         assert views.draft_version(db, desk.county.radiologist, desk.task_id, before.version).findings == "字" * 30
         with pytest.raises(NotFound):

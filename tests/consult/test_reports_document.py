@@ -125,7 +125,7 @@ def test_a_critical_value_an_amendment_and_a_draft_say_so():
     amended = text_of(made(a_report(version=2, amends="1f" * 16, reason="补充测量", status=ReportStatus.AMENDED)))
     assert "1f" * 16 in amended
     assert "补充测量" in amended
-    assert "草稿" in text_of(made(a_report(status=ReportStatus.PRELIMINARY)))
+    assert "初步" in text_of(made(a_report(status=ReportStatus.PRELIMINARY)))
 
 
 def test_long_text_flows_over_pages_that_are_numbered():

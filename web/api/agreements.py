@@ -39,6 +39,7 @@ class SeenQualification(Given):
     registration: str = Field(default="", max_length=actions.LONGEST_REGISTRATION)
     practising_since: date | None = None
     expertise: tuple[Expertise, ...] = Field(default=(), max_length=len(Expertise))
+    in_training: bool = False
 
 
 async def list_agreements(call: Call[None, None]) -> Page[Agreement]:
@@ -75,7 +76,7 @@ async def end_agreement(call: Call[None, AgreementEnd]) -> None:
 async def qualify_person(call: Call[None, SeenQualification]) -> None:
     """Record a person's registration, the beginning of their practice and their expertise."""
     given = call.body
-    seen = Qualification(given.registration, given.practising_since, given.expertise)
+    seen = Qualification(given.registration, given.practising_since, given.expertise, given.in_training)
     await call.act(actions.qualify, call.part("practitioner_id"), seen, by=call.viewer)
 
 

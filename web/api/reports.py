@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from consult.delivery import actions as delivery
 from consult.practitioners.model import Viewer
+from consult.readings.actions import sign_task
 from consult.reports import actions
 from consult.reports import views as reports
 from consult.reports.checks import Remark
@@ -113,11 +114,11 @@ async def get_draft_version(call: Call[None, None]) -> Draft:
 
 
 async def sign_report(call: Call[None, Signature]) -> Report:
-    """Sign the draft: the report is final and never changes again."""
-    await _confirm(call, call.body.password)
+    """Sign the draft: the report is final and never changes again; preliminary where another has to read the study, too."""
+    await confirmed(call, call.body.password)
     database = call.request.app[keys.DATABASE]
     task_id, viewer = call.part("task_id"), call.viewer
-    return await call.off_loop(actions.sign_task, database, call.chronicle, task_id, _maker(call), by=viewer)
+    return await call.off_loop(sign_task, database, call.chronicle, task_id, maker_of(call), by=viewer)
 
 
 async def list_reports(call: Call[ReportsQuery, None]) -> Page[Report]:
@@ -168,10 +169,10 @@ def _signed(db: Connection, viewer: Viewer, report_id: str) -> tuple[Report, byt
 
 async def amend_report(call: Call[None, Amendment]) -> Report:
     """Replace a signed report by a new signed version that names it; the clinic is told again."""
-    await _confirm(call, call.body.password)
+    await confirmed(call, call.body.password)
     database = call.request.app[keys.DATABASE]
     report_id, viewer = call.part("report_id"), call.viewer
-    draft, reason, make = call.body.as_draft(), call.body.reason, _maker(call)
+    draft, reason, make = call.body.as_draft(), call.body.reason, maker_of(call)
     return await call.off_loop(actions.amend_report, database, call.chronicle, report_id, draft, reason, make, by=viewer)
 
 
@@ -185,12 +186,14 @@ async def read_back_report(call: Call[None, Repeated]) -> Report:
     return await call.act(delivery.read_back, call.part("report_id"), words=call.body.words, by=call.viewer)
 
 
-def _maker(call: Call[None, Any]) -> actions.DocumentMaker:
+def maker_of(call: Call[None, Any]) -> actions.DocumentMaker:
+    """Return what makes the documents that *call*'s viewer signs."""
     documents, viewer = call.request.app[keys.DOCUMENTS], call.viewer
     return lambda report: documents.make(report, viewer)
 
 
-async def _confirm(call: Call[None, Any], password: str) -> None:
+async def confirmed(call: Call[None, Any], password: str) -> None:
+    """Return when *password* is that of whoever calls; raise as `accounts.actions.confirm_identity`."""
     app = call.request.app
     await call.off_loop(
         confirm_identity,

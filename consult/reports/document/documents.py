@@ -16,7 +16,7 @@ from consult.reports.document.pages import write
 from consult.reports.document.signature import Signatory
 from consult.reports.document.slip import write_slip
 from consult.reports.document.superseded import write_superseded
-from consult.reports.model import KeyImage, Report
+from consult.reports.model import KeyImage, Report, ReportStatus
 from consult.turnaround.views import turnaround
 from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
@@ -151,4 +151,4 @@ def _ledger(db: Connection, report: Report, by: Viewer) -> Ledger:
         report.delivered_at,
         report.read_at,
     ]
-    return Ledger(stamps, report.budget_s if report.amends is None else 0, clock.paused_s)
+    return Ledger(stamps, 0 if report.status is ReportStatus.AMENDED else report.budget_s, clock.paused_s)

@@ -29,8 +29,8 @@ from consult.reports.document.drawing import EcgSheet, picture
 from consult.reports.document.fonts import BOLD, REGULAR, typesetting
 from consult.reports.document.ledger import ledger_table, target
 from consult.reports.document.style import ACCENT, ALARM, GRID, MARGIN, PARAGRAPHS, RULE, SOFT, TINT
-from consult.reports.document.wording import RESPONSIBILITY, SEXES, STATUSES, TITLES, age_of, local, plain
-from consult.reports.model import Report, ReportStatus
+from consult.reports.document.wording import RESPONSIBILITY, SEXES, STAGES, STATUSES, TITLES, age_of, local, plain
+from consult.reports.model import EarlierReading, Report, ReportStatus
 
 WIDTH = A4[0] - 2 * MARGIN
 FOOT = 16 * mm
@@ -110,7 +110,11 @@ def _head(report: Report) -> list[Flowable]:
         )
     if report.amends:
         reason = f"　原因 Reason: {plain(report.reason)}" if report.reason else ""
-        words = f"修订版 Amended version {report.version}　替代 Replaces: {report.amends}{reason}"
+        amended = report.status is ReportStatus.AMENDED
+        replacing = (
+            f"修订版 Amended version {report.version}　替代 Replaces: " if amended else "替代初步报告 Replaces preliminary: "
+        )
+        words = f"{replacing}{report.amends}{reason}"
         story.append(_boxed(words, "small-strong"))
     story.append(_identity(report))
     return story
@@ -200,15 +204,13 @@ def _pictures(illustrations: Sequence[Illustration]) -> list[Flowable]:
 
 
 def _signature(report: Report, ledger: Ledger) -> list[Flowable]:
-    signed = report.status is not ReportStatus.PRELIMINARY
-    name, at = (plain(report.signed_by.name), local(report.signed_at)) if signed else ("—", "—")
     signer = "会诊医师" if report.kind == "consultation" else "报告医师"
     signature = Table(
         [
             [
                 _cell("受邀医院", "Invited hospital", report.performer.name),
-                _cell(signer, "Signed electronically by", name),
-                _cell("签发时间", "Signed at (UTC+8)", at),
+                _cell(signer, "Signed electronically by", report.signed_by.name),
+                _cell("签发时间", "Signed at (UTC+8)", local(report.signed_at)),
             ]
         ],
         colWidths=[WIDTH * 0.38, WIDTH * 0.28, WIDTH * 0.34],
@@ -219,6 +221,7 @@ def _signature(report: Report, ledger: Ledger) -> list[Flowable]:
         KeepTogether(
             [
                 signature,
+                *(Paragraph(_earlier(one), PARAGRAPHS["note"]) for one in report.readings),
                 Paragraph(RESPONSIBILITY[report.kind], PARAGRAPHS["note"]),
                 Spacer(0, 2 * mm),
                 ledger_table(ledger, until=4, width=WIDTH),
@@ -227,6 +230,10 @@ def _signature(report: Report, ledger: Ledger) -> list[Flowable]:
             ]
         ),
     ]
+
+
+def _earlier(reading: EarlierReading) -> str:
+    return f"{STAGES[reading.stage]}: {plain(reading.by.name)}　{local(reading.signed_at)}"
 
 
 class _Numbered(Canvas):  # type: ignore[misc] # reportlab ships no types
@@ -259,7 +266,7 @@ class _Numbered(Canvas):  # type: ignore[misc] # reportlab ships no types
             self.setFillColorRGB(0.7, 0.1, 0.1, alpha=0.10)
             self.translate(width / 2, self._pagesize[1] / 2)
             self.rotate(45)
-            self.drawCentredString(0, -40, "草稿")
+            self.drawCentredString(0, -40, "初步")
             self.rotate(-45)
             self.translate(-width / 2, -self._pagesize[1] / 2)
         self.setStrokeColor(RULE)

@@ -7,6 +7,7 @@ from datetime import datetime
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
+from consult.queue.model import Stage
 from consult.reports.model import Report, ReportStatus
 from consult.requests.model import Kind
 
@@ -25,9 +26,15 @@ RESPONSIBILITY: Mapping[Kind, str] = {
 }
 
 STATUSES: Mapping[ReportStatus, str] = {
-    ReportStatus.PRELIMINARY: "草稿 Preliminary",
+    ReportStatus.PRELIMINARY: "初步 Preliminary",
     ReportStatus.FINAL: "正式 Final",
     ReportStatus.AMENDED: "修订 Amended",
+}
+
+#: How the readings before the signer's are called.
+STAGES: Mapping[Stage, str] = {
+    Stage.FIRST: "初读 First reading",
+    Stage.SECOND: "二次阅片 Second reading",
 }
 
 SEXES: Mapping[str, str] = {"M": "男 M", "F": "女 F", "O": "其他 O"}

@@ -56,6 +56,18 @@ export type Return = Required<Schemas["Return"]>;
 export type Turnaround = Schemas["Turnaround"];
 export type Figures = Schemas["Figures"];
 export type Remark = Schemas["Remark"];
+export type RadpeerScore = Schemas["Radpeer"];
+/** What one reader signed before the report was final. */
+export type SignedReading = Required<Schemas["SignedReading"]>;
+export type ReadingComparison = Required<Schemas["ReadingComparison"]>;
+export type Review = Required<Schemas["Review"]>;
+export type ReadingRule = Required<Schemas["ReadingRule"]>;
+export type Sampling = Required<Schemas["Sampling"]>;
+export type Quality = Required<Schemas["SiteQuality"]>;
+export type Discordance = Required<Schemas["Discordance"]>;
+/** What quality is put together by. */
+export type QualityKey = "site" | "device";
+export type DiscordanceKey = "reader" | "lane" | "institution" | "performer" | "month";
 export type Channel = Schemas["ShownChannel"];
 export type NewChannel = Schemas["NewChannel"];
 export type Forecast = Schemas["Forecast"];

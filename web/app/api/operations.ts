@@ -9,6 +9,8 @@ import type {
   Conflict,
   DeclineCode,
   Destination,
+  Discordance,
+  DiscordanceKey,
   Doubt,
   Draft,
   DraftContent,
@@ -36,11 +38,19 @@ import type {
   PhraseVersion,
   Practitioner,
   PromisedHours,
+  Quality,
+  QualityKey,
   Question,
+  RadpeerScore,
+  SignedReading,
+  ReadingComparison,
+  ReadingRule,
   Report,
   Remark,
   Return,
+  Review,
   Rule,
+  Sampling,
   Score,
   ScoreKey,
   SeenQualification,
@@ -169,6 +179,41 @@ export const handover = async (task_id: string, to: string): Promise<void> => {
 };
 export const takeOver = async (task_id: string, reason: string): Promise<Task> =>
   (await answered(client.POST("/api/v1/tasks/{task_id}/take-over", { params: { path: { task_id } }, body: { reason } }))) as Task;
+export const readingsOf = async (task_id: string): Promise<{ items: SignedReading[]; comparison: ReadingComparison | null }> =>
+  (await answered(client.GET("/api/v1/tasks/{task_id}/readings", { params: { path: { task_id } } }))) as { items: SignedReading[]; comparison: ReadingComparison | null };
+/** Say how far the two readings differ; the answer is the final report, null where a third is asked. */
+export const compareReadings = async (task_id: string, score: RadpeerScore, comment: string, password: string): Promise<Report | null> =>
+  (await answered(client.POST("/api/v1/tasks/{task_id}/comparison", { params: { path: { task_id } }, body: { score, comment, password } })))
+    .report as Report | null;
+export const askSecondReading = async (task_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/tasks/{task_id}/second-reading", { params: { path: { task_id } } }));
+};
+
+/** The standing rules by which tasks are read twice. */
+export const readingRules = (): Promise<ReadingRule[]> => every(() => answered(client.GET("/api/v1/reading-rules")));
+export const addReadingRule = async (body: Omit<ReadingRule, "id" | "task_id">): Promise<void> => {
+  await answered(client.POST("/api/v1/reading-rules", { body }));
+};
+export const removeReadingRule = async (rule_id: string): Promise<void> => {
+  await answered(client.DELETE("/api/v1/reading-rules/{rule_id}", { params: { path: { rule_id } } }));
+};
+/** How many of a hundred reports of each specialty are reviewed. */
+export const samplings = (): Promise<Sampling[]> => every(() => answered(client.GET("/api/v1/review-sampling")));
+export const setSampling = async (body: Sampling): Promise<void> => {
+  await answered(client.PUT("/api/v1/review-sampling", { body }));
+};
+
+/** Reports to be reviewed, and what was raised about one's own. */
+export const reviews = (): Promise<Review[]> => every(() => answered(client.GET("/api/v1/reviews")));
+export const claimReview = async (review_id: string): Promise<Review> =>
+  (await answered(client.POST("/api/v1/reviews/{review_id}/claim", { params: { path: { review_id } } }))) as Review;
+export const releaseReview = async (review_id: string): Promise<Review> =>
+  (await answered(client.POST("/api/v1/reviews/{review_id}/release", { params: { path: { review_id } } }))) as Review;
+export const scoreReview = async (review_id: string, score: RadpeerScore, comment: string, raised: boolean): Promise<Review> =>
+  (await answered(client.POST("/api/v1/reviews/{review_id}/score", { params: { path: { review_id } }, body: { score, comment, raised } }))) as Review;
+export const upholdReview = async (review_id: string, reason: string): Promise<Review> =>
+  (await answered(client.POST("/api/v1/reviews/{review_id}/uphold", { params: { path: { review_id } }, body: { reason } }))) as Review;
+
 /** Renew one's claims; the answer names the tasks one still holds. */
 export const renew = (): Promise<string[]> => answered(client.POST("/api/v1/tasks/renew"));
 export const ask = async (task_id: string, question: string): Promise<Task> =>
@@ -300,6 +345,15 @@ export const figures = (query: Span): Promise<Figures> => answered(client.GET("/
 /** The same and more for each lane, institution, hospital, reader or day. */
 export const scores = async (query: Span & { by: ScoreKey }): Promise<Score[]> =>
   (await answered(client.GET("/api/v1/figures/scores", { params: { query } }))).items;
+/** What was rejected, taken again, amended and read differently, for each clinic or device. */
+export const quality = (query: Span & { by: QualityKey }): Promise<Quality[]> =>
+  every(() => answered(client.GET("/api/v1/figures/quality", { params: { query } })));
+/** How readings compared, for each reader, lane, clinic, hospital or month. */
+export const discordance = (query: Span & { by: DiscordanceKey }): Promise<Discordance[]> =>
+  every(() => answered(client.GET("/api/v1/figures/discordance", { params: { query } })));
+/** Where those figures are, for a spreadsheet. */
+export const qualityCsv = (query: Span & { by: QualityKey }): string => `/api/v1/figures/quality.csv?${new URLSearchParams(query)}`;
+export const discordanceCsv = (span: Span): string => `/api/v1/figures/discordance.csv?${new URLSearchParams(span)}`;
 /** Where a line for each of those consultations is, for a spreadsheet. */
 export const consultationsCsv = (span: Span): string => `/api/v1/figures/consultations.csv?${new URLSearchParams(span)}`;
 

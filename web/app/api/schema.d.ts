@@ -1023,7 +1023,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Sign the draft: the report is final and never changes again.
+         * Sign the draft: the report is final and never changes again; preliminary where another has to read the study, too.
          * @description For the roles cardiologist, radiologist.
          */
         post: operations["sign_report"];
@@ -1187,6 +1187,234 @@ export interface paths {
          * @description For the roles clinic, coordinator.
          */
         post: operations["acknowledge_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return what was signed of a task before its report was final; another's is withheld until one's own is signed.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["task_readings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/comparison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compare two readings by RADPEER's scale: the report is final, or a third reads the study.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["compare_readings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/second-reading": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a task be read twice; until its first reading is signed.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        post: operations["ask_second_reading"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reading-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the rules by which tasks are read twice.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        get: operations["list_reading_rules"];
+        put?: never;
+        /**
+         * Let every task of an agreement, a specialty, a lane, or of all that are named, be read twice.
+         * @description For the roles admin.
+         */
+        post: operations["add_reading_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reading-rules/{rule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Let a rule hold no more.
+         * @description For the roles admin.
+         */
+        delete: operations["remove_reading_rule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the reviews one may do or has begun, and what was raised about one's own reports; no author is named.
+         * @description For the roles cardiologist, radiologist.
+         */
+        get: operations["list_reviews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/{review_id}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a review; of two who do so at one instant one wins, the other gets 409.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["claim_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/{review_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a claimed review back.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["release_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/{review_id}/score": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Score a report by RADPEER; the clinic is told nothing.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["score_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/{review_id}/uphold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave one's report as it is although a miss was raised, and say why.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["uphold_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/review-sampling": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List how many reports of each specialty are drawn.
+         * @description For the roles admin, cardiologist, coordinator, radiologist.
+         */
+        get: operations["list_sampling"];
+        /**
+         * Draw so many of a hundred reports of a specialty, 2 to 10, from now on; and return every specialty's share.
+         * @description For the roles admin.
+         */
+        put: operations["set_sampling"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2013,6 +2241,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/figures/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return what was rejected, taken again, amended and read differently, by clinic or device.
+         * @description For the roles admin, coordinator, regulator.
+         */
+        get: operations["quality_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/figures/quality.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return a line for each clinic or device as CSV.
+         * @description For the roles admin, coordinator, regulator.
+         */
+        get: operations["quality_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/figures/discordance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return how readings compared (RADPEER), by reader, lane, clinic, hospital or month of the comparison.
+         * @description For the roles admin, coordinator, regulator.
+         */
+        get: operations["discordance_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/figures/discordance.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return a line for each comparison of two readings, without the patient, as CSV.
+         * @description For the roles admin, coordinator, regulator.
+         */
+        get: operations["differences_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/forwarding": {
         parameters: {
             query?: never;
@@ -2502,24 +2810,12 @@ export interface components {
             charset: string;
         };
         /**
-         * Compared
-         * @description One of the two recordings; *started_at* is its study's, null where the study states none.
-         */
-        Compared: {
-            /** Sop Instance Uid */
-            sop_instance_uid: string;
-            /** Study Instance Uid */
-            study_instance_uid: string;
-            /** Started At */
-            started_at: string | null;
-        };
-        /**
          * Comparison
          * @description What changed since the previous ECG: hints, never a diagnosis. *svg* draws both median beats, the previous in grey.
          */
         Comparison: {
-            previous: components["schemas"]["Compared"];
-            current: components["schemas"]["Compared"];
+            previous: components["schemas"]["web__api__comparison__Compared"];
+            current: components["schemas"]["web__api__comparison__Compared"];
             rhythm: components["schemas"]["ChangedRhythm"];
             /** Changes */
             changes: components["schemas"]["ChangedQuantity"][];
@@ -2651,6 +2947,32 @@ export interface components {
             statements: string[];
         };
         /**
+         * Discordance
+         * @description How readings of one *key* compared: how often each score was given; the shares are None of none.
+         */
+        Discordance: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            /** Compared */
+            compared: number;
+            /** Scores */
+            scores?: {
+                [key: string]: number;
+            };
+            /**
+             * Share Discrepant
+             * @default null
+             */
+            share_discrepant: number | null;
+            /**
+             * Share Significant
+             * @default null
+             */
+            share_significant: number | null;
+        };
+        /**
          * Doubt
          * @description Several persons under one patient ID of one institution; *differences* says in what they contradict each other.
          */
@@ -2776,6 +3098,21 @@ export interface components {
          * @enum {string}
          */
         DutyKind: "duty" | "standby" | "holiday";
+        /**
+         * EarlierReading
+         * @description Who read a study before the one who signed its report, as what, and the digest of what they wrote.
+         */
+        EarlierReading: {
+            stage: components["schemas"]["consult__queue__model__Stage"];
+            by: components["schemas"]["Person"];
+            /**
+             * Signed At
+             * Format: date-time
+             */
+            signed_at: string;
+            /** Content Sha256 */
+            content_sha256: string;
+        };
         /**
          * EarlyRequest
          * @description A request that waits for its study, or has found it.
@@ -3692,6 +4029,21 @@ export interface components {
             based_on: string | null;
         };
         /**
+         * NewReadingRule
+         * @description Which tasks are read twice: those that are everything that is named.
+         */
+        NewReadingRule: {
+            /**
+             * Agreement Id
+             * @default null
+             */
+            agreement_id: string | null;
+            /** @default null */
+            specialty: components["schemas"]["Role"] | null;
+            /** @default null */
+            lane: components["schemas"]["Lane"] | null;
+        };
+        /**
          * NewRequest
          * @description What is asked for; *reason* is the question, *wanted_by* belongs to the lanes that carry a date.
          *
@@ -3739,6 +4091,23 @@ export interface components {
              * @default null
              */
             wanted_by: string | null;
+        };
+        /**
+         * NewSampling
+         * @description How many of a hundred reports of a specialty are drawn, and by which seed.
+         */
+        NewSampling: {
+            specialty: components["schemas"]["Role"];
+            /**
+             * Percent
+             * @default 5
+             */
+            percent: number;
+            /**
+             * Seed
+             * @default telemed
+             */
+            seed: string;
         };
         /**
          * Page
@@ -3809,6 +4178,19 @@ export interface components {
         Page_Destination_: {
             /** Items */
             items: components["schemas"]["Destination"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Discordance_: {
+            /** Items */
+            items: components["schemas"]["Discordance"][];
             /**
              * Next
              * @default null
@@ -3949,6 +4331,19 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_ReadingRule_: {
+            /** Items */
+            items: components["schemas"]["ReadingRule"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_Report_: {
             /** Items */
             items: components["schemas"]["Report"][];
@@ -3975,6 +4370,19 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_Review_: {
+            /** Items */
+            items: components["schemas"]["Review"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_Round_: {
             /** Items */
             items: components["schemas"]["Round"][];
@@ -3988,9 +4396,35 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_Sampling_: {
+            /** Items */
+            items: components["schemas"]["Sampling"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_ShownChannel_: {
             /** Items */
             items: components["schemas"]["ShownChannel"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_SiteQuality_: {
+            /** Items */
+            items: components["schemas"]["SiteQuality"][];
             /**
              * Next
              * @default null
@@ -4284,6 +4718,8 @@ export interface components {
         /**
          * Qualification
          * @description What an administrator has seen of a person: the number of their registration, and since when they practise.
+         *
+         *     Who is *in_training* (规培、住院医师) writes reports that are preliminary until a supervising doctor has signed them.
          */
         Qualification: {
             /**
@@ -4301,6 +4737,11 @@ export interface components {
              * @default []
              */
             expertise: components["schemas"]["Expertise"][];
+            /**
+             * In Training
+             * @default false
+             */
+            in_training: boolean;
         };
         /**
          * Quality
@@ -4332,6 +4773,16 @@ export interface components {
             answered_at: string | null;
         };
         /**
+         * Radpeer
+         * @description How far two readings of one study differ.
+         *
+         *     The scores of the ACR's RADPEER as revised in 2016 (Goldberg-Stein et al., J Am Coll Radiol 2017;14:1080-1086), which has
+         *     no score 4 any more: 1 concur; 2 a discrepancy in interpretation that is not ordinarily expected to be made, 3 one that
+         *     should be made most of the time; each a, unlikely, or b, likely to be clinically significant.
+         * @enum {string}
+         */
+        Radpeer: "1" | "2a" | "2b" | "3a" | "3b";
+        /**
          * ReadBack
          * @description A critical value as the clinic repeated it: what was said, by whom, when.
          */
@@ -4354,6 +4805,48 @@ export interface components {
             charset: string;
             /** Text */
             text: string;
+        };
+        /**
+         * ReadingComparison
+         * @description What whoever compared two readings found, *author* being the first reader; *concordant* made the report final.
+         */
+        ReadingComparison: {
+            /** Task Id */
+            task_id: string;
+            score: components["schemas"]["Radpeer"];
+            /** Comment */
+            comment: string;
+            author: components["schemas"]["Person"];
+            by: components["schemas"]["Person"];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Concordant */
+            concordant: boolean;
+        };
+        /**
+         * ReadingRule
+         * @description Which tasks are read twice: those that are everything the rule names; a rule that names nothing means every task.
+         */
+        ReadingRule: {
+            /** Id */
+            id: string;
+            /**
+             * Agreement Id
+             * @default null
+             */
+            agreement_id: string | null;
+            /** @default null */
+            specialty: components["schemas"]["Role"] | null;
+            /** @default null */
+            lane: components["schemas"]["Lane"] | null;
+            /**
+             * Task Id
+             * @default null
+             */
+            task_id: string | null;
         };
         /**
          * Reason
@@ -4406,10 +4899,10 @@ export interface components {
          * Report
          * @description One signed version; everything but the delivery is fixed for ever.
          *
-         *     Names are those of the signing; *patient* is as old as on the day of the study. *amends* is the id of the version this
-         *     one replaces, *amended_by* the id of the one that replaces it. *delivered_at* is T5, *read_at* T6. *content_sha256*
-         *     covers `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the `listing` of what was shown; the last is
-         *     empty for a report older than the signatures.
+         *     Names are those of the signing; *patient* is as old as on the day of the study. *readings* are those before the signer's.
+         *     *amends* is the id of the version this one replaces, *amended_by* the id of the one that replaces it. *delivered_at* is
+         *     T5, *read_at* T6. *content_sha256* covers `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the
+         *     `listing` of what was shown; the last is empty for a report older than the signatures.
          */
         Report: {
             /** Id */
@@ -4439,6 +4932,11 @@ export interface components {
             institution: components["schemas"]["Institution"];
             performer: components["schemas"]["Institution"];
             patient: components["schemas"]["Patient"];
+            /**
+             * Readings
+             * @default []
+             */
+            readings: components["schemas"]["EarlierReading"][];
             /**
              * Amends
              * @default null
@@ -4554,6 +5052,73 @@ export interface components {
          * @enum {string}
          */
         ReturnStatus: "waiting" | "sent" | "failed";
+        /**
+         * Review
+         * @description One report to be reviewed, with what its reviewer is shown of it: never who wrote it, nor the clinic's name.
+         *
+         *     *score*, *comment* and *answer*, the author's word on a miss that was raised, are there once they were given.
+         */
+        Review: {
+            /** Id */
+            id: string;
+            /** Report Id */
+            report_id: string;
+            /** Task Id */
+            task_id: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            status: components["schemas"]["ReviewStatus"];
+            /** Month */
+            month: string;
+            specialty: components["schemas"]["Role"];
+            lane: components["schemas"]["Lane"];
+            kind: components["schemas"]["Kind"];
+            patient: components["schemas"]["Patient"];
+            /** Modalities */
+            modalities: string[];
+            /** Study Description */
+            study_description: string;
+            /** Findings */
+            findings: string;
+            /** Impression */
+            impression: string;
+            /** Critical */
+            critical: boolean;
+            reviewer: components["schemas"]["Person"] | null;
+            score: components["schemas"]["Radpeer"] | null;
+            /** Comment */
+            comment: string;
+            /** Answer */
+            answer: string;
+            /**
+             * Drawn At
+             * Format: date-time
+             */
+            drawn_at: string;
+        };
+        /**
+         * ReviewScore
+         * @description A RADPEER score; *raised* asks the author to amend the report.
+         */
+        ReviewScore: {
+            score: components["schemas"]["Radpeer"];
+            /**
+             * Comment
+             * @default
+             */
+            comment: string;
+            /**
+             * Raised
+             * @default false
+             */
+            raised: boolean;
+        };
+        /**
+         * ReviewStatus
+         * @description Where a review stands; *raised* waits for the author of the report.
+         * @enum {string}
+         */
+        ReviewStatus: "open" | "claimed" | "scored" | "raised" | "amended" | "upheld";
         /**
          * Revoking
          * @description How the patient revoked it.
@@ -4672,6 +5237,23 @@ export interface components {
             reports: boolean;
         };
         /**
+         * Sampling
+         * @description How many of a hundred reports of one specialty are drawn, and by which seed.
+         */
+        Sampling: {
+            specialty: components["schemas"]["Role"];
+            /**
+             * Percent
+             * @default 5
+             */
+            percent: number;
+            /**
+             * Seed
+             * @default telemed
+             */
+            seed: string;
+        };
+        /**
          * Scope
          * @description What was agreed to, each on its own.
          * @enum {string}
@@ -4707,6 +5289,20 @@ export interface components {
             amended: number;
         };
         /**
+         * Scored
+         * @description How far two readings differ, where, and the password of whoever says so.
+         */
+        Scored: {
+            score: components["schemas"]["Radpeer"];
+            /**
+             * Comment
+             * @default
+             */
+            comment: string;
+            /** Password */
+            password: string;
+        };
+        /**
          * Scores
          * @description One score for each key, in the order of the keys.
          */
@@ -4734,6 +5330,11 @@ export interface components {
              * @default []
              */
             expertise: components["schemas"]["Expertise"][];
+            /**
+             * In Training
+             * @default false
+             */
+            in_training: boolean;
         };
         /**
          * Series
@@ -4806,6 +5407,16 @@ export interface components {
             dicom_address: string;
         };
         /**
+         * Shown
+         * @description The readings of one task that its viewer may see, in their order, and how they compared once somebody has said so.
+         */
+        Shown: {
+            stage: components["schemas"]["consult__queue__model__Stage"];
+            /** Items */
+            items: components["schemas"]["SignedReading"][];
+            comparison: components["schemas"]["ReadingComparison"] | null;
+        };
+        /**
          * ShownChannel
          * @description A channel as it is shown: its secret never leaves the server.
          */
@@ -4831,6 +5442,64 @@ export interface components {
         Signature: {
             /** Password */
             password: string;
+        };
+        /**
+         * SignedReading
+         * @description What one reader wrote and signed before the report was final; *content_sha256* is of its `reports.model.canonical`.
+         */
+        SignedReading: {
+            /** Id */
+            id: string;
+            /** Task Id */
+            task_id: string;
+            stage: components["schemas"]["consult__queue__model__Stage"];
+            reader: components["schemas"]["Person"];
+            /** Findings */
+            findings: string;
+            /** Impression */
+            impression: string;
+            kind: components["schemas"]["Kind"];
+            /** Critical */
+            critical: boolean;
+            /** Key Images */
+            key_images: components["schemas"]["KeyImage"][];
+            /**
+             * Signed At
+             * Format: date-time
+             */
+            signed_at: string;
+            /** Content Sha256 */
+            content_sha256: string;
+        };
+        /**
+         * SiteQuality
+         * @description What the studies of one *key*, a clinic or one device of it, sum up to.
+         */
+        SiteQuality: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            /** Consultations */
+            consultations: number;
+            /** Rejected */
+            rejected: number;
+            /** Recordings */
+            recordings: number;
+            /** Retakes Asked */
+            retakes_asked: number;
+            /** Retaken */
+            retaken: number;
+            /** Reports */
+            reports: number;
+            /** Amended */
+            amended: number;
+            /** Compared */
+            compared: number;
+            /** Discrepant */
+            discrepant: number;
+            /** Significant */
+            significant: number;
         };
         /**
          * Span
@@ -4895,12 +5564,6 @@ export interface components {
                 [key: string]: (number | null)[];
             };
         };
-        /**
-         * Stage
-         * @description The parts of the way from T0 to T6, each from one point of the clock to another.
-         * @enum {string}
-         */
-        Stage: "receiving" | "waiting" | "reading" | "delivery" | "opening";
         /**
          * Standing
          * @description The patients' papers of a clinic are kept by *keeper_id* there: its studies may be routed under that agreement.
@@ -5054,9 +5717,10 @@ export interface components {
          * Task
          * @description One consultation in the queue; *institution* asks, *performer* answers, *owner* holds it.
          *
-         *     *assigned* is whom dispatch chose and *dispatch* what it thought of everybody; *why* tells what raised the priority,
-         *     *standing* where that puts the task in the queue, which is in the order of *begin_by*. *question* is what the clinic has
-         *     to answer while the task is on hold, *escalated* how many rungs are climbed.
+         *     *stage* is the reading that is awaited, or was the last. *assigned* is whom dispatch chose and *dispatch* what it thought
+         *     of everybody; *why* tells what raised the priority, *standing* where that puts the task in the queue, which is in the
+         *     order of *begin_by*. *question* is what the clinic has to answer while the task is on hold, *escalated* how many rungs are
+         *     climbed.
          */
         Task: {
             /** Id */
@@ -5066,6 +5730,7 @@ export interface components {
             lane: components["schemas"]["Lane"];
             kind: components["schemas"]["Kind"];
             specialty: components["schemas"]["Role"];
+            stage: components["schemas"]["consult__queue__model__Stage"];
             owner: components["schemas"]["Person"] | null;
             assigned: components["schemas"]["Person"] | null;
             /** Dispatch */
@@ -5256,6 +5921,14 @@ export interface components {
             paused_since: string | null;
         };
         /**
+         * Upholding
+         * @description Why a report stands although a miss was raised.
+         */
+        Upholding: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * User
          * @description The person signed in.
          */
@@ -5387,6 +6060,12 @@ export interface components {
             study_instance_uid: string;
         };
         /**
+         * Stage
+         * @description The parts of the way from T0 to T6, each from one point of the clock to another.
+         * @enum {string}
+         */
+        consult__figures__model__Stage: "receiving" | "waiting" | "reading" | "delivery" | "opening";
+        /**
          * Verdict
          * @description What the gate said and what came of it.
          * @enum {string}
@@ -5404,6 +6083,31 @@ export interface components {
             institution: string;
             /** @default null */
             person: components["schemas"]["Person"] | null;
+        };
+        /**
+         * Stage
+         * @description Which reading of a task is awaited; what follows which is decided by `consult.readings`.
+         * @enum {string}
+         */
+        consult__queue__model__Stage: "first" | "second" | "comparison" | "arbitration" | "over-read";
+        /**
+         * Compared
+         * @description One of the two recordings; *started_at* is its study's, null where the study states none.
+         */
+        web__api__comparison__Compared: {
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Started At */
+            started_at: string | null;
+        };
+        /**
+         * Compared
+         * @description The final report, null where the readings differ in what matters and a third is asked.
+         */
+        web__api__readings__Compared: {
+            report: components["schemas"]["Report"] | null;
         };
         /**
          * Problem
@@ -7514,6 +8218,417 @@ export interface operations {
             };
         };
     };
+    task_readings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shown"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare_readings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Scored"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["web__api__readings__Compared"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_second_reading: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_reading_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReadingRule_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_reading_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReadingRule"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingRule"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_reading_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_reviews: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Review_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    claim_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    release_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    score_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewScore"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uphold_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Upholding"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sampling: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Sampling_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_sampling: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSampling"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Sampling_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_phrases: {
         parameters: {
             query?: {
@@ -8930,6 +10045,145 @@ export interface operations {
         };
     };
     figures_csv: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                to?: string | null;
+                lane?: string | null;
+                institution?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    quality_figures: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                to?: string | null;
+                lane?: string | null;
+                institution?: string | null;
+                by?: "site" | "device";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SiteQuality_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    quality_csv: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                to?: string | null;
+                lane?: string | null;
+                institution?: string | null;
+                by?: "site" | "device";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discordance_figures: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                to?: string | null;
+                lane?: string | null;
+                institution?: string | null;
+                by?: "reader" | "lane" | "institution" | "performer" | "month";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Discordance_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    differences_csv: {
         parameters: {
             query?: {
                 from?: string | null;

@@ -17,12 +17,12 @@ export interface News {
   unread: ComputedRef<Map<string, Report>>;
 }
 
-const NEWS = new Set(["ReportSigned", "ReportAmended", "ReportDelivered", "ReportRead", "CriticalReadBack"]);
+const NEWS = new Set(["ReportPreliminary", "ReportSigned", "ReportAmended", "ReportDelivered", "ReportRead", "CriticalReadBack"]);
 
 /** How a report is announced: the key of the toast's title, and its colour. */
-function manner({ critical, amends }: Report) {
+function manner({ critical, amends, status }: Report) {
   if (critical) return ["critical", "error"] as const;
-  return amends ? (["amended", "warning"] as const) : (["title", "success"] as const);
+  return amends && status === "amended" ? (["amended", "warning"] as const) : (["title", "success"] as const);
 }
 
 /** Watch for reports to this person's institution; *open* is called when the toast is clicked. */
@@ -45,7 +45,7 @@ export function useNews(open: (report: Report) => void): News {
     const [title, type] = manner(report);
     const toast = ElNotification({
       title: t(`clinic.news.${title}`),
-      message: t(report.amends ? "clinic.news.amended_text" : "clinic.news.text", words),
+      message: t(report.status === "amended" ? "clinic.news.amended_text" : "clinic.news.text", words),
       type,
       duration: 0,
       // Below the header and away from the open report: the toast must cover neither who is signed in nor what is read.

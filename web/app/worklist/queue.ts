@@ -1,7 +1,7 @@
 /** The queue as one person sees it: which tasks, in which order, and what comes next. */
 import type { Priority, Task } from "@/api/model";
 
-export const TABS = ["open", "mine", "done"] as const;
+export const TABS = ["open", "mine", "done", "review"] as const;
 export type Tab = (typeof TABS)[number];
 
 const RANK: Record<Priority, number> = { stat: 0, asap: 1, urgent: 2, routine: 3 };

@@ -7,8 +7,8 @@ from alembic import op
 
 from telemed.kernel.database import UtcDateTime
 
-revision = "0020"
-down_revision = "0023"
+revision = "0019"
+down_revision = "0018"
 
 _RULE = ["ae_title", "institution", "modality"]
 _UNIQUE = "uq_forwarding_rule_ae_title_institution_modality"

@@ -7,7 +7,7 @@ from alembic import op
 
 from telemed.kernel.database import UtcDateTime
 
-revision = "0023"
+revision = "0018"
 down_revision = "0017"
 
 

@@ -1,0 +1,32 @@
+"""The worker that draws reports for review as they are signed, and sees when a raised one is amended."""
+
+from __future__ import annotations
+
+from consult.peer_review.actions import amended, draw
+from telemed.kernel.audit import Chronicle
+from telemed.kernel.database import Database
+from telemed.kernel.events import Event, Follower, Write
+
+
+class PeerReviews:
+    """Follows signatures."""
+
+    def __init__(self, database: Database, chronicle: Chronicle) -> None:
+        """Prepare to follow."""
+        self._chronicle = chronicle
+        types = ("ReportSigned", "ReportAmended")
+        self._follower = Follower("peer-review", database, chronicle.events, types, self.prepare)
+
+    def start(self) -> None:
+        """Begin in a thread of its own, where the last run ended."""
+        self._follower.start()
+
+    def stop(self, seconds: float = 10) -> None:
+        """Finish the report at hand and end."""
+        self._follower.stop(seconds)
+
+    def prepare(self, event: Event) -> Write:
+        """Return what a signature means for reviews."""
+        if event.type == "ReportSigned":
+            return lambda db: draw(db, self._chronicle, event.data["report_id"])
+        return lambda db: amended(db, self._chronicle, event.data["task_id"])
