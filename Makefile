@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?=
 FRONT := $(shell find web/app -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: setup run test check bench faults ohif lock clean
+.PHONY: setup run test check bench proofs faults ohif lock clean
 
 setup: $(VENV)/.ready
 
@@ -42,6 +42,12 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest -m benchmark tests/benchmarks -s
+
+# The rules of the consultation at length: what people, time and restarts do to tasks; 10,000 critical values whose channels drop.
+proofs: $(VENV)/.dev
+	$(BIN)/python tests/support/machine.py
+	TELEMED_STATEFUL_RUNS=150 $(BIN)/python -m pytest tests/consult/test_queue_fates.py
+	TELEMED_DELIVERY_RUNS=10000 $(BIN)/python -m pytest -s --show-capture=no tests/consult/test_delivery_trial.py
 
 # Every fault of the store path a hundred times over, as root; a table, and faults.jsonl, of what was acknowledged and what became of it.
 faults: $(VENV)/.dev

@@ -25,7 +25,7 @@ from typing import IO, Any
 from sqlalchemy import Connection, Date, LargeBinary, Table, func, insert, select
 
 from dicom_node.archive.blobs import Blobs
-from telemed import compose, schema
+from telemed import keeping, schema
 from telemed.config import Config
 from telemed.kernel.database import UtcDateTime, metadata
 from telemed.kernel.errors import Invalid, Refused
@@ -52,9 +52,9 @@ def backup(config: Config, out: Path) -> str:
     if out.exists():
         raise Refused(f"{out} exists already; name a new file")
     partial = out.with_name(out.name + ".part")
-    if compose.is_interrupted(config):
+    if keeping.is_interrupted(config):
         raise Refused("a crash left objects that are acknowledged and not yet filed: start the server once, then back up")
-    with compose.kept(config) as store, partial.open("wb") as file:
+    with keeping.kept(config) as store, partial.open("wb") as file:
         partial.chmod(0o600)
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
             with store.database.reading() as db:
@@ -80,7 +80,7 @@ def restore(config: Config, source: Path) -> str:
     Invalid
         when *source* is no backup, or an object in it is not what its name says.
     """
-    with compose.kept(config) as store:
+    with keeping.kept(config) as store:
         with store.database.reading() as db:
             if any(db.execute(select(table).limit(1)).first() is not None for table in metadata.sorted_tables):
                 raise Refused("this server keeps something already; restore into an empty data folder and an empty database")

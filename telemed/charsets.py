@@ -6,8 +6,8 @@ from consult.practitioners import views
 from dicom_node.archive import profiles
 from dicom_node.archive.profiles import Device
 from dicom_node.archive.quarantine import illegible_names
-from telemed.compose import kept
 from telemed.config import Config
+from telemed.keeping import kept
 from telemed.people import CONSOLE, institution_named
 
 

@@ -80,10 +80,10 @@ def _ecg(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from telemed import compose  # noqa: PLC0415 - see _serve
+    from telemed import keeping  # noqa: PLC0415 - see _serve
 
     differences = 0
-    for difference in compose.differences(config.load(vars(options))):
+    for difference in keeping.differences(config.load(vars(options))):
         differences += 1
         print(difference)
     print("everything is as it was received" if not differences else f"{differences} differences")
@@ -105,9 +105,9 @@ def _restore(options: argparse.Namespace) -> int:
 
 
 def _migrate(options: argparse.Namespace) -> int:
-    from telemed import compose  # noqa: PLC0415 - see _serve
+    from telemed import keeping  # noqa: PLC0415 - see _serve
 
-    print(compose.migrate(config.load(vars(options))))
+    print(keeping.migrate(config.load(vars(options))))
     return 0
 
 
@@ -121,9 +121,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _ca(options: argparse.Namespace) -> int:
-    from telemed import compose  # noqa: PLC0415 - see _serve
+    from telemed import keeping  # noqa: PLC0415 - see _serve
 
-    print(compose.authority_certificate(config.load(vars(options))), end="")
+    print(keeping.authority_certificate(config.load(vars(options))), end="")
     return 0
 
 

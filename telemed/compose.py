@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import ipaddress
 import os
+import shutil
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
-from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, select
 
 from consult.access import visible_to_equipment
@@ -26,19 +22,14 @@ from consult.intake import DEMO_ROUTING, Intake
 from consult.long_recordings import LongRecordings
 from consult.practitioners.views import institution_of_ae
 from consult.queue.watch import QueueWatch
-from consult.reports.document.authority import Authority
-from consult.reports.verification import differences as report_differences
+from consult.requests.model import WORKLIST_REACHES_BACK
 from consult.requests.views import scheduled
 from consult.schedule.watch import RotaWatch
 from consult.tray import Matching
 from dicom_node.access import Access
-from dicom_node.archive.archive import Archive
-from dicom_node.archive.blobs import Blobs
-from dicom_node.archive.journal import JournalReader
 from dicom_node.archive.rereading import Rereading
 from dicom_node.archive.settling import Settling
 from dicom_node.archive.tables import instance_table
-from dicom_node.archive.verification import differences as archive_differences
 from dicom_node.conformance import statement
 from dicom_node.directory import Directory
 from dicom_node.forwarding.sending import Forwarding
@@ -55,14 +46,13 @@ from dicom_node.services.retrieval import Getting, Moving
 from dicom_node.services.storage_commitment import Commitments, Committing, Reporting
 from dicom_node.services.worklist import ScheduledStep, Worklist
 from dicom_node.tls import TlsSettings, client_context
-from telemed import schema, seeding
+from telemed import seeding
 from telemed.config import Config
-from telemed.kernel.audit import AuditTrail, Chronicle, broken_seals
-from telemed.kernel.clock import Clock, SystemClock
+from telemed.keeping import Kept
+from telemed.kernel.clock import Clock
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
-from telemed.kernel.errors import Invalid, Refused
-from telemed.kernel.events import EventLog
+from telemed.kernel.errors import Invalid
 from telemed.stocktaking import Stocktaking
 from web.accounts.passwords import Passwords
 from web.application import make_application
@@ -75,8 +65,6 @@ CACHE_BYTES = 2 << 30
 #: An ECG that arrives is analysed beside receiving and the pictures that people wait for: it gets a tenth of a processor as
 #: long as these want all of it, and the rest of it otherwise.
 ANALYSIS_NICENESS = 10
-#: A patient who did not come is looked for a week long, then no more.
-WORKLIST_REACHES_BACK = timedelta(days=7)
 
 
 class Worker(Protocol):
@@ -90,17 +78,6 @@ class Worker(Protocol):
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What is kept: the database with its log and trail, the blobs, and the keys that reports are signed with."""
-
-    database: Database
-    chronicle: Chronicle
-    blobs: Blobs
-    archive: Archive
-    authority: Authority
-
-
-@dataclass(frozen=True)
 class House:
     """Everything that runs, not yet started."""
 
@@ -111,20 +88,6 @@ class House:
     node: DicomNode
     workers: tuple[Worker, ...]
     application: web.Application
-
-
-@contextmanager
-def kept(config: Config) -> Iterator[Kept]:
-    """Open what is kept, its schema brought up to date, and close it again."""
-    config.data.mkdir(parents=True, exist_ok=True)
-    clock, database = SystemClock(), Database(config.database_url)
-    try:
-        schema.upgrade(database)
-        chronicle = Chronicle(clock, EventLog(database, clock), AuditTrail(clock))
-        blobs = Blobs(config.data / "blobs")
-        yield Kept(database, chronicle, blobs, Archive(database, chronicle, blobs), Authority(config.data / "authority"))
-    finally:
-        database.close()
 
 
 def house(config: Config, store: Kept) -> House:
@@ -177,6 +140,7 @@ def house(config: Config, store: Kept) -> House:
         checks={"node": lambda: node.is_listening, "blobs": lambda: os.access(config.data, os.W_OK)},
         static_folder=STATIC,
         fonts_folder=STATIC / "fonts",
+        uploads_folder=_emptied(config.data / "uploads"),
         imaging=imaging,
         ice_servers=config.ice_servers,
         dicom_address=f"{config.aet}@{config.dicom}",
@@ -195,6 +159,13 @@ def _services(config: Config, store: Kept, committing: Committing, directory: Di
         Worklist(database, chronicle, _Scheduled(database, chronicle.clock)),
         Performed(database, chronicle),
     )
+
+
+def _emptied(folder: Path) -> Path:
+    """Return *folder* without what a crash left in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _rewriting(imaging: Imaging) -> Rewrite:
@@ -217,64 +188,6 @@ def calling_tls(config: Config) -> ssl.SSLContext | None:
     if config.dicom_tls_client_ca is None:
         return None
     return client_context(config.dicom_tls_client_ca, config.dicom_tls_certificate, config.dicom_tls_key)
-
-
-def migrate(config: Config) -> str:
-    """Bring the database to this version's schema and say what was done."""
-    config.data.mkdir(parents=True, exist_ok=True)
-    database = Database(config.database_url)
-    try:
-        return schema.upgrade(database)
-    finally:
-        database.close()
-
-
-def differences(config: Config) -> Iterator[str]:
-    """Name every difference between what was received or signed and what is kept, and every break in the audit trail."""
-    damaged: set[str] = set()
-    with kept(config) as store:
-        yield from archive_differences(store.database, store.blobs, damaged)
-        yield from report_differences(store.database, store.authority, damaged)
-        with store.database.reading() as db:
-            yield from broken_seals(db)
-
-
-def authority_certificate(config: Config) -> str:
-    """Return the certificate (PEM) of the authority that certifies who signs, made now if it was never needed."""
-    with kept(config) as store:
-        return store.authority.certificate(store.chronicle.clock.now()).public_bytes(Encoding.PEM).decode()
-
-
-@contextmanager
-def alone(data: Path) -> Iterator[None]:
-    """Hold the data folder; the lock goes with the process, however it ends.
-
-    Raises
-    ------
-    Refused
-        when another server runs on it.
-    """
-    with (data / "telemed.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Refused(f"another telemed is running on {data}; stop it first, or choose another folder with --data") from None
-        yield
-
-
-def is_interrupted(config: Config) -> bool:
-    """Tell whether no server runs here and the last one ended before it had filed what its journal holds."""
-    if not config.data.is_dir():
-        return False
-    try:
-        with alone(config.data):
-            reader = JournalReader(config.data / "blobs" / "journal")
-            try:
-                return any(True for segment in reader.segments() for _ in reader.records(segment))
-            finally:
-                reader.close()
-    except Refused:
-        return False
 
 
 def has_instances(db: Connection) -> bool:

@@ -15,15 +15,15 @@ from consult.practitioners import views
 from consult.practitioners.actions import bind_ae, unbind_ae
 from consult.practitioners.model import SYSTEM
 from consult.requests import actions
-from consult.requests.model import HOUSE_ZONE, Examination
+from consult.requests.model import HOUSE_ZONE, WORKLIST_REACHES_BACK, Examination
 from consult.requests.views import scheduled
 from dicom_node import directory
 from dicom_node.directory import Entry
 from dicom_node.forwarding import queue, rules
 from dicom_node.peers import Peer
 from dicom_node.tls import fingerprint, fingerprint_of
-from telemed.compose import WORKLIST_REACHES_BACK, kept
 from telemed.config import Config
+from telemed.keeping import kept
 from telemed.kernel.database import new_id
 from telemed.kernel.errors import Conflict, Invalid
 from telemed.people import CONSOLE, MOST_ROWS, institution_named

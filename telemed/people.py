@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from consult.practitioners import actions, views
 from consult.practitioners.model import SYSTEM, Level, Role
-from telemed.compose import Kept, kept
 from telemed.config import Config
+from telemed.keeping import Kept, kept
 from telemed.kernel.errors import Invalid, NotFound
 from web.accounts import actions as accounts
 from web.accounts.passwords import Passwords

@@ -56,8 +56,7 @@ def seed(database: Database, chronicle: Chronicle) -> None:
     with database.reading() as db:
         if count_accounts(db):
             return
-    passwords = Passwords()
-    password_hash = {user.username: passwords.hashed(PASSWORD) for user in USERS}
+    password_hash = Passwords().hashed(PASSWORD)  # one for all: the password is public, and hashing is slow on purpose
     with database.transaction() as db:
         ids = {
             name: add_institution(db, chronicle, name=name, name_en=name_en, kind=kind, by=SYSTEM)
@@ -84,7 +83,7 @@ def seed(database: Database, chronicle: Chronicle) -> None:
                 db,
                 chronicle,
                 username=user.username,
-                password_hash=password_hash[user.username],
+                password_hash=password_hash,
                 practitioner_id=person,
                 by="demo",
             )

@@ -10,11 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TextIO
 
 import aiohttp.web
 
-from telemed import compose, seeding
+from consult.triage.reading import make_ready
+from telemed import compose, keeping, seeding
 from telemed.config import Address, Config
 from telemed.kernel.errors import Unavailable
 from web import keys
@@ -41,7 +43,7 @@ def serve(config: Config, beside: Beside | None = None) -> int:
     """
     _log_to_stderr()
     config.data.mkdir(parents=True, exist_ok=True)
-    with compose.alone(config.data), compose.kept(config) as store:
+    with keeping.alone(config.data), keeping.kept(config) as store:
         if config.demo:
             seeding.seed(store.database, store.chronicle)
         interrupted = store.archive.recover()
@@ -74,17 +76,17 @@ async def _run(config: Config, house: compose.House, beside: Beside | None) -> N
         for task in tasks:
             task.cancel()
         await asyncio.gather(asyncio.to_thread(house.node.stop, GRACE_S), runner.cleanup())
-        for worker in reversed(house.workers):
-            await asyncio.to_thread(worker.stop)
+        # All at once: one that waits for news notices only after half a second.
+        await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in house.workers))
         house.confinement.close()
         house.analysing.close()
         log.info("stopped")
 
 
 async def _warm(house: compose.House) -> None:
-    """Load the decoders into every worker, so that nobody's first picture waits for that."""
-    warm = house.application[keys.IMAGING].warm
-    await asyncio.gather(*(asyncio.to_thread(warm) for _ in range(house.confinement.processes)))
+    """Load the ECG engine and the decoders into every worker, so that no patient's first recording or picture waits for that."""
+    for warm in (partial(make_ready, house.confinement), house.application[keys.IMAGING].warm):
+        await asyncio.gather(*(asyncio.to_thread(warm) for _ in range(house.confinement.processes)))
 
 
 async def _until_done(work: Awaitable[None]) -> None:

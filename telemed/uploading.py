@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import ssl
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +14,9 @@ from urllib.parse import quote, urlsplit
 from telemed.kernel.errors import Invalid, Unavailable
 
 TIMEOUT_S = 120
+#: An ECG of more bytes may be one of hours, which the server analyses before it answers.
+LONG_BYTES, LONG_TIMEOUT_S = 8 << 20, 1000
+BLOCK, CRLF = 1 << 20, b"\r\n"
 
 
 def way_to(url: str, token: str) -> Callable[[Sequence[Path]], Iterator[tuple[Path, str]]]:
@@ -76,23 +80,46 @@ def _connection(url: str) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_S)
 
 
+def _is_dicom(file: Path) -> bool:
+    with file.open("rb") as content:
+        return content.read(132)[128:] == b"DICM"
+
+
+def _size(file: Path) -> int:
+    """Return the size of *file*, which can then be read too."""
+    with file.open("rb") as content:
+        return content.seek(0, os.SEEK_END)
+
+
 def _sent(connection: http.client.HTTPConnection, file: Path, headers: dict[str, str]) -> str:
     """Return why the server did not take *file*, nothing when it did."""
     boundary = uuid.uuid4().hex
-    content = file.read_bytes()
-    if content[128:132] == b"DICM":
+    if _is_dicom(file):
         path, kind = "/dicom-web/studies", f'multipart/related; type="application/dicom"; boundary={boundary}'
-        parts = [("Content-Type: application/dicom", content)]
+        parts = [("Content-Type: application/dicom", file)]
     else:
         path, kind = "/api/v1/recordings", f"multipart/form-data; boundary={boundary}"
         parts = [
-            (f'Content-Disposition: form-data; name="file"; filename="{quote(member.name)}"', member.read_bytes())
+            (f'Content-Disposition: form-data; name="file"; filename="{quote(member.name)}"', member)
             for member in (file, *signals_of(file))
         ]
-    body = b"".join(f"--{boundary}\r\n{head}\r\n\r\n".encode() + part + b"\r\n" for head, part in parts)
-    body += f"--{boundary}--\r\n".encode()
+    heads = [f"--{boundary}\r\n{head}\r\n\r\n".encode() for head, _ in parts]
+    end = f"--{boundary}--\r\n".encode()
+    size = len(end) + sum(len(head) + _size(member) + len(CRLF) for head, (_, member) in zip(heads, parts, strict=True))
+
+    def body() -> Iterator[bytes]:
+        for head, (_, member) in zip(heads, parts, strict=True):
+            yield head
+            with member.open("rb") as content:
+                yield from iter(lambda: content.read(BLOCK), b"")
+            yield CRLF
+        yield end
+
+    connection.timeout = LONG_TIMEOUT_S if size > LONG_BYTES else TIMEOUT_S
+    if connection.sock is not None:
+        connection.sock.settimeout(connection.timeout)
     try:
-        connection.request("POST", path, body, {**headers, "Content-Type": kind})
+        connection.request("POST", path, body(), {**headers, "Content-Type": kind, "Content-Length": str(size)})
         answer = connection.getresponse()
         said = answer.read()
     except (OSError, http.client.HTTPException) as error:

@@ -77,6 +77,7 @@ def make_application(
     authority: Authority,
     static_folder: Path,
     fonts_folder: Path,
+    uploads_folder: Path,
     imaging: Imaging,
     gateways: Gateways = NO_GATEWAYS,
     checks: Mapping[str, Callable[[], bool]] | None = None,
@@ -86,9 +87,9 @@ def make_application(
 ) -> web.Application:
     """Return the application over what the composition root built.
 
-    *checks* are what /readyz asks beside the database, by name. *fonts_folder* holds the type that PDFs embed. *origin* is
-    the site as browsers see it (``https://...``) when a proxy stands in front; *dicom_address* is shown to clinics as what
-    their modalities are to send to.
+    *checks* are what /readyz asks beside the database, by name. *fonts_folder* holds the type that PDFs embed, *uploads_folder*
+    what is being sent. *origin* is the site as browsers see it (``https://...``) when a proxy stands in front; *dicom_address* is
+    shown to clinics as what their modalities are to send to.
     """
     around = [middleware.observe, problems, middleware.guard, denials, middleware.catch_up]
     app = web.Application(middlewares=around, client_max_size=LARGEST_BODY)
@@ -101,6 +102,7 @@ def make_application(
     app[keys.GATEWAYS] = gateways
     app[keys.DOCUMENTS] = Documents(database, archive, imaging, confinement, authority=authority, fonts=fonts_folder)
     app[keys.FONTS] = fonts_folder
+    app[keys.UPLOADS] = uploads_folder
     app[keys.PASSWORDS] = passwords
     app[keys.METRICS] = Metrics()
     app[keys.HUB] = Hub(chronicle.events)

@@ -41,6 +41,8 @@ ARCHIVE = web.AppKey("archive", Archive)
 CONFINEMENT = web.AppKey("confinement", Confinement)
 GATEWAYS = web.AppKey("gateways", Gateways)
 IMAGING = web.AppKey("imaging", Imaging)
+#: The folder in which uploads lie while they are dealt with.
+UPLOADS = web.AppKey("uploads", Path)
 #: The folder of the type that PDFs embed.
 FONTS = web.AppKey("fonts", Path)
 #: Makes the PDFs of reports.

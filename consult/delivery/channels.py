@@ -77,7 +77,8 @@ def _dingtalk(channel: Channel, message: Message, _: Gateways, now: datetime) ->
 
 
 def _feishu(channel: Channel, message: Message, _: Gateways, now: datetime) -> Post:
-    body: dict[str, Any] = {"msg_type": "text", "content": {"text": message.text}}
+    call = '<at user_id="all"></at> ' if message.critical else ""
+    body: dict[str, Any] = {"msg_type": "text", "content": {"text": call + message.text}}
     if channel.secret:
         stamp = str(int(now.timestamp()))
         body |= {"timestamp": stamp, "sign": _signature(f"{stamp}\n{channel.secret}".encode(), b"")}

@@ -120,6 +120,11 @@ def claim(db: Connection, chronicle: Chronicle, task_id: str, *, by: Viewer) -> 
     return task_of(db, by, task_id)
 
 
+def require_fitting(db: Connection, task_id: str, *, by: Viewer) -> None:
+    """Return when *by* is who could have claimed the task; Refused for the wrong specialty or hospital."""
+    _fitting(_row(db, task_id), by)
+
+
 def renew(db: Connection, chronicle: Chronicle, *, by: Viewer) -> tuple[str, ...]:
     """Renew the viewer's claims, and return the ids of the tasks they still hold; no event, it comes every half minute."""
     mine = (task_table.c.owner_id == by.practitioner_id) & task_table.c.status.in_(LEASED)
@@ -234,9 +239,14 @@ def complete(db: Connection, chronicle: Chronicle, task_id: str, *, report_id: s
     _held_by(db, found, by)
     now = chronicle.clock.now()
     done = {"report_id": report_id, "completed_at": now, "open_key": None}
-    _change(db, found, TaskEvent.SIGN, **done, lease_until=None, escalate_at=None)
+    # The watch looks only at what is open: it may not have seen yet that the time is over.
+    late = found.breached_at is None and now > found.due_at
+    breached_at = found.due_at if late else found.breached_at
+    _change(db, found, TaskEvent.SIGN, **done, breached_at=breached_at, lease_until=None, escalate_at=None)
     requests.fulfil(db, found.request_id)
     turnaround.stamp(db, task_id, Point.T4, now)
+    if late:
+        enter(db, chronicle, "SlaBreached", task_id, SYSTEM, breached_at=rfc3339(found.due_at))
 
 
 def cancel(
@@ -306,11 +316,14 @@ def arrive(
 
 
 def restart_clock(db: Connection, chronicle: Chronicle, task_id: str, t0: datetime) -> None:
-    """Count from *t0* instead: the last instance of a study that was asked about while it still arrived."""
+    """Count from *t0* instead: the last instance of a study that was asked about while it still arrived.
+
+    Where somebody has claimed it before, T0 stands, and the deadline with it.
+    """
     found = _row(db, task_id)
     budget = timedelta(seconds=found.budget_s)
-    if found.status == TaskStatus.REQUESTED and found.breached_at is None and t0 + budget > found.due_at:
-        turnaround.stamp(db, task_id, Point.T0, t0)
+    waits = found.status == TaskStatus.REQUESTED and found.breached_at is None and t0 + budget > found.due_at
+    if waits and turnaround.stamp(db, task_id, Point.T0, t0):
         values = {**_due(found, t0 + budget), "escalate_at": climbs_at(t0 + budget, budget, found.escalated)}
         db.execute(update(task_table).where(task_table.c.id == task_id).values(values))
         enter(db, chronicle, "TaskUpdated", task_id, SYSTEM, change="clock", t0_at=rfc3339(t0))

@@ -13,15 +13,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-from consult.practitioners.model import Person, Role, Viewer
+from consult.practitioners.model import Person, Viewer
 from consult.queue import actions as queue
 from consult.queue.model import HELD, TaskStatus
 from consult.queue.views import Task
 from consult.queue.views import task as task_of
 from consult.reports.model import Draft, Report, ReportEvent, ReportStatus, checked, listing, sealed, signable, status_after
-from consult.reports.tables import document_table, draft_table, report_table
+from consult.reports.tables import document_table, draft_table, draft_version_table, report_table
 from consult.reports.views import draft_from
 from consult.reports.views import remarks as remarks_of
 from consult.reports.views import report as report_of
@@ -36,8 +36,9 @@ from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused, Unavaila
 #: Preparing a version and signing it are seconds apart; a longer pause means the reader should look again.
 LONGEST_PREPARATION = timedelta(minutes=2)
 LONGEST_REASON = 1000
-
-READERS = frozenset({Role.RADIOLOGIST, Role.CARDIOLOGIST})
+#: Of what is saved within this time the last version stands for all; a text that was then made shorter stands beside it.
+VERSIONS_APART = timedelta(seconds=30)
+MOST_VERSIONS = 200
 
 #: Turns a prepared version into the bytes of its PDF; slow, so it is called outside any transaction.
 DocumentMaker = Callable[[Report], bytes]
@@ -57,7 +58,8 @@ def save_draft(  # noqa: PLR0917 - in the order of every action: where, what, wh
 ) -> Draft:
     """Keep *draft* as the task's next draft version; an accepted task is thereby started.
 
-    *expected_version* is the version the writer saw, 0 before the first; None overwrites whatever is there.
+    *expected_version* is the version the writer saw, 0 before the first; None overwrites whatever is there. What it said
+    half a minute ago and earlier, and before it was made shorter, stays to be read.
 
     Raises
     ------
@@ -90,6 +92,7 @@ def save_draft(  # noqa: PLR0917 - in the order of every action: where, what, wh
             raise Conflict("this draft was saved elsewhere in the meantime: load it again", code="draft-stale")
     else:
         db.execute(insert(draft_table).values(task_id=task_id, **row))
+    _keep_version(db, {"task_id": task_id, **row})
     if task.status == TaskStatus.ACCEPTED:
         queue.start(db, chronicle, task_id, by=by)
     return replace(kept, version=present + 1, saved_at=now)
@@ -186,8 +189,7 @@ def sign(db: Connection, chronicle: Chronicle, prepared: Prepared, document: byt
 def prepare_amendment(db: Connection, chronicle: Chronicle, report_id: str, draft: Draft, *, reason: str, by: Viewer) -> Prepared:
     """Return the version that is to replace *report_id*, dated now."""
     replaced = report_of(db, by, report_id)
-    if by.institution_id != replaced.performer.id or not by.roles & READERS:
-        raise Refused(f"only a specialist of {replaced.performer.name} may amend this report", code="not-yours")
+    queue.require_fitting(db, replaced.task_id, by=by)
     if not reason.strip():
         raise Invalid("say why the report is amended (修订原因): the clinic is shown it", code="reason-missing")
     if len(reason) > LONGEST_REASON:
@@ -249,6 +251,22 @@ def _own_task(db: Connection, task_id: str, by: Viewer) -> Task:
     if task.status not in HELD:
         raise Conflict(f"this task is {task.status}; its report can no longer be written", code="task-closed")
     return task
+
+
+def _keep_version(db: Connection, row: dict[str, Any]) -> None:
+    """Keep a draft as it now is, beside what it was; the newest MOST_VERSIONS stay."""
+    of, mine = draft_version_table.c, draft_version_table.c.task_id == row["task_id"]
+    newest_first = select(draft_version_table).where(mine).order_by(of.version.desc())
+    kept = db.execute(newest_first.limit(2)).all()
+    if len(kept) == 2:
+        last, before = kept
+        hasty = last.saved_at - before.saved_at < VERSIONS_APART and last.author == before.author == row["author"]
+        if hasty and len(row["findings"]) >= len(last.findings) and len(row["impression"]) >= len(last.impression):
+            db.execute(delete(draft_version_table).where(mine, of.version == last.version))
+    db.execute(insert(draft_version_table).values(row))
+    beyond = db.scalar(newest_first.with_only_columns(of.version).offset(MOST_VERSIONS).limit(1))
+    if beyond is not None:
+        db.execute(delete(draft_version_table).where(mine, of.version <= beyond))
 
 
 def _belonging(db: Connection, draft: Draft, institution: str, study_instance_uid: str) -> None:

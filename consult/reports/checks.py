@@ -73,7 +73,10 @@ _CONDITIONS = (
     "fracture|dislocation|haemorrhage|hemorrhage|pneumothorax|effusion|infarct|embol|dissection|aneurysm|obstruction|nodule|mass|abscess"
 )
 _CONDITION = re.compile(_CONDITIONS, re.IGNORECASE)
-_HEDGE = re.compile(r"[?？]|可疑|可能|待排|不除外|不能除外|不排除|建议|考虑|随访|possible|cannot exclude", re.IGNORECASE)
+_HEDGE = re.compile(
+    r"[?？]|可疑|可能|待排|不除外|不能(?:完全)?(?:除外|排除)|不排除|建议|考虑|随访|possible|cannot exclude|not excluded",
+    re.IGNORECASE,
+)
 
 #: Findings that somebody must be told of at once (危急值), as they are called in impressions.
 _CRITICAL = re.compile(

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from consult.phrases.model import blanks_in
 from consult.practitioners.model import Institution, Person
 from consult.requests.model import Kind, Patient
 from telemed.kernel.clock import rfc3339
@@ -73,6 +74,16 @@ class Draft:
     key_images: tuple[KeyImage, ...] = ()
     version: int = 0
     saved_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class DraftVersion:
+    """A version of a draft as a list shows it; *characters* are those of findings and impression."""
+
+    version: int
+    saved_at: datetime
+    author: Person
+    characters: int
 
 
 @dataclass(frozen=True)
@@ -151,6 +162,9 @@ def signable(draft: Draft) -> Draft:
         raise Invalid("the impression (诊断意见) is empty: write it before signing", code="impression-missing")
     if draft.kind is None:
         raise Invalid("say whether this is 会诊 (advice) or 诊断 (a diagnosis) before signing", code="kind-missing")
+    left = blanks_in(draft.findings, draft.impression)
+    if left:
+        raise Invalid(f"a blank of the template is left, {left[0]}: fill it in before signing", code="blank-left")
     return checked(draft)
 
 

@@ -32,6 +32,21 @@ draft_table = Table(
     Column("saved_at", UtcDateTime, nullable=False),
 )
 
+#: What a draft said before: see `actions.save_draft` for which versions stay.
+draft_version_table = Table(
+    "report_draft_version",
+    metadata,
+    Column("task_id", String(32), ForeignKey("task.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("author", String(32), nullable=False),
+    Column("findings", Text, nullable=False),
+    Column("impression", Text, nullable=False),
+    Column("kind", String(16)),
+    Column("critical", Boolean, nullable=False),
+    Column("key_images", JSON, nullable=False),
+    Column("saved_at", UtcDateTime, nullable=False),
+)
+
 report_table = Table(
     "report",
     metadata,

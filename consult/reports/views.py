@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, false, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, false, func, or_, select
 
 from consult.practitioners.model import Institution, Level, Person, Role, Viewer
+from consult.practitioners.views import people_by_id
 from consult.queue.views import task as task_of
 from consult.reports.checks import Remark, Writing
 from consult.reports.checks import remarks as remarks_of
-from consult.reports.model import Draft, KeyImage, ReadBack, Report, ReportStatus
-from consult.reports.tables import delivery_table, document_table, draft_table, report_table
+from consult.reports.model import Draft, DraftVersion, KeyImage, ReadBack, Report, ReportStatus
+from consult.reports.tables import delivery_table, document_table, draft_table, draft_version_table, report_table
 from consult.requests.model import Kind, Patient
 from dicom_node.archive import index
 from telemed.kernel.errors import Conflict, Invalid, NotFound
@@ -77,11 +78,30 @@ def draft(db: Connection, viewer: Viewer, task_id: str) -> Draft:
 
     A draft is the performer's own until it is signed: the inviting clinic sees none.
     """
-    task = task_of(db, viewer, task_id)
-    if task.performer.id != viewer.institution_id:
-        raise NotFound("there is no draft here for you to see", code="draft")
+    _require_performer(db, viewer, task_id)
     row = db.execute(select(draft_table).where(draft_table.c.task_id == task_id)).mappings().first()
     return Draft() if row is None else draft_from(row)
+
+
+def draft_versions(db: Connection, viewer: Viewer, task_id: str) -> tuple[DraftVersion, ...]:
+    """Return what is kept of a draft's versions, the newest first; raise as `draft`."""
+    _require_performer(db, viewer, task_id)
+    of = draft_version_table.c
+    characters = (func.length(of.findings) + func.length(of.impression)).label("characters")
+    query = select(of.version, of.saved_at, of.author, characters).where(of.task_id == task_id).order_by(of.version.desc())
+    rows = db.execute(query).all()
+    people = people_by_id(db, {row.author for row in rows})
+    return tuple(DraftVersion(row.version, row.saved_at, people[row.author], row.characters) for row in rows)
+
+
+def draft_version(db: Connection, viewer: Viewer, task_id: str, version: int) -> Draft:
+    """Return a draft as it was in *version*; raise as `draft`, and NotFound for a version that is not kept."""
+    _require_performer(db, viewer, task_id)
+    then = (draft_version_table.c.task_id == task_id) & (draft_version_table.c.version == version)
+    row = db.execute(select(draft_version_table).where(then)).mappings().first()
+    if row is None:
+        raise NotFound("this version of the draft is not kept", code="draft")
+    return draft_from(row)
 
 
 def remarks(db: Connection, viewer: Viewer, task_id: str) -> tuple[Remark, ...]:
@@ -128,7 +148,7 @@ def document(db: Connection, viewer: Viewer, report_id: str) -> bytes:
 
 
 def draft_from(row: RowMapping) -> Draft:
-    """Build a Draft from a row of draft_table."""
+    """Build a Draft from a row of draft_table, or of draft_version_table."""
     return Draft(
         findings=row["findings"],
         impression=row["impression"],
@@ -138,6 +158,11 @@ def draft_from(row: RowMapping) -> Draft:
         version=row["version"],
         saved_at=row["saved_at"],
     )
+
+
+def _require_performer(db: Connection, viewer: Viewer, task_id: str) -> None:
+    if task_of(db, viewer, task_id).performer.id != viewer.institution_id:
+        raise NotFound("there is no draft here for you to see", code="draft")
 
 
 def of_record(db: Connection, report_id: str) -> Report:

@@ -13,6 +13,9 @@ from telemed.kernel.errors import Invalid
 #: The whole country has one zone: days and spoken hours are counted in it, moments are kept in UTC.
 HOUSE_ZONE = timezone(timedelta(hours=8), "UTC+8")
 
+#: A patient who did not come is looked for a week long, then no more.
+WORKLIST_REACHES_BACK = timedelta(days=7)
+
 #: Characters of one text of a request.
 LONGEST_REASON = 4000
 

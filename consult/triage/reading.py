@@ -22,6 +22,17 @@ def analysed(archive: Archive, confinement: Confinement, institution: str, uid: 
         return Analysis(uid, None, error.sentence)
 
 
+def make_ready(confinement: Confinement) -> None:
+    """Have one worker loaded with the engine before a patient lies on a couch; call it once the server is up."""
+    confinement.run(_load)
+
+
+def _load() -> None:
+    from ecg.readiness import load  # noqa: PLC0415 - see below
+
+    load()
+
+
 def _analyse(path: Path) -> dict[str, Any]:
     """Read and analyse one recording; runs in a confined process, which alone pays for loading the engine."""
     from ecg.errors import EcgError  # noqa: PLC0415 - see above

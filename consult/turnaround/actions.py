@@ -16,8 +16,8 @@ def begin(db: Connection, task_id: str, *, institution: str, performer: str, lan
     db.execute(insert(turnaround_table).values(task_id=task_id, t0_at=t0, **row))
 
 
-def stamp(db: Connection, task_id: str, point: Point, at: datetime) -> None:
-    """Write that *point* was reached at *at*, in the transaction of the deed that reached it.
+def stamp(db: Connection, task_id: str, point: Point, at: datetime) -> bool:
+    """Write that *point* was reached at *at*, in the transaction of the deed that reached it; tell whether that moved it.
 
     The first write wins: a repeated deed moves nothing. T0 is "the later of" by definition: it moves forward while the
     study still arrives, never back, and never once T2 or T3 is set. T2 follows late images until T4.
@@ -31,7 +31,7 @@ def stamp(db: Connection, task_id: str, point: Point, at: datetime) -> None:
         unset = (column.is_(None) | (column < at)) & turnaround_table.c.t4_at.is_(None)
     else:
         unset = column.is_(None)
-    db.execute(update(turnaround_table).where(mine, unset).values({column: at}))
+    return db.execute(update(turnaround_table).where(mine, unset).values({column: at})).rowcount == 1
 
 
 def pause(db: Connection, task_id: str, at: datetime) -> None:
@@ -41,15 +41,15 @@ def pause(db: Connection, task_id: str, at: datetime) -> None:
 
 
 def resume(db: Connection, task_id: str, at: datetime) -> timedelta:
-    """Let the clock run on and return how long it had stood; nothing when it ran."""
+    """Let the clock run on and return how long it had stood, in whole seconds as it is counted; nothing when it ran."""
     mine = turnaround_table.c.task_id == task_id
     since: datetime | None = db.scalar(select(turnaround_table.c.paused_since).where(mine).with_for_update())
     if since is None:
         return timedelta(0)
-    stood = max(at - since, timedelta(0))
-    paused_s = turnaround_table.c.paused_s + int(stood.total_seconds())
+    stood_s = max(int((at - since).total_seconds()), 0)
+    paused_s = turnaround_table.c.paused_s + stood_s
     db.execute(update(turnaround_table).where(mine).values(paused_since=None, paused_s=paused_s))
-    return stood
+    return timedelta(seconds=stood_s)
 
 
 def move(db: Connection, task_id: str, *, performer: str, lane: str, budget: timedelta) -> None:

@@ -73,6 +73,11 @@ class Layout:
         return unique_names([lead_named(each.label.removeprefix("ECG ")) for each in self.chosen])
 
     @property
+    def filters(self) -> tuple[Filters, ...]:
+        """How the chosen signals were filtered."""
+        return tuple(_filters(each.filters) for each in self.chosen)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was left out."""
         left = [each.label for each in self.signals if each not in self.chosen and not each.is_annotations]
@@ -131,7 +136,7 @@ def read(files: Mapping[str, bytes], _declared: Declared) -> Recording:
         resolution_mv=tuple(abs(step) for step in steps),
         started_at=plan.started_at,
         patient=plan.patient,
-        filters=tuple(_filters(each.filters) for each in plan.chosen),
+        filters=plan.filters,
         notes=plan.notes,
     )
 

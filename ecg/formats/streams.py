@@ -7,11 +7,12 @@ the file hold which samples.
 import os
 import struct
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from io import BufferedReader, BytesIO
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -20,23 +21,33 @@ from ecg.formats import DAMAGE, Declared, edf, read, wfdb
 from ecg.formats.wfdb.header import Header, parse_header
 from ecg.formats.wfdb.signals import FORMATS
 from ecg.leads import Lead
-from ecg.recording import MAX_LEADS, Millivolts, PatientTags, Recording, unique_names
+from ecg.recording import MAX_LEADS, Filters, Millivolts, PatientTags, Recording, unique_names
 
 LARGE_BYTES = 1 << 20  # a DICOM value beyond this stays in the file
 READ_WHOLE_BYTES = 512 << 20  # of a file that cannot be read piece by piece
+PIECE_SAMPLES = 1 << 20  # over all leads
 
 
 @dataclass(frozen=True)
 class Source:
-    """A recording on the disk. ``read(first, count)`` returns (leads, count) millivolts, NaN where a sample is missing."""
+    """A recording on the disk. ``read(first, count)`` returns (leads, count) millivolts, NaN where a sample is missing.
+
+    The rest is as in `Recording`.
+    """
 
     format: str
     leads: tuple[Lead, ...]
     sampling_frequency_hz: float
     samples: int
     read: Callable[[int, int], Millivolts]
+    resolution_mv: tuple[float, ...] | None = None
     started_at: datetime | None = None
     patient: PatientTags | None = None
+    filters: tuple[Filters, ...] | None = None
+    device: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    device_statements: tuple[str, ...] = ()
+    equipment: str = ""
+    institution: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -46,11 +57,19 @@ class Source:
 
     def recording(self, first: int, count: int) -> Recording:
         """Return a part as a recording of its own."""
-        return Recording(self.format, self.leads, self.sampling_frequency_hz, self.read(first, count), patient=self.patient)
+        return Recording(
+            self.format, self.leads, self.sampling_frequency_hz, self.read(first, count), self.resolution_mv, self.started_at,
+            self.patient, self.filters, self.device, self.device_statements, self.equipment, self.institution, self.notes,
+        )  # fmt: skip
+
+    def pieces(self) -> Iterator[Millivolts]:
+        """Yield all of it from front to back."""
+        for first in range(0, self.samples, step := max(1, PIECE_SAMPLES // len(self.leads))):
+            yield self.read(first, min(step, self.samples - first))
 
 
-def opened(path: Path, *, declared: Declared | None = None) -> Source:
-    """Return the recording at *path*, a WFDB header or a file of its own.
+def opened(path: Path, *, declared: Declared | None = None, most_whole: int = READ_WHOLE_BYTES) -> Source:
+    """Return the recording at *path*, a WFDB header or a file of its own, of at most *most_whole* bytes where it is read whole.
 
     `EcgError` when it cannot be read, as `ecg.formats.read` says it; `OSError` when the disk does not give it.
     """
@@ -58,7 +77,7 @@ def opened(path: Path, *, declared: Declared | None = None) -> Source:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a library's warning quotes the file, and so the patient
-            return _piecewise(path, stated) or of_recording(read(_whole(path), declared=stated))
+            return _piecewise(path, stated) or of_recording(read(_whole(path, most_whole), declared=stated))
     except EcgError:
         raise
     except OSError:
@@ -71,8 +90,9 @@ def of_recording(recording: Recording) -> Source:
     """Return a recording that is in memory as a source."""
     return Source(
         recording.format, recording.leads, recording.sampling_frequency_hz, recording.millivolts.shape[1],
-        lambda first, count: recording.millivolts[:, first : first + count],
-        recording.started_at, recording.patient, recording.notes,
+        lambda first, count: recording.millivolts[:, first : first + count], recording.resolution_mv, recording.started_at,
+        recording.patient, recording.filters, recording.device, recording.device_statements, recording.equipment,
+        recording.institution, recording.notes,
     )  # fmt: skip
 
 
@@ -88,13 +108,13 @@ def _piecewise(path: Path, declared: Declared) -> Source | None:
     return None
 
 
-def _whole(path: Path) -> dict[str, bytes]:
+def _whole(path: Path, most: int) -> dict[str, bytes]:
     def content(name: str) -> bytes | None:
         file = path.with_name(name)
         if not file.is_file():
             return None
-        if file.stat().st_size > READ_WHOLE_BYTES:
-            raise EcgError(f"{name} has more than {READ_WHOLE_BYTES >> 20} MB and cannot be read in pieces; send a part of it.")
+        if file.stat().st_size > most:
+            raise EcgError(f"{name} has more than {most >> 20} MB and cannot be read in pieces; send a part of it.")
         return file.read_bytes()
 
     if path.suffix.lower() == ".hea":
@@ -144,8 +164,8 @@ def _wfdb(path: Path, declared: Declared) -> Source | None:
         return whole[:, skip : skip + count]
 
     return Source(
-        "wfdb", unique_names(known.leads), rate * known.per_frame, frames * known.per_frame, millivolts,
-        header.started_at, header.patient, known.notes,
+        "wfdb", unique_names(known.leads), rate * known.per_frame, frames * known.per_frame, millivolts, known.steps,
+        header.started_at, header.patient, notes=known.notes,
     )  # fmt: skip
 
 
@@ -176,7 +196,7 @@ def _edf(path: Path) -> Source | None:
 
     return Source(
         layout.format, layout.leads, layout.rate, layout.records * layout.per_record, millivolts,
-        layout.started_at, layout.patient, layout.notes,
+        tuple(map(abs, steps)), layout.started_at, layout.patient, layout.filters, notes=layout.notes,
     )  # fmt: skip
 
 
@@ -247,7 +267,8 @@ def _dicom(path: Path, declared: Declared) -> Source | None:
     return Source(
         "dicom", unique_names([channel.lead for channel in known]), rate, samples,
         lambda first, count: np.stack([channel.row for channel in channels_of(first, count, [])]),
-        reading.moment(dataset), reading.patient(dataset), tuple(notes),
+        tuple(channel.step_mv for channel in known), reading.moment(dataset), reading.patient(dataset),
+        tuple(channel.filters for channel in known), notes=tuple(notes),
     )  # fmt: skip
 
 

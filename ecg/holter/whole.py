@@ -12,7 +12,7 @@ from ecg.holter.analyser import analyse
 from ecg.holter.statements import rhythm_of, statements
 from ecg.holter.summary import Summary
 from ecg.pipeline import analyse as analyse_strip
-from ecg.recording import Recording
+from ecg.recording import MAX_SAMPLES, Recording
 
 LONG_S = 300.0  # from here on there is a summary
 ONE_PIECE_S = 3600.0  # beyond, waves are not listed beat by beat
@@ -36,7 +36,7 @@ def analysis_of(recording: Recording, *, progress: Progress = _quiet) -> dict[st
 
 def analysis_of_source(source: Source, *, progress: Progress = _quiet) -> dict[str, Any]:
     """Return the analysis of a recording on the disk as JSON."""
-    if source.duration_s <= ONE_PIECE_S:
+    if source.duration_s <= ONE_PIECE_S and source.samples * len(source.leads) <= MAX_SAMPLES:
         return analysis_of(source.recording(0, source.samples), progress=progress)
     summary = analyse(source, progress=progress)
     return {**as_analysis(summary).as_json(), "long": _without_beats(summary)}
@@ -73,7 +73,10 @@ def as_analysis(summary: Summary) -> Analysis:
         rhythm=rhythm_of(summary),
         statements=statements(summary),
         quality={lead: Quality(share <= 0.5, ()) for lead, share in summary.unusable.items()},
-        warnings=(*summary.notes, f"Intervals and waves are not listed for recordings longer than {ONE_PIECE_S / 3600:g} h."),
+        warnings=(
+            *summary.notes,
+            f"Intervals and waves are not listed for recordings of more than {ONE_PIECE_S / 3600:g} h or {MAX_SAMPLES} samples.",
+        ),
     )
 
 

@@ -90,11 +90,10 @@ def _delineated(
     main: tuple[dict[str, int], float] | None = None
     for shape in median_beat.shapes(signal, peaks, shape_of, rate):
         before_s, after_s = float(np.median(from_last[shape.members])), float(np.median(to_next[shape.members]))
-        whole = delineation.delineate(shape, usable, rate, before_s, after_s).whole
+        whole = delineation.ventricular(shape, usable, rate, before_s, after_s)
         search = delineation.p_search(whole["qrs_on"] + shape.before, before_s, shape.before, rate)
         evidence, preceded = delineation.atrial_evidence(signal, peaks, shape, search, usable, rate=rate)
-        if main is None:
-            main = whole, evidence
+        main = main or (whole, evidence)
         qrs_ms[shape.members] = (whole["qrs_off"] - whole["qrs_on"]) * 1000 / rate
         if evidence >= needed:
             with_p[shape.members] = preceded

@@ -38,6 +38,8 @@ def believed(tops: Candidates, first: Network, second: Network) -> Mask:
 def apart(tops: Candidates, speaking_for: NDArray[np.float64]) -> Mask:
     """Return the tops with more for than against them, the weaker of two within the refractory time left out."""
     keep = speaking_for > 0
+    if (np.diff(tops.at[keep]) >= REFRACTORY_S * tops.rate).all():
+        return keep
     for place in np.flatnonzero(keep)[np.argsort(-speaking_for[keep])]:
         if keep[place]:
             near = np.abs(tops.at - tops.at[place]) < REFRACTORY_S * tops.rate
@@ -52,10 +54,10 @@ def aligned(beating: Millivolts, tops: Samples, usable: NDArray[np.bool_], rate:
         return tops
     magnitude = np.sqrt((beating[usable] ** 2).sum(axis=0))
     reach = round(0.08 * rate)
+    near = np.clip(tops[:, None] + np.arange(-reach, reach + 1), 0, magnitude.size - 1)
+    moved = near[np.arange(tops.size), np.argmax(magnitude[near], axis=1)]
     peaks: list[int] = []
-    for top in tops:
-        first = max(0, int(top) - reach)
-        peak = first + int(np.argmax(magnitude[first : int(top) + reach + 1]))
+    for peak in moved.tolist():
         if not peaks or peak - peaks[-1] > 0.15 * rate:
             peaks.append(peak)
     return np.array(peaks, np.intp)

@@ -113,12 +113,25 @@ def delineate(shape: Shape, usable: NDArray[np.bool_], rate: float, before_s: fl
     return Waves([Marks(marks) for marks in leads], _whole(leads, rate))
 
 
+def ventricular(shape: Shape, usable: NDArray[np.bool_], rate: float, before_s: float, after_s: float) -> dict[str, int]:
+    """Return what `delineate` says of QRS onset and offset over all leads, in a third of its time."""
+    leads = _qrs_by_rule(shape, usable, rate)
+    refine(Surroundings.of(shape, usable, rate, (before_s, after_s)), leads)
+    return _whole(leads, rate)
+
+
+def _qrs_by_rule(shape: Shape, usable: NDArray[np.bool_], rate: float) -> list[dict[str, int]]:
+    """Return QRS of every usable lead relative to the R peak, one and the same in all, before they are refined."""
+    slopes = np.gradient(moving_mean(shape.median[usable], round(0.006 * rate)), axis=1) * rate
+    on, off = _qrs(np.sqrt((slopes**2).mean(axis=0)), shape.before, rate)
+    return [{"qrs_on": on - shape.before, "qrs_off": off - shape.before} if each else {} for each in usable]
+
+
 def by_rule(shape: Shape, usable: NDArray[np.bool_], rate: float, before_s: float, after_s: float) -> list[dict[str, int]]:
     """Return the marks of every lead as trapezia and the slope over all leads have them, before they are refined."""
     beat, centre = shape.median, shape.before
-    slopes = np.gradient(moving_mean(beat[usable], round(0.006 * rate)), axis=1) * rate
-    on, off = _qrs(np.sqrt((slopes**2).mean(axis=0)), centre, rate)
-    marks: list[dict[str, int]] = [{"qrs_on": on, "qrs_off": off} if each else {} for each in usable]
+    marks = [{name: at + centre for name, at in each.items()} for each in _qrs_by_rule(shape, usable, rate)]
+    on, off = next((each["qrs_on"], each["qrs_off"]) for each in marks if each)
     smooth = moving_mean(beat, round(0.020 * rate))
     _mark_t(smooth, marks, (off, after_s), centre, rate)
     _mark_p(smooth, marks, usable, p_search(on, before_s, centre, rate), rate)

@@ -3,6 +3,8 @@
 One forward transform serves every band, and no signal library has to be loaded.
 """
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -115,23 +117,49 @@ class Spectrum:
 
     def band(self, low_hz: float, high_hz: float, order: int = 2) -> NDArray[np.float64]:
         """Return the squared Butterworth magnitude between two corners; 0 or infinity leaves a side open."""
-        f = self.frequencies_hz
-        gain = np.ones_like(f)
-        if low_hz > 0:
-            powered = (f / low_hz) ** (2 * order)
-            gain *= powered / (1 + powered)
-        if np.isfinite(high_hz):
-            gain /= 1 + (f / high_hz) ** (2 * order)
-        return gain
+        return _kept(_band, self.length)(self.length, self.rate, low_hz, high_hz, order)
 
     def without_mains(self) -> NDArray[np.float64]:
         """Return a notch of 1.5 Hz at 50 and 60 Hz."""
-        return self._notch
+        return _kept(_without_mains, self.length)(self.length, self.rate)
 
-    @cached_property
-    def _notch(self) -> NDArray[np.float64]:
-        f = self.frequencies_hz
-        return np.asarray((1 - np.exp(-(((f - 50) / 0.75) ** 2))) * (1 - np.exp(-(((f - 60) / 0.75) ** 2))))
+
+def _frequencies(length: int, rate: float) -> NDArray[np.float64]:
+    return np.arange(length // 2 + 1, dtype=np.float64) * (rate / length)
+
+
+#: Strips of one machine and the minutes of a long recording ask for the same few gains again and again: 256 kB each at most.
+GAINS_KEPT, LONGEST_KEPT = 16, 1 << 16
+_Gain = Callable[..., NDArray[np.float64]]
+
+
+def _kept(gain: "functools._lru_cache_wrapper[NDArray[np.float64]]", length: int) -> _Gain:
+    """Return *gain* as it is remembered, or unremembered for a transform of more than `LONGEST_KEPT`."""
+    return gain if length <= LONGEST_KEPT else gain.__wrapped__
+
+
+@functools.lru_cache(GAINS_KEPT)
+def _band(length: int, rate: float, low_hz: float, high_hz: float, order: int) -> NDArray[np.float64]:
+    f = _frequencies(length, rate)
+    gain = np.ones_like(f)
+    if low_hz > 0:
+        powered = (f / low_hz) ** (2 * order)
+        gain *= powered / (1 + powered)
+    if np.isfinite(high_hz):
+        gain /= 1 + (f / high_hz) ** (2 * order)
+    return _shared(gain)
+
+
+@functools.lru_cache(GAINS_KEPT)
+def _without_mains(length: int, rate: float) -> NDArray[np.float64]:
+    f = _frequencies(length, rate)
+    return _shared((1 - np.exp(-(((f - 50) / 0.75) ** 2))) * (1 - np.exp(-(((f - 60) / 0.75) ** 2))))
+
+
+def _shared(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return *values*, which nobody may change from now on."""
+    values.setflags(write=False)
+    return values
 
 
 def spectrum(millivolts: Millivolts, rate: float) -> Spectrum:
@@ -148,8 +176,7 @@ def spectrum(millivolts: Millivolts, rate: float) -> Spectrum:
     ramp = np.arange(1, length - end + 1) / (length - end + 1)
     whole[:, end:] = whole[:, end - 1 : end] + (whole[:, :1] - whole[:, end - 1 : end]) * ramp
     values = np.fft.rfft(whole, axis=1)
-    frequencies = np.arange(length // 2 + 1, dtype=np.float64) * (rate / length)
-    return Spectrum(values, frequencies, rate, padding, length, samples)
+    return Spectrum(values, _frequencies(length, rate), rate, padding, length, samples)
 
 
 def at_working_rate(millivolts: Millivolts, rate: float) -> tuple[Millivolts, float]:

@@ -1,5 +1,6 @@
 """Beats of one shape put together: clusters by correlation over all leads, and the median beat of each."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,31 +45,35 @@ def realigned(values: Millivolts, peaks: Samples, rate: float) -> tuple[Samples,
     half, slack = round(0.07 * rate), round(0.024 * rate)
     wide = windows(values, peaks, half + slack, half + slack)
     wide = wide - wide.mean(axis=2, keepdims=True)
-    views = np.lib.stride_tricks.sliding_window_view(wide, 2 * half, axis=2)
-    norms = np.sqrt((wide[:, :, slack:-slack] ** 2).sum(axis=(1, 2))) + 1e-9
-    templates: list[Millivolts] = []
+    # (beats, shifts, numbers): every beat's leads one behind the other, once for each shift
+    shifted = np.lib.stride_tricks.sliding_window_view(wide, 2 * half, axis=2).swapaxes(1, 2)
+    shifted = shifted.reshape(peaks.size, 2 * slack + 1, -1)
+    sizes = np.sqrt(np.einsum("bsn,bsn->bs", shifted, shifted)) + 1e-9
+    templates = np.empty((MAX_SHAPES, shifted.shape[2]))
+    strengths: list[float] = []
     shape_of = np.zeros(peaks.size, np.intp)
     shift = np.zeros(peaks.size, np.intp)
-    for beat in range(peaks.size):
-        best, found, moved = -1.0, -1, 0
-        for number, template in enumerate(templates):
-            scores = np.einsum("lsw,lw->s", views[beat], template)
-            place = int(np.argmax(scores))
-            piece = views[beat, :, place]
-            strength = float(np.sqrt((template**2).sum()))
-            score = float(scores[place]) / (float(np.sqrt((piece**2).sum())) * strength + 1e-9)
-            alike = AMPLITUDE[0] < norms[beat] / strength < AMPLITUDE[1]
-            if (score if alike else score - 1) > best:
-                best, found, moved = (score if alike else score - 1), number, place - slack
-        if best < ALIKE and len(templates) < MAX_SHAPES:
-            found, moved = len(templates), 0
-            templates.append(wide[beat, :, slack:-slack].copy())
+    for beat, size in enumerate(sizes.tolist()):
+        scores = templates[: len(strengths)] @ shifted[beat].T
+        best, found, place = -np.inf, 0, slack
+        for number, (at, strength) in enumerate(zip(scores.argmax(axis=1).tolist(), strengths, strict=True)):
+            alike = AMPLITUDE[0] < size[slack] / strength < AMPLITUDE[1]
+            score = scores[number, at] / (size[at] * strength) - (not alike)
+            if score > best:
+                best, found, place = score, number, at
+        if best < ALIKE and len(strengths) < MAX_SHAPES:
+            found, place = len(strengths), slack
+            templates[found] = shifted[beat, slack]
+            strengths.append(size[slack])
         elif best >= ALIKE:
-            templates[found] += (views[beat, :, moved + slack] - templates[found]) / 6
-        shape_of[beat], shift[beat] = found, moved
-    counts = np.bincount(shape_of, minlength=max(1, len(templates)))
+            template = templates[found]
+            template += (shifted[beat, place] - template) / 6
+            strengths[found] = math.sqrt(template @ template) + 1e-9
+        shape_of[beat], shift[beat] = found, place - slack
+    known = len(strengths)
+    counts = np.bincount(shape_of, minlength=max(1, known))
     order = np.argsort(-counts, kind="stable")
-    widths = np.array([_width(template, rate) for template in templates])
+    widths = np.array([_width(template, rate) for template in templates[:known].reshape(known, wide.shape[1], 2 * half)])
     conducted = (counts >= max(ENOUGH, FREQUENT * peaks.size)) & (widths * MUCH_WIDER < widths[order[0]])
     if conducted.any():  # the wide beats come from the ventricles, however many there are
         first = order[conducted[order]][0]

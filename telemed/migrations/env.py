@@ -22,6 +22,7 @@ TABLES = (
     "consult.gate.tables",
     "consult.queue.tables",
     "consult.turnaround.tables",
+    "consult.phrases.tables",
     "consult.reports.tables",
     "consult.delivery.tables",
     "consult.rounds.tables",

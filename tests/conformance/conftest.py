@@ -20,7 +20,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(tmp_path_factory.mktemp("served") / "data").start()
     yield running
     if running.process.poll() is None:
-        running.stop()
+        running.kill()
 
 
 @pytest.fixture(scope="session")

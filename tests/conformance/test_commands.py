@@ -173,7 +173,7 @@ def strict(county):
     running = Server(county, options=()).start()
     yield running
     if running.process.poll() is None:
-        running.stop()
+        running.kill()
 
 
 def test_institutions_are_listed_and_imported_all_or_none(county, telemed, tmp_path):

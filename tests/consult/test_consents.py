@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from sqlalchemy import delete, insert, update
 from support.builders import WRITTEN, a_county, a_study, a_task
 
 from consult.access import may_read_study
 from consult.consents import actions, views
 from consult.consents.model import Consent, ConsentKind, EvidenceKind, Scope, sufficient
+from consult.consents.tables import evidence_table
+from consult.consents.verification import differences
 from consult.intake import revoke_consent
 from consult.practitioners.model import SYSTEM
 from consult.practitioners.views import agreements_of
@@ -151,3 +154,27 @@ def test_studies_are_routed_only_where_somebody_at_the_clinic_keeps_the_papers(d
         assert views.standing_of(db, [agreement.id]) == {}
     with pytest.raises(NotFound):
         do(database, chronicle, actions.end_routing, agreement.id, by=SYSTEM)
+
+
+def test_a_photograph_or_signature_that_changed_went_or_came_unseen_is_named(database, chronicle):
+    county = a_county(database, chronicle)
+    changed, gone, sound, bare = (recorded(database, chronicle, county) for _ in range(4))
+    terms = {"media_type": "image/png", "content": PNG, "by": county.nurse}
+    for kept in (changed, gone, sound):
+        do(database, chronicle, actions.show, kept.id, EvidenceKind.SIGNATURE, **terms)
+    assert list(differences(database)) == []
+    forged = PNG + b"!"
+    forgery = {"content": forged, "sha256": hashlib.sha256(forged).hexdigest()}
+    of = evidence_table.c
+    unseen = {"kind": "paper", "media_type": "image/png", "added_by": county.nurse.practitioner_id, "added_at": bare.recorded_at}
+    with database.transaction() as db:
+        db.execute(update(evidence_table).where(of.consent_id == changed.id).values(forgery))
+        db.execute(delete(evidence_table).where(of.consent_id == gone.id))
+        db.execute(insert(evidence_table).values(consent_id=bare.id, **unseen, **forgery))
+    assert sorted(differences(database)) == sorted(
+        [
+            f"the signature of consent {changed.id} has changed since it was recorded",
+            f"the signature of consent {gone.id} is missing",
+            f"the paper of consent {bare.id} is kept, and the audit trail does not know of it",
+        ]
+    )

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import random
-from collections import Counter
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import select
 from support.builders import a_county, a_person, a_task
 from support.server import until
 
 from consult.delivery.actions import add_channel, delivered, read_back, remove_channel
 from consult.delivery.channels import Gateways
 from consult.delivery.ladder import begin, climb, is_due, take
-from consult.delivery.model import AttemptStatus, ChannelKind, NoticeStatus, NotSentError, UnsureError
+from consult.delivery.model import AttemptStatus, ChannelKind, NoticeStatus, NotSentError
 from consult.delivery.tables import notice_table
 from consult.delivery.views import attempts, channels
 from consult.delivery.watch import Telling
@@ -23,13 +20,10 @@ from consult.practitioners.model import SYSTEM, Role
 from consult.queue.actions import claim
 from consult.reports.actions import amend_report, save_draft, sign_task
 from consult.reports.model import Draft
-from consult.reports.tables import delivery_table, report_table
 from consult.requests.model import Kind
 from telemed.kernel.errors import Invalid, NotFound
-from telemed.kernel.events import event_table, events_of
+from telemed.kernel.events import events_of
 
-#: Reports in the long trial; `TELEMED_DELIVERY_RUNS=10000` takes some minutes.
-RUNS = int(os.environ.get("TELEMED_DELIVERY_RUNS", "60"))
 ADDRESSES = {
     ChannelKind.WECOM: "https://qyapi.example/hook?key=1",
     ChannelKind.DINGTALK: "https://oapi.example/robot/send?access_token=1",
@@ -236,55 +230,3 @@ def test_a_removed_channel_is_used_no_more(house):
     house.report()
     house.pass_(62)
     assert house.kinds() == [ChannelKind.SMS]
-
-
-def test_however_channels_drop_every_critical_value_ends_acknowledged_or_with_people_called(house):
-    """Many reports at once; channels refuse, hang and break at random, and some clinics read back in the middle."""
-    chance = random.Random(5)
-    house.add(*ADDRESSES)
-    template = house.report(critical=True)
-    with house.database.transaction() as db:
-        row = dict(db.execute(select(report_table)).mappings().one())
-        rows = [row | {"id": f"r{number:06}", "version": number + 2} for number in range(RUNS)]
-        db.execute(insert(report_table), rows)
-        for each in rows:
-            begin(db, each["id"])
-    fates = {(each["id"], kind): chance.random() for each in rows for kind in ADDRESSES}
-
-    def drop(kind, report_id):
-        fate = fates.get((report_id, kind), 0)
-        if fate < 0.35:
-            raise NotSentError("refused")
-        if fate < 0.5:
-            raise UnsureError("hung")
-
-    house.answer = drop
-    quick = {each["id"]: chance.randint(1, 80) for each in rows if chance.random() < 0.8}
-    began = house.chronicle.clock.now()
-    for _ in range(60):
-        house.chronicle.clock.pass_(seconds=5)
-        gone = (house.chronicle.clock.now() - began).total_seconds()
-        with house.database.transaction() as db:
-            for id_ in [id_ for id_, after in quick.items() if after <= gone]:
-                del quick[id_]
-                at = house.chronicle.clock.now()
-                acknowledged = {"report_id": id_, "delivered_at": at, "delivered_by": "x", "read_back": "是", "read_back_at": at}
-                db.execute(insert(delivery_table).values(acknowledged))
-        house.look()
-        while due(house):
-            house.look()
-    with house.database.reading() as db:
-        ended = Counter(db.scalars(select(notice_table.c.status)))
-        called = db.scalar(select(func.count()).select_from(event_table).where(event_table.c.type == "DeliveryEscalated"))
-    assert sum(ended.values()) == RUNS + 1
-    assert ended[NoticeStatus.OPEN] == 0
-    assert min(ended[NoticeStatus.ACKNOWLEDGED], ended[NoticeStatus.ESCALATED]) > RUNS / 5
-    assert called == ended[NoticeStatus.ESCALATED]
-    heard = Counter((kind, id_) for kind, id_, _ in house.sent if fates.get((id_, kind), 0) >= 0.35)
-    assert set(heard.values()) == {1}
-    assert template.id in {id_ for _, id_, _ in house.sent}
-
-
-def due(house):
-    with house.database.reading() as db:
-        return is_due(db, house.chronicle.clock.now())

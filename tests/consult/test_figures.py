@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 from collections import defaultdict
 from dataclasses import replace
@@ -27,6 +28,9 @@ from consult.reports.model import Draft
 from consult.requests.model import Kind, Lane
 from consult.turnaround.actions import stamp
 from consult.turnaround.model import Point
+
+#: How many are played; `TELEMED_CONSULTATIONS=600` for a longer story.
+CONSULTATIONS = int(os.environ.get("TELEMED_CONSULTATIONS", "36"))
 
 #: One row a task: the first moment of each deed, and how often the others happened.
 DEEDS = """
@@ -107,7 +111,7 @@ def seconds(begin, end):
 
 @pytest.fixture
 def story(database, chronicle, clock):
-    """Sixty consultations of two clinics and two hospitals, each with a fate of its own."""
+    """Consultations of two clinics and two hospitals, each with a fate of its own."""
     county = a_county(database, chronicle)
     province = a_hospital(database, chronicle, "省医院")
     an_agreement(database, chronicle, county.clinic, province)
@@ -122,7 +126,7 @@ def story(database, chronicle, clock):
     }
     chance = random.Random(20)
     watch = QueueWatch(database, chronicle)
-    for _ in range(60):
+    for _ in range(CONSULTATIONS):
         nurse = chance.choice(nurses)
         modality, lane = chance.choice([("CT", Lane.IMAGING), ("CT", Lane.STROKE), ("ECG", Lane.ECG)])
         study = a_study(database, chronicle, nurse.institution_id, modality=modality, settled=False)
@@ -215,7 +219,7 @@ def test_every_figure_is_what_the_event_log_says(database, chronicle, clock, sto
         readers = scores(db, regulator, By.READER, Span(begin, end))
         places = scores(db, regulator, By.INSTITUTION, Span(begin, end))
         total = turnaround(db, regulator, Span(begin, end))
-    assert len(shown) == len(log) == 60
+    assert len(shown) == len(log) == CONSULTATIONS
     counted = {"t0": "T0", "t2": "T2", "t3": "T3", "t4": "T4", "t5": "T5", "t6": "T6", "read_back": "read_back_at"}
     counted |= {
         name: name
@@ -259,7 +263,7 @@ def test_every_figure_is_what_the_event_log_says(database, chronicle, clock, sto
             assert score.critical == sum(task["critical"] for task in mine)
             assert score.critical_read_back == sum(task["read_back"] is not None for task in mine)
             assert score.amended == sum(task["versions"] > 1 for task in mine)
-    assert total.count == 60
+    assert total.count == CONSULTATIONS
     assert total.p50_s == nearest_rank([seconds(task["t0"], task["t5"]) for task in log.values() if task["t5"]], 0.5)
     assert sum(score.breached for score in lanes) > 0
     assert sum(score.declined for score in lanes) > 0

@@ -4,6 +4,7 @@ import hashlib
 import threading
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import select, update
@@ -114,6 +115,43 @@ def test_saving_counts_versions_and_starts_the_task(desk):
         kept = views.draft(db, desk.county.radiologist, desk.task_id)
         assert kept == replace(WRITTEN, impression="脑出血，建议转诊。", version=2, saved_at=desk.chronicle.clock.now())
         assert task(db, desk.county.radiologist, desk.task_id).status is TaskStatus.IN_PROGRESS
+
+
+def test_a_report_is_not_signed_while_a_blank_of_its_template_is_left(desk):
+    desk.save(replace(WRITTEN, findings="范围约 {{大小}} mm。"))
+    with pytest.raises(Invalid, match="大小") as refused:
+        desk.sign()
+    assert refused.value.code == "blank-left"
+
+
+def test_versions_of_a_draft_are_half_a_minute_apart_and_what_was_shortened_stays(desk, clock):
+    for typed in range(1, 31):  # a save every two seconds, for a minute
+        desk.save(Draft("字" * typed))
+        clock.pass_(seconds=2)
+    desk.save(Draft("字"))  # cleared by mistake
+    for typed in range(2, 5):
+        clock.pass_(seconds=2)
+        desk.save(Draft("字" * typed))
+    with desk.database.reading() as db:
+        kept = views.draft_versions(db, desk.county.colleague, desk.task_id)
+        before = next(one for one in kept if one.characters == 30)
+        assert views.draft_version(db, desk.county.radiologist, desk.task_id, before.version).findings == "字" * 30
+        with pytest.raises(NotFound):
+            views.draft_version(db, desk.county.radiologist, desk.task_id, 2)
+        with pytest.raises(NotFound):
+            views.draft_versions(db, desk.county.nurse, desk.task_id)
+    assert (kept[0].version, kept[0].author.name) == (34, "王敏")
+    assert len(kept) <= 6
+    moments = [one.saved_at for one in kept[::-1]]
+    assert all(later - earlier <= timedelta(seconds=32) for earlier, later in pairwise(moments))
+
+
+def test_of_a_draft_the_newest_two_hundred_versions_stay(desk, clock):
+    for length in range(205, 0, -1):
+        desk.save(Draft("字" * length))
+    with desk.database.reading() as db:
+        kept = views.draft_versions(db, desk.county.radiologist, desk.task_id)
+    assert [one.version for one in kept] == list(range(205, 5, -1))
 
 
 def test_a_stale_save_is_a_conflict_and_changes_nothing(desk):
@@ -283,6 +321,10 @@ def test_an_amendment_needs_a_reason_and_a_specialist_of_the_hospital(desk):
         desk.amend(first, WRITTEN, reason=" ")
     with pytest.raises(Refused):
         desk.amend(first, WRITTEN, by=desk.county.nurse)
+    for other in (desk.county.cardiologist, desk.county.coordinator):  # as at claiming
+        with pytest.raises(Refused) as refused:
+            desk.amend(first, WRITTEN, by=other)
+        assert refused.value.code == "specialty"
 
 
 def verdict_on(desk: Desk, sop_instance_uid: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 from pydicom.data import get_testdata_file
 from support.server import Server
 
@@ -34,12 +38,41 @@ FLAGS = [
 expect.set_options(timeout=30_000)
 
 
+class Spares:
+    """Servers, each with data of its own: the next one starts while a test is at work with the one before."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory = factory
+        self._starting = ThreadPoolExecutor(1, thread_name_prefix="spares")
+        self._next = self._begin()
+
+    def _begin(self) -> Future[Server]:
+        return self._starting.submit(Server(self._factory.mktemp("journey") / "data").start)
+
+    def take(self) -> Server:
+        """Return a running server."""
+        running, self._next = self._next.result(), self._begin()
+        return running
+
+    def end(self) -> None:
+        """Kill the one that nobody took."""
+        self._next.result().kill()
+        self._starting.shutdown()
+
+
+@pytest.fixture(scope="session")
+def spares(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spares]:
+    spares = Spares(tmp_path_factory)
+    yield spares
+    spares.end()
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    running = Server(tmp_path / "data").start()
+def server(spares: Spares) -> Iterator[Server]:
+    running = spares.take()
     yield running
     if running.process.poll() is None:
-        running.stop()
+        running.kill()
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +96,8 @@ def sign_in(chromium: Browser, server: Server):
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(server.http + "/")
-        page.get_by_test_id("login-username").fill(username)
-        page.get_by_test_id("login-password").fill("telemed-demo")
-        page.get_by_test_id("login-submit").click()
-        page.wait_for_url(lambda url: "/login" not in url)
+        _sign_in(page, server, username)
         return page
 
     errors: list[str] = []
@@ -77,6 +105,42 @@ def sign_in(chromium: Browser, server: Server):
     for context in contexts:
         context.close()
     assert not errors, f"a page raised: {errors}"
+
+
+@pytest.fixture
+def mortal(chromium: Browser, server: Server, tmp_path: Path):
+    """Return a function that signs in with a browser of its own: the page, and what kills that browser as a power cut would."""
+    profile = tmp_path / "profile"
+    contexts = []
+
+    def open_page(username: str) -> tuple[Page, Callable[[], None]]:
+        context = chromium.browser_type.launch_persistent_context(profile, executable_path=CHROMIUM, args=FLAGS, locale="zh-CN")
+        contexts.append(context)
+        page = context.new_page()
+        _sign_in(page, server, username)
+        return page, kill
+
+    def kill() -> None:
+        mine = f"--user-data-dir={profile}".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mine in (process / "cmdline").read_bytes().split(b"\0"):
+                    os.kill(int(process.name), signal.SIGKILL)
+
+    yield open_page
+    kill()
+    for context in contexts:
+        with contextlib.suppress(Error):  # it is gone
+            context.close()
+
+
+def _sign_in(page: Page, server: Server, username: str) -> None:
+    page.set_default_timeout(30_000)
+    page.goto(server.http + "/")
+    page.get_by_test_id("login-username").fill(username)
+    page.get_by_test_id("login-password").fill("telemed-demo")
+    page.get_by_test_id("login-submit").click()
+    page.wait_for_url(lambda url: "/login" not in url)
 
 
 @pytest.fixture(scope="session")

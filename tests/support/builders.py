@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from consult.consents.actions import let_route
 from consult.consents.model import Consent, ConsentKind
@@ -22,6 +22,8 @@ from consult.practitioners.actions import add_agreement, add_institution, add_pr
 from consult.practitioners.model import SYSTEM, Level, Qualification, Role, Viewer
 from consult.practitioners.views import viewer_of
 from consult.requests.model import Kind, Lane, Order, Priority
+from dicom_node.archive.charset import PersonName
+from dicom_node.archive.indexing import rename
 from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database, new_id
@@ -170,6 +172,15 @@ def a_study(
         for table, row in ((patient_table, patient), (study_table, study), (series_table, series), (instance_table, rows)):
             db.execute(insert(table), row)
     return uid
+
+
+def found_by_name(database: Database, study_instance_uid: str) -> str:
+    """Let the patient of a study be found by name, as the archive does for what it receives; return the UID."""
+    of_it = select(patient_table).join(study_table, study_table.c.patient_key == patient_table.c.id)
+    with database.transaction() as db:
+        row = db.execute(of_it.where(study_table.c.study_instance_uid == study_instance_uid)).one()
+        rename(db, row.id, PersonName(row.name, row.name_ideographic))
+    return study_instance_uid
 
 
 def an_order(study_instance_uid: str, **terms) -> Order:

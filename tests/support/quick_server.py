@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from telemed import compose
+from telemed import keeping
 from telemed.config import Address, Config
 from telemed.server import serve
 
@@ -28,7 +28,7 @@ class QuickClock:
 
 
 def main(data: Path, database_url: str, clock: QuickClock) -> int:
-    compose.SystemClock = lambda: clock
+    keeping.SystemClock = lambda: clock
     nowhere = Address("127.0.0.1", 0)
     return serve(Config(data=data, database=database_url, http=nowhere, dicom=nowhere, node_processes=1))
 

@@ -142,7 +142,7 @@ class Client:
         return answer
 
 
-def until(condition, seconds: float = 30, every: float = 0.1, *, fails: bool = True):
+def until(condition, seconds: float = 30, every: float = 0.02, *, fails: bool = True):
     """Return what *condition* returns once it is true; when it never is, fail, or return that."""
     deadline = time.monotonic() + seconds
     while True:

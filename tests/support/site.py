@@ -103,6 +103,7 @@ class Site:
 
     def start(self) -> None:
         self.archive = Archive(self.database, self.chronicle, Blobs(self.folder / "blobs"))
+        (self.folder / "uploads").mkdir()
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
@@ -129,6 +130,7 @@ class Site:
             passwords=Passwords(CHEAPEST),
             static_folder=self.folder / "static",
             fonts_folder=ROOT / "web" / "static" / "fonts",
+            uploads_folder=self.folder / "uploads",
             imaging=Imaging(self.confinement, shelf=Shelf(self.folder / "cache", 1 << 30), offsets=FrameOffsets(self.database)),
             dicom_address="TELEMED@127.0.0.1:11112",
         )

@@ -11,7 +11,7 @@ from support import dcmtk
 from support.server import Server
 
 from consult.practitioners.model import Institution, Level, Person
-from telemed import backup, compose, schema, seeding
+from telemed import backup, keeping, schema, seeding
 from telemed.config import Config
 from telemed.kernel.database import Database, metadata
 from telemed.kernel.errors import Invalid, Refused
@@ -22,7 +22,7 @@ SIGNER = (Person("a1" * 16, "王敏"), Institution("i2", "青山县医院", "Qin
 def kept_server(folder: Path) -> Config:
     """A server with the demo's people and one real CT, nothing running."""
     config = Config(data=folder)
-    with compose.kept(config) as store:
+    with keeping.kept(config) as store:
         seeding.seed(store.database, store.chronicle)
         with store.database.reading() as db:
             clinic = seeding.clinic_id(db)
@@ -61,8 +61,8 @@ def test_a_restored_server_is_the_same_and_goes_on_counting(original, saved, tmp
     restored = Config(data=tmp_path / "restored", database=url)
     assert "1 objects" in backup.restore(restored, saved)
     assert counts(restored) == counts(original)
-    assert list(compose.differences(restored)) == []
-    with compose.kept(restored) as store, store.database.transaction() as db:
+    assert list(keeping.differences(restored)) == []
+    with keeping.kept(restored) as store, store.database.transaction() as db:
         newest = store.chronicle.events.latest()
         assert store.chronicle.events.append(db, "Happened", "subject").position > newest > 0
 
@@ -70,9 +70,9 @@ def test_a_restored_server_is_the_same_and_goes_on_counting(original, saved, tmp
 def test_the_keys_that_reports_are_signed_with_are_in_the_backup_and_only_its_owner_may_read_it(original, saved, tmp_path):
     restored = Config(data=tmp_path / "restored")
     backup.restore(restored, saved)
-    with compose.kept(original) as store, compose.kept(restored) as again:
+    with keeping.kept(original) as store, keeping.kept(restored) as again:
         assert again.authority.files() == store.authority.files() != {}
-    assert compose.authority_certificate(restored) == compose.authority_certificate(original)
+    assert keeping.authority_certificate(restored) == keeping.authority_certificate(original)
     modes = {file.stat().st_mode & 0o777 for file in (saved, *(restored.data / "authority").iterdir())}
     assert modes == {0o600}
 
@@ -125,10 +125,10 @@ def test_what_a_crash_left_unfiled_is_not_left_out_in_silence(tmp_path):
     acknowledged = dcmtk.acknowledged(sent.stdout + sent.stderr)
     assert acknowledged == 1
     config = Config(data=tmp_path / "data")
-    interrupted = compose.is_interrupted(config)
+    interrupted = keeping.is_interrupted(config)
     if interrupted:
         with pytest.raises(Refused, match="start the server once"):
             backup.backup(config, tmp_path / "out.tar")
         Server(tmp_path / "data").start().stop()
-    assert not compose.is_interrupted(config)
+    assert not keeping.is_interrupted(config)
     assert "1 objects" in backup.backup(config, tmp_path / "out.tar")

@@ -9,7 +9,7 @@ from support import dcmtk
 
 from consult.practitioners import views
 from consult.requests.model import HOUSE_ZONE
-from telemed import cli, compose
+from telemed import cli, compose, keeping
 from telemed.config import load
 from telemed.kernel.errors import Invalid
 
@@ -59,7 +59,7 @@ def test_a_device_is_bound_to_institution_networks_and_certificate(telemed, tmp_
     bound = ("--institution", "莲花乡卫生院", "--network", "10.2.0.0/16", "--fingerprint", digits)
     assert telemed("device", "add", "US1", *bound) == (0, "")
     assert telemed("device", "list") == (0, f"CT1\t莲花乡卫生院\t*\t-\nUS1\t莲花乡卫生院\t10.2.0.0/16\t{digits}\n")
-    with compose.kept(load({"data": str(tmp_path / "data")}, environment={})) as store, store.database.reading() as db:
+    with keeping.kept(load({"data": str(tmp_path / "data")}, environment={})) as store, store.database.reading() as db:
         assert views.institution_of_ae(db, "US1", "10.2.0.1", digits)
         assert views.institution_of_ae(db, "US1", "10.2.0.1") is None
     assert telemed("device", "remove", "US1", "--institution", "莲花乡卫生院") == (0, "")
@@ -117,7 +117,7 @@ def test_a_wrong_line_of_a_worklist_is_named_and_nothing_is_taken_in(telemed, wo
 def test_the_house_answers_a_modality_that_asks_what_to_do(telemed, worklist, tmp_path):
     telemed("worklist", "import", str(worklist))
     config = load({"data": str(tmp_path / "data"), "dicom": "127.0.0.1:0"}, environment={})
-    with compose.kept(config) as store:
+    with keeping.kept(config) as store:
         house = compose.house(config, store)
         house.node.start()
         try:
@@ -136,5 +136,5 @@ def test_the_house_answers_a_modality_that_asks_what_to_do(telemed, worklist, tm
 
 def test_tls_without_its_files_is_one_sentence(telemed, tmp_path):
     config = load({"data": str(tmp_path / "data"), "dicom_tls": "127.0.0.1:0"}, environment={})
-    with compose.kept(config) as store, pytest.raises(Invalid, match="dicom_tls_client_ca"):
+    with keeping.kept(config) as store, pytest.raises(Invalid, match="dicom_tls_client_ca"):
         compose.house(config, store)

@@ -12,6 +12,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from consult.delivery.channels import Gateways, send
+from consult.delivery.model import Channel, ChannelKind, Message
+
 API = "/api/v1"
 
 
@@ -74,6 +77,26 @@ def test_a_test_message_arrives_in_the_makers_own_form(site, robot, kind):
         assert body["sign"] == base64.b64encode(hmac.new(key, b"", hashlib.sha256).digest()).decode()
     if kind == "webhook":
         assert headers["X-Telemed-Signature"] == "sha256=" + hmac.new(b"SEC1", raw, hashlib.sha256).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("kind", "calls"),
+    [
+        (ChannelKind.WECOM, lambda body: body["text"].get("mentioned_list") == ["@all"]),
+        (ChannelKind.DINGTALK, lambda body: body["at"]["isAtAll"]),
+        (ChannelKind.FEISHU, lambda body: '<at user_id="all"></at>' in body["content"]["text"]),
+    ],
+)
+def test_a_critical_value_calls_everybody_in_the_group_and_an_ordinary_report_nobody(robot, clock, kind, calls):
+    for critical in (True, False):
+        channel = Channel("1", "2", kind, robot.url, "", "", critical_only=False)
+        send(
+            channel,
+            Message("莲花乡卫生院", critical, amended=False, report_id="3", signed_at=clock.now()),
+            Gateways(),
+            clock.now(),
+        )
+    assert [calls(body) for _, _, body, _ in robot.heard] == [True, False]
 
 
 @pytest.mark.parametrize(("status", "answer"), [(200, b'{"errcode": 310000}'), (500, b""), (200, b"<html>"), (302, b"")])

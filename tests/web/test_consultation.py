@@ -7,7 +7,7 @@ import io
 from datetime import datetime
 
 from sqlalchemy import select
-from support.builders import a_study, a_task
+from support.builders import a_study, a_task, found_by_name
 from support.site import PASSWORD
 
 from telemed.kernel.audit import audit_table
@@ -150,3 +150,13 @@ def test_a_task_is_released_declined_and_handed_over(site, database, chronicle):
     assert second.post(f"{path}/decline", json={"code": "no-reason", "reason": "x"}).status == 422
     assert second.post(f"{path}/decline", json={"code": "incomplete", "reason": "缺少侧位"}).status == 204
     assert second.get(path).json()["status"] == "requested"
+
+
+def test_a_hospital_is_shown_what_it_was_asked_about_elsewhere_of_who_may_be_the_same(site, database, chronicle):
+    elsewhere = found_by_name(database, a_study(database, chronicle, site.clinic))
+    a_task(database, chronicle, site.people["clinic"], elsewhere)
+    path = f"{API}/studies/alike?name=王小东&sex=M&birth_date=1958-02-14"
+    shown = site.browser("coordinator").get(path).json()["items"]
+    assert [one["study_instance_uid"] for one in shown] == [elsewhere]
+    assert site.browser("clinic").get(path).json()["items"] == []
+    assert site.browser("coordinator").get(f"{API}/studies/alike?name=王小东&sex=M").status == 422

@@ -18,6 +18,7 @@ from support.long_hearts import heart, sinus
 
 from dicom_node.archive.tables import instance_table
 from sample_data.ecg_synthesis import synthesise
+from web import keys
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -151,9 +152,37 @@ def test_what_is_no_ecg_is_refused_with_a_sentence_and_nothing_is_kept(site, rec
 
 
 def test_an_upload_beyond_the_bound_is_cut_off(site, monkeypatch):
-    monkeypatch.setattr("web.api.recordings.MOST_BYTES", 100_000)
+    monkeypatch.setattr("web.api.ecg_uploads.MOST_BYTES", 100_000)
     answer = site.browser("clinic").post(UPLOAD, data=io.BytesIO(b"x" * 200_000), headers={"X-Filename": "a.csv"})
     assert (answer.status, answer.json()["code"]) == (413, "too-large")
+    assert list(site.app[keys.UPLOADS].iterdir()) == []
+
+
+def test_what_is_read_whole_has_a_smaller_bound(site):
+    answer = site.browser("clinic").post(
+        UPLOAD, data=io.BytesIO(b"I,II\n" + b"0,0\n" * 17_000_000), headers={"X-Filename": "a.csv"}
+    )
+    assert answer.status == 422
+    assert "64 MB" in answer.json()["detail"]
+
+
+def test_hours_are_taken_in_through_the_disk_and_kept_to_the_last_sample(site):
+    minutes = heart(sinus(600), noise_mv=0.02)
+    line = np.rint(minutes.millivolts * 1000).astype("<i2")[:, : 600 * 250]
+    stored = np.tile(line, 15).T.tobytes()
+    head = "day 2 250 2250000 9:30:00 02/03/2026\n" + "".join(f"day.dat 16 1000/mV 16 0 0 0 0 {name}\n" for name in ("II", "V5"))
+    form = aiohttp.FormData()
+    form.add_field("file", head.encode(), filename="day.hea")
+    form.add_field("file", io.BytesIO(stored), filename="day.dat")
+    browser = site.browser("clinic")
+    answer = browser.post(f"{UPLOAD}?patient_id=P24", data=form)
+    assert answer.status == 201, answer.body
+    found = answer.json()
+    assert [hour["seconds"] for hour in found["analysis"]["long"]["hours"]] == [3600, 3600, 1800]
+    dataset = pydicom.dcmread(io.BytesIO(site.archive.read(site.clinic, found["sop_instance_uid"])))
+    assert (dataset.PatientID, dataset.SOPClassUID.name) == ("P24", "General ECG Waveform Storage")
+    assert dataset.WaveformSequence[0].WaveformData == stored
+    assert list(site.app[keys.UPLOADS].iterdir()) == []
 
 
 def test_a_broken_form_is_a_sentence(site):

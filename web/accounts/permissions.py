@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from consult.phrases.actions import WRITERS
 from consult.practitioners.model import Role, Viewer
 from telemed.kernel.errors import Refused
 
@@ -21,6 +22,7 @@ class Permission(StrEnum):
     MOVE_TASKS = "move-tasks"
     READ_REPORTS = "read-reports"
     WRITE_REPORTS = "write-reports"
+    WRITE_PHRASES = "write-phrases"
     ACKNOWLEDGE_REPORTS = "acknowledge-reports"
     READ_PEOPLE = "read-people"
     READ_INSTITUTIONS = "read-institutions"
@@ -47,6 +49,7 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.MOVE_TASKS: _SPECIALISTS | {Role.COORDINATOR},
     Permission.READ_REPORTS: _CLINICAL,
     Permission.WRITE_REPORTS: _SPECIALISTS,
+    Permission.WRITE_PHRASES: WRITERS,
     Permission.ACKNOWLEDGE_REPORTS: frozenset({Role.CLINIC, Role.COORDINATOR}),
     Permission.READ_PEOPLE: _CLINICAL | {Role.ADMIN},
     Permission.READ_INSTITUTIONS: _EVERYONE,

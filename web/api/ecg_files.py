@@ -7,19 +7,26 @@ It imports no HTTP, so that a worker starts quickly, and the engine only where i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from dicom_node.archive.disk import unavailable
 from ecg import EcgError
 from ecg.formats import Declared, read
 from ecg.formats import dicom as dicom_format
-from ecg.recording import PatientTags, Recording
+from ecg.formats.streams import Source, of_recording, opened
+from ecg.holter import LONG_BYTES
+from ecg.recording import PatientTags
 from telemed.kernel.errors import Conflict, Invalid
 
+#: In the folder of an upload: the folder of the files as they came, and what is made of them.
+SENT, CONVERTED = "sent", "converted.dcm"
+#: Of a form that cannot be read piece by piece: half an hour of 12 leads at 1 kHz.
+MOST_WHOLE_BYTES = 64 << 20
 #: The most samples of one answer, over all leads: 12 leads at 500 Hz for more than five minutes.
 MOST_SAMPLES = 2_000_000
 BIRTH_DATE = len("YYYYMMDD")
@@ -70,8 +77,10 @@ class Identifiers:
     replaced: Replaced | None = None
 
 
-def analysed(files: Mapping[str, bytes], given: Particulars, identifiers: Identifiers) -> tuple[dict[str, Any], bytes | None]:
-    """Return the analysis of the recording in *files*, and its DICOM form unless it is DICOM already and no repeat.
+def analysed(folder: Path, given: Particulars, identifiers: Identifiers) -> tuple[dict[str, Any], Path]:
+    """Return the analysis of the recording in the files under `SENT` of *folder*, and its DICOM form.
+
+    Unless it was DICOM already, and no repeat, this is written to `CONVERTED` of *folder*.
 
     Raises
     ------
@@ -79,33 +88,59 @@ def analysed(files: Mapping[str, bytes], given: Particulars, identifiers: Identi
         code ``recording``: unreadable, no ECG, or without a gain; the sentence says which.
     Conflict
         code ``other-patient``: it names another patient than the recording that it is to replace.
+    Unavailable
+        when there is no room for the DICOM form.
     """
+    from ecg.holter.whole import analysis_of_source  # noqa: PLC0415 - only a worker pays for loading the engine
+
     leads = tuple(given.leads.split(",")) if given.leads else None
-    declared = Declared(given.gain_uv, given.sampling_frequency_hz, leads)
+    files = sorted((folder / SENT).iterdir())
     try:
-        recording = read(files, declared=declared)
-        patient = _patient(recording, given)
+        source = _source(files, Declared(given.gain_uv, given.sampling_frequency_hz, leads))
+        patient = _patient(source, given)
         replaced = identifiers.replaced
         if replaced is not None:
             if patient.patient_id not in {"", replaced.patient_id}:
                 raise Conflict("this recording is of another patient than the one it is to replace", code="other-patient")
             patient = replaced.tags()
-        analysis = _analysis(replace(recording, patient=patient))
-        if recording.format == "dicom" and replaced is None:
-            return analysis, None
-        converted = dicom_format.write(
-            recording,
-            patient,
-            study_instance_uid=identifiers.study_instance_uid,
-            series_instance_uid=identifiers.series_instance_uid,
-            sop_instance_uid=identifiers.sop_instance_uid,
-            acquired_at=recording.started_at or identifiers.received_at,
-            accession_number=replaced.accession_number if replaced else "",
-            study_id=replaced.study_id if replaced else "",
-        )
+        analysis = analysis_of_source(replace(source, patient=patient))
+        if source.format == "dicom" and replaced is None:
+            return analysis, next(file for file in files if _is_dicom(file))
+        with (folder / CONVERTED).open("wb") as converted:
+            dicom_format.write_to(
+                converted,
+                source,
+                patient,
+                study_instance_uid=identifiers.study_instance_uid,
+                series_instance_uid=identifiers.series_instance_uid,
+                sop_instance_uid=identifiers.sop_instance_uid,
+                acquired_at=source.started_at or identifiers.received_at,
+                accession_number=replaced.accession_number if replaced else "",
+                study_id=replaced.study_id if replaced else "",
+            )
     except EcgError as error:
         raise Invalid(str(error), code="recording") from None
-    return analysis, converted
+    except OSError as error:
+        raise unavailable(error) from error
+    return analysis, folder / CONVERTED
+
+
+def _source(files: Sequence[Path], declared: Declared) -> Source:
+    """Return the recording in *files*: a large one to be read piece by piece, the others whole."""
+    size = sum(file.stat().st_size for file in files)
+    heads = [file for file in files if file.suffix.lower() == ".hea"] if len(files) > 1 else files
+    if size > LONG_BYTES and len(heads) == 1:
+        return opened(heads[0], declared=declared, most_whole=MOST_WHOLE_BYTES)
+    if size > MOST_WHOLE_BYTES:
+        raise EcgError(
+            f"{heads[0].name if heads else files[0].name} has more than {MOST_WHOLE_BYTES >> 20} MB; send a part of it."
+        )
+    return of_recording(read({file.name: file.read_bytes() for file in files}, declared=declared))
+
+
+def _is_dicom(file: Path) -> bool:
+    with file.open("rb") as content:
+        return content.read(132)[128:] == b"DICM"
 
 
 def analysis_json(path: Path) -> bytes:
@@ -118,8 +153,7 @@ def analysis_json(path: Path) -> bytes:
 
 def waveform_json(path: Path, start_s: float, seconds: float | None) -> bytes:
     """Return the samples of the kept recording at *path* from *start_s* on as JSON, never more than MOST_SAMPLES."""
-    from ecg.formats.streams import of_recording  # noqa: PLC0415 - only a worker pays for loading the engine
-    from ecg.holter.whole import long_source  # noqa: PLC0415 - see above
+    from ecg.holter.whole import long_source  # noqa: PLC0415 - only a worker pays for loading the engine
 
     with readable():
         source = long_source(path) or of_recording(read({"the recording.dcm": path.read_bytes()}))
@@ -149,12 +183,6 @@ def comparison_json(previous: Path, current: Path, about: str) -> bytes:
     return _json({**json.loads(about), **changes.compare(one, other).as_json(), "svg": drawn})
 
 
-def _analysis(recording: Recording) -> dict[str, Any]:
-    from ecg.holter.whole import analysis_of  # noqa: PLC0415 - only a worker pays for loading the engine
-
-    return analysis_of(recording)
-
-
 @contextmanager
 def readable() -> Iterator[None]:
     """Say of what cannot be read that it is invalid."""
@@ -168,8 +196,8 @@ def _json(content: dict[str, Any]) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _patient(recording: Recording, given: Particulars) -> PatientTags:
-    stated = recording.patient or PatientTags()
+def _patient(source: Source, given: Particulars) -> PatientTags:
+    stated = source.patient or PatientTags()
     return replace(
         stated,
         patient_id=stated.patient_id if given.patient_id is None else given.patient_id,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NotRequired
-from urllib.parse import unquote
 
-from aiohttp import BodyPartReader, web
 from pydantic import Field, ValidationError, field_validator
 from sqlalchemy import Connection, select
 from typing_extensions import TypedDict
@@ -26,20 +25,16 @@ from consult.triage.model import Analysis as Analysed
 from consult.triage.reading import ANALYSIS_S
 from consult.triage.views import analysis_of
 from dicom_node.archive import index
+from dicom_node.archive.archive import Archive, Stored
 from dicom_node.archive.tables import instance_table
 from ecg.holter import LONG_BYTES
 from telemed.kernel.errors import Invalid, NotFound
 from web import keys
 from web.accounts.permissions import Permission
 from web.api.ecg_files import Identifiers, Particulars, Replaced, analysed, analysis_json, waveform_json
+from web.api.ecg_uploads import Upload, received
 from web.api.long_recordings import Long
 from web.api.operations import Call, Given, Operation, Ready
-
-#: A day of 12 leads does not fit, half an hour at 1 kHz does.
-MOST_BYTES = 64 * 1024 * 1024
-MOST_FILES = 128
-MOST_FIELD_BYTES = 1000
-CHUNK = 64 * 1024
 
 
 class Text(TypedDict):
@@ -179,27 +174,34 @@ async def upload_recording(call: Call[Stated, None]) -> Kept:
 
     A repeat (`replaces`) is kept in the study of the recording it replaces, and so answers the same request.
     """
-    files, fields = await _received(call.request)
-    stated = _merged(call.query, fields)
+    async with received(call.request) as upload:
+        return await _taken_in(call, upload)
+
+
+async def _taken_in(call: Call[Stated, None], upload: Upload) -> Kept:
+    stated = _merged(call.query, upload.fields)
     viewer, app = call.viewer, call.request.app
     replaced = await call.view(_replaced, viewer.institution_id, stated.replaces) if stated.replaces else None
-    identifiers = _identifiers(viewer.institution_id, files, stated, replaced, app[keys.CLOCK].now())
+    identifiers = _identifiers(viewer.institution_id, upload, stated, replaced, app[keys.CLOCK].now())
     particulars = Particulars(**stated.model_dump(exclude={"replaces"}))
-    seconds = LONGEST_ANALYSIS_S if sum(map(len, files.values())) > LONG_BYTES else ANALYSIS_S
-    work = partial(app[keys.CONFINEMENT].run, seconds=seconds)
-    analysis, converted = await call.off_loop(work, analysed, files, particulars, identifiers)
-    known = await call.view(_study_of, viewer.institution_id, identifiers.sop_instance_uid) if converted is not None else None
+    work = partial(app[keys.CONFINEMENT].run, seconds=LONGEST_ANALYSIS_S if upload.size > LONG_BYTES else ANALYSIS_S)
+    analysis, dicom = await call.off_loop(work, analysed, upload.folder, particulars, identifiers)
+    converted = dicom.parent == upload.folder
+    known = await call.view(_study_of, viewer.institution_id, identifiers.sop_instance_uid) if converted else None
     if known is not None:
         sop_instance_uid, study_instance_uid = identifiers.sop_instance_uid, known
     else:
-        content = converted if converted is not None else next(data for data in files.values() if data[128:132] == b"DICM")
         source = f"upload:{viewer.practitioner_id}"
-        stored = await call.off_loop(
-            app[keys.ARCHIVE].store, content, institution=viewer.institution_id, transfer_syntax_uid=None, source=source
-        )
+        stored = await call.off_loop(_stored, app[keys.ARCHIVE], dicom, viewer.institution_id, source)
         sop_instance_uid, study_instance_uid = stored.sop_instance_uid, stored.study_instance_uid
     judged = await call.act(judge, viewer.institution_id, study_instance_uid, Analysed(sop_instance_uid, analysis))
     return Kept(sop_instance_uid, study_instance_uid, analysis, judged)
+
+
+def _stored(archive: Archive, path: Path, institution: str, source: str) -> Stored:
+    with path.open("rb") as file:
+        content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    return archive.store(content, institution=institution, transfer_syntax_uid=None, source=source)
 
 
 def _replaced(db: Connection, institution: str, sop_instance_uid: str) -> index.Study:
@@ -261,13 +263,11 @@ def _merged(query: Stated, fields: Mapping[str, str]) -> Stated:
         raise Invalid(f"a field is not right: {named}", code="field") from None
 
 
-def _identifiers(
-    institution: str, files: Mapping[str, bytes], stated: Stated, replaced: index.Study | None, now: datetime
-) -> Identifiers:
+def _identifiers(institution: str, upload: Upload, stated: Stated, replaced: index.Study | None, now: datetime) -> Identifiers:
     """Derive the UIDs from what was sent, so that sending it again is known as a re-send."""
     content = hashlib.sha256(institution.encode())
-    for name, data in sorted(files.items()):
-        content.update(f"\0{name}\0{len(data)}\0".encode() + hashlib.sha256(data).digest())
+    for name, sent in sorted(upload.files.items()):
+        content.update(f"\0{name}\0{sent.size}\0".encode() + sent.digest)
     content.update(stated.model_dump_json(exclude_none=True).encode())
     study, series, instance = (_uid(content.digest() + part) for part in (b"study", b"series", b"instance"))
     if replaced is None:
@@ -297,55 +297,6 @@ def _person_name(patient: index.Patient) -> str:
 def _uid(seed: bytes) -> str:
     """Return a UID under 2.25 (PS3.5 B.2), as long as a UUID's."""
     return f"2.25.{int.from_bytes(hashlib.sha256(seed).digest()[:16], 'big')}"
-
-
-async def _received(request: web.Request) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Read the files and the form fields of an upload, never more than MOST_BYTES together."""
-    if request.content_type == "multipart/form-data":
-        files, fields = await _parts(request)
-    else:
-        name = _safe_name(unquote(request.headers.get("X-Filename", "")), "recording")
-        files, fields = {name: await _bounded(request.content.read, MOST_BYTES)}, {}
-    if not files or not any(files.values()):
-        raise Invalid("the file is empty; send the recording as the machine wrote it", code="empty")
-    return files, fields
-
-
-async def _parts(request: web.Request) -> tuple[dict[str, bytes], dict[str, str]]:
-    files: dict[str, bytes] = {}
-    fields: dict[str, str] = {}
-    left = MOST_BYTES
-    try:
-        reader = await request.multipart()
-        while (part := await reader.next()) is not None:
-            if not isinstance(part, BodyPartReader) or len(files) + len(fields) >= MOST_FILES:
-                raise Invalid(f"the form is nested or has more than {MOST_FILES} parts", code="unparsable")
-            if part.filename is None:
-                value = await _bounded(part.read_chunk, MOST_FIELD_BYTES)
-                fields[part.name or ""] = value.decode("utf-8", "replace").strip()
-            else:
-                name = _safe_name(part.filename, f"part{len(files) + 1}")
-                files[name] = await _bounded(part.read_chunk, left)
-                left -= len(files[name])
-    except ValueError:
-        raise Invalid("the form is not readable as multipart/form-data", code="unparsable") from None
-    return files, fields
-
-
-async def _bounded(read: object, most: int) -> bytes:
-    content = bytearray()
-    while chunk := await read(CHUNK):  # type: ignore[operator]  # a stream's or a part's own reading method
-        content += chunk
-        if len(content) > most:
-            raise Invalid(f"this is larger than the {most} bytes taken here", code="too-large")
-    return bytes(content)
-
-
-def _safe_name(name: str, otherwise: str) -> str:
-    """Keep only the last part of a name, bounded: it hints at the format and joins a header with its signal files."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    kept = "".join(character for character in last if character.isprintable()).strip(". ")[:120]
-    return kept or otherwise
 
 
 OPERATIONS = (

@@ -15,8 +15,8 @@ from consult.practitioners.model import Viewer
 from consult.reports import actions
 from consult.reports import views as reports
 from consult.reports.checks import Remark
-from consult.reports.model import LONGEST_TEXT, MOST_KEY_IMAGES, Draft, KeyImage, Report, ReportKind
-from telemed.kernel.errors import Invalid
+from consult.reports.model import LONGEST_TEXT, MOST_KEY_IMAGES, Draft, DraftVersion, KeyImage, Report, ReportKind
+from telemed.kernel.errors import Invalid, NotFound
 from web import keys
 from web.accounts.actions import confirm_identity
 from web.accounts.permissions import Permission
@@ -97,6 +97,19 @@ class Remarks:
 async def draft_remarks(call: Call[None, None]) -> Remarks:
     """Return what the words of the saved draft leave in doubt: sides, sex, negations, units, critical words, blanks."""
     return Remarks(await call.view(reports.remarks, call.viewer, call.part("task_id")))
+
+
+async def list_draft_versions(call: Call[None, None]) -> Page[DraftVersion]:
+    """List what is kept of a draft's earlier versions, the newest first."""
+    return Page(await call.view(reports.draft_versions, call.viewer, call.part("task_id")))
+
+
+async def get_draft_version(call: Call[None, None]) -> Draft:
+    """Return a draft as it was in an earlier version; saving it again restores it."""
+    version = _VERSION.fullmatch(call.part("version"))
+    if version is None:
+        raise NotFound("a version of a draft is called by its number", code="draft")
+    return await call.view(reports.draft_version, call.viewer, call.part("task_id"), int(version[1]))
 
 
 async def sign_report(call: Call[None, Signature]) -> Report:
@@ -199,6 +212,8 @@ def _tagged(call: Call[None, None] | Call[None, DraftText], draft: Draft) -> Dra
 OPERATIONS = (
     Operation("GET", "/tasks/{task_id}/report", get_draft, Permission.READ_TASKS),
     Operation("PUT", "/tasks/{task_id}/report", save_draft, Permission.WRITE_REPORTS),
+    Operation("GET", "/tasks/{task_id}/report/versions", list_draft_versions, Permission.WRITE_REPORTS),
+    Operation("GET", "/tasks/{task_id}/report/versions/{version}", get_draft_version, Permission.WRITE_REPORTS),
     Operation("GET", "/tasks/{task_id}/report/remarks", draft_remarks, Permission.WRITE_REPORTS),
     Operation("POST", "/tasks/{task_id}/report/sign", sign_report, Permission.WRITE_REPORTS),
     Operation("GET", "/reports", list_reports, Permission.READ_REPORTS),

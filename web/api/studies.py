@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 
 from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
@@ -14,6 +15,7 @@ from consult.gate.model import Gate
 from consult.gate.views import gates_of_study
 from consult.practitioners.model import Institution, Viewer
 from consult.practitioners.views import institutions_by_id
+from consult.priors import alike
 from consult.queue.views import Task, tasks_of_studies
 from consult.reports.views import Brief, newest_of_studies
 from consult.requests.model import Patient
@@ -24,11 +26,14 @@ from dicom_node.archive.tables import patient_table, series_table, study_table
 from telemed.kernel.audit import AuditRecord, Chronicle, audit_table
 from telemed.kernel.errors import Invalid
 from web.accounts.permissions import Permission
-from web.api.operations import Call, Operation
+from web.api.operations import Call, Given, Operation
 from web.api.pages import Page, PageQuery, key_of, page
 
 #: A page that shows a study asks for it at every piece of news; the trail names the reading once in this time.
 AUDITED_EVERY = timedelta(minutes=1)
+
+#: Nobody looks through more before a request.
+MOST_ALIKE = 20
 
 
 class StudiesQuery(PageQuery):
@@ -42,6 +47,14 @@ class StudiesQuery(PageQuery):
     patient_id: str = Field(default="", max_length=80)
     accession_number: str = Field(default="", max_length=80)
     modality: str = Field(default="", max_length=16)
+
+
+class AlikeQuery(Given):
+    """Who is about to be examined."""
+
+    name: str = Field(min_length=1, max_length=80)
+    sex: Literal["M", "F", "O"]
+    birth_date: date
 
 
 @dataclass(frozen=True)
@@ -119,6 +132,18 @@ async def get_study(call: Call[None, None]) -> StudyDetail:
     if not await call.view(_was_audited, call.viewer, uid, since):
         await call.act(_audit, call.viewer, uid, detail.institution.id)
     return detail
+
+
+async def list_alike_studies(call: Call[AlikeQuery, None]) -> Page[Study]:
+    """List other institutions' studies of who may be the same patient, the newest first; whether they are is not known."""
+    return await call.view(_alike, call.viewer, call.query)
+
+
+def _alike(db: Connection, viewer: Viewer, query: AlikeQuery) -> Page[Study]:
+    theirs = index.select_studies().where(alike(viewer, query.name, query.sex, query.birth_date))
+    newest = (study_table.c.first_received_at.desc(), study_table.c.id)
+    rows = db.execute(theirs.order_by(*newest).limit(MOST_ALIKE)).mappings()
+    return Page(_shown(db, viewer, [index.study_from(row) for row in rows]))
 
 
 def _listed(db: Connection, viewer: Viewer, query: StudiesQuery) -> Page[Study]:
@@ -217,5 +242,7 @@ def _beyond(cursor: str) -> ColumnElement[bool]:
 
 OPERATIONS = (
     Operation("GET", "/studies", list_studies, Permission.READ_STUDIES),
+    # Before the UID, whose pattern would swallow the word.
+    Operation("GET", "/studies/alike", list_alike_studies, Permission.READ_STUDIES),
     Operation("GET", "/studies/{study_instance_uid}", get_study, Permission.READ_STUDIES),
 )

@@ -4,6 +4,6 @@ Hemodynamic and other waveforms are read as far as they hold an ECG.
 """
 
 from ecg.formats.dicom.reading import read
-from ecg.formats.dicom.writing import AMBULATORY, GENERAL, GENERAL_32_BIT, TWELVE_LEAD, sop_class_of, write
+from ecg.formats.dicom.writing import AMBULATORY, GENERAL, GENERAL_32_BIT, TWELVE_LEAD, write, write_to
 
-__all__ = ["AMBULATORY", "GENERAL", "GENERAL_32_BIT", "TWELVE_LEAD", "read", "sop_class_of", "write"]
+__all__ = ["AMBULATORY", "GENERAL", "GENERAL_32_BIT", "TWELVE_LEAD", "read", "write", "write_to"]

@@ -1,9 +1,10 @@
-"""A recording in, a DICOM waveform object out."""
+"""A recording in, a DICOM waveform object out; a long one piece by piece, from disk to disk."""
 
 import io
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pydicom
@@ -13,6 +14,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from ecg.device import DEVICE_MEASURES
 from ecg.errors import EcgError
+from ecg.formats.streams import Source, of_recording
 from ecg.leads import TWELVE, Lead
 from ecg.recording import Filters, Millivolts, PatientTags, Recording
 
@@ -41,33 +43,37 @@ LIMITS = (
 #: Steps in microvolts that are tried for a recording whose own is not known: the coarsest on which all its samples lie.
 STEPS_UV = (1.0, 0.5, 0.1, 0.05, 0.01, 0.001)
 
+UNDEFINED_LENGTH = 0xFFFFFFFF  # PS3.5 7.1.1
+
 #: The number that means "no sample here", and so is no sample's.
 PADDING = {16: -(1 << 15), 32: -(1 << 31)}
 
 
 @dataclass(frozen=True)
-class _Stored:
-    """One channel as stored: *numbers* times *step_uv* plus *offset_uv* (decimal strings) is its voltage; *missing* has none."""
+class _Scale:
+    """How one channel is stored: a number times *step_uv* plus *offset_uv* (decimal strings) is its voltage.
 
-    numbers: NDArray[np.int64]
-    missing: NDArray[np.bool_]
+    *largest* is the greatest of its numbers, the sign aside.
+    """
+
     step_uv: str
     offset_uv: str
+    largest: float
+
+    def numbers(self, row: Millivolts) -> NDArray[np.float64]:
+        """Return *row* in whole steps, NaN where a sample is missing."""
+        whole: NDArray[np.float64] = np.rint((row * 1000 - float(self.offset_uv)) / float(self.step_uv))
+        return whole
 
 
-def sop_class_of(recording: Recording) -> UID:
-    """Return the storage class that may hold *recording* without losing a step of its resolution."""
-    return _class_for(recording, _channels(recording))
-
-
-def _class_for(recording: Recording, channels: list[_Stored]) -> UID:
-    leads, samples = recording.millivolts.shape
-    if any(abs(channel.numbers).max() > -PADDING[16] - 1 for channel in channels):
+def _class_for(source: Source, scales: Sequence[_Scale]) -> UID:
+    """Return the storage class that may hold *source* without losing a step of its resolution."""
+    if any(scale.largest > -PADDING[16] - 1 for scale in scales):
         return GENERAL_32_BIT
     for sop_class, limits in LIMITS:
-        fits = limits.rates_hz[0] <= recording.sampling_frequency_hz <= limits.rates_hz[1] and leads <= limits.channels
-        whole = sop_class != TWELVE_LEAD or all(lead in recording.leads for lead in TWELVE)
-        if fits and whole and samples <= (limits.samples or samples):
+        fits = limits.rates_hz[0] <= source.sampling_frequency_hz <= limits.rates_hz[1] and len(source.leads) <= limits.channels
+        whole = sop_class != TWELVE_LEAD or all(lead in source.leads for lead in TWELVE)
+        if fits and whole and source.samples <= (limits.samples or source.samples):
             return sop_class
     return GENERAL_32_BIT
 
@@ -86,17 +92,43 @@ def write(
     manufacturer: str = "telemed",
     character_set: str = "ISO_IR 192",
 ) -> bytes:
-    """Return *recording* as a Part 10 file: Explicit VR Little Endian, one multiplex group.
+    """Return *recording* as `write_to` writes it."""
+    out = io.BytesIO()
+    write_to(
+        out, of_recording(recording), patient, study_instance_uid=study_instance_uid, series_instance_uid=series_instance_uid,
+        sop_instance_uid=sop_instance_uid, acquired_at=acquired_at, accession_number=accession_number, study_id=study_id,
+        institution_name=institution_name, manufacturer=manufacturer, character_set=character_set,
+    )  # fmt: skip
+    return out.getvalue()
+
+
+def write_to(
+    file: BinaryIO,
+    source: Source,
+    patient: PatientTags,
+    *,
+    study_instance_uid: str,
+    series_instance_uid: str,
+    sop_instance_uid: str,
+    acquired_at: datetime,
+    accession_number: str = "",
+    study_id: str = "",
+    institution_name: str = "",
+    manufacturer: str = "telemed",
+    character_set: str = "ISO_IR 192",
+) -> None:
+    """Write *source*, piece by piece, as a Part 10 file: Explicit VR Little Endian, one multiplex group.
 
     The class is the most particular whose limits hold the recording: 12-Lead, General or (under 200 Hz) Ambulatory ECG with 16
     bits, else General 32-bit ECG. The source's resolution is kept, so that every sample reads back as it was; missing samples
     become the Waveform Padding Value. Filters go to the channels, what the machine measured and said to annotations. The same
-    arguments give the same bytes. *acquired_at* must be aware; it is written in UTC. `EcgError` when a channel is no ECG.
+    arguments give the same bytes. *acquired_at* must be aware; it is written in UTC. `EcgError` when a channel is no ECG, or all
+    together are more than one value of DICOM holds.
     """
-    channels = _channels(recording)
+    scales = _scales(source)
     dataset = Dataset()
     dataset.SpecificCharacterSet = character_set
-    dataset.SOPClassUID, dataset.SOPInstanceUID = _class_for(recording, channels), UID(sop_instance_uid)
+    dataset.SOPClassUID, dataset.SOPInstanceUID = _class_for(source, scales), UID(sop_instance_uid)
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = UID(study_instance_uid), UID(series_instance_uid)
     moment = acquired_at.astimezone(UTC)
     dataset.StudyDate = dataset.SeriesDate = dataset.ContentDate = f"{moment:%Y%m%d}"
@@ -115,64 +147,93 @@ def write(
         dataset.PatientAge = f"{int(patient.age_years):03d}Y"
     dataset.AcquisitionContextSequence = []
     bits = 32 if dataset.SOPClassUID == GENERAL_32_BIT else 16
-    dataset.WaveformSequence = [_group(recording, channels, bits)]
-    if annotations := _annotations(recording):
+    dataset.WaveformSequence = [_group(source, scales, bits)]
+    if annotations := _annotations(source):
         dataset.WaveformAnnotationSequence = annotations
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    out = io.BytesIO()
     dataset.file_meta = meta
+    out = io.BytesIO()
     pydicom.dcmwrite(out, dataset, enforce_file_format=True)
-    return out.getvalue()
+    size = source.samples * len(source.leads) * bits // 8
+    file.write(_with_room(out.getvalue(), size))
+    for piece in source.pieces():
+        rows = [np.nan_to_num(scale.numbers(row), nan=PADDING[bits]) for scale, row in zip(scales, piece, strict=True)]
+        file.write(np.stack(rows, axis=1).astype(f"<i{bits // 8}").tobytes())
 
 
-def _channels(recording: Recording) -> list[_Stored]:
-    steps = recording.resolution_mv or tuple(map(_step_of, recording.millivolts))
-    return [_stored(lead, row, step) for lead, row, step in zip(recording.leads, recording.millivolts, steps, strict=True)]
+def _with_room(written: bytes, size: int) -> bytes:
+    """Return an object whose last value, the waveform's data, was written empty, with its lengths as of *size* bytes.
+
+    The value ends the group's item, and the item the sequence, so that their three lengths are all that changes (PS3.5 7.5.2).
+    """
+    sequence = written.rindex(b"\x00\x54\x00\x01SQ\0\0") + 8
+    content = bytearray(written)
+    for at in (sequence, sequence + 8, len(content) - 4):
+        length = int.from_bytes(content[at : at + 4], "little") + size
+        if length >= UNDEFINED_LENGTH - 1:
+            raise EcgError(f"The recording takes {size >> 20} MB as DICOM, more than one object holds; send a part of it.")
+        content[at : at + 4] = length.to_bytes(4, "little")
+    return bytes(content)
 
 
-def _step_of(row: Millivolts) -> float:
-    """Return the coarsest of STEPS_UV on which all samples lie, in millivolts, or else as fine a one as 16 bits can keep."""
-    microvolts = row[np.isfinite(row)] * 1000
-    on = (step for step in STEPS_UV if bool((abs(microvolts / step - np.rint(microvolts / step)) < 1e-6).all()))
-    fine = float(np.ptp(microvolts)) / 65_000 if microvolts.size else STEPS_UV[0]
-    return next(on, min(max(fine, STEPS_UV[-1]), STEPS_UV[0])) / 1000
+def _scales(source: Source) -> list[_Scale]:
+    """Return the scale of every channel, from one look at all samples."""
+    first = np.full(len(source.leads), np.nan)
+    low, high = np.full(len(source.leads), np.inf), np.full(len(source.leads), -np.inf)
+    off_step = np.zeros((len(STEPS_UV), len(source.leads)), np.bool_)
+    for piece in source.pieces():
+        known = np.isfinite(piece)
+        begun = piece[np.arange(len(piece)), known.argmax(axis=1)]
+        first = np.where(np.isnan(first), begun, first)
+        low = np.fmin(low, np.where(known, piece, np.inf).min(axis=1))
+        high = np.fmax(high, np.where(known, piece, -np.inf).max(axis=1))
+        if source.resolution_mv is None:
+            microvolts = np.where(known, piece, 0.0) * 1000
+            for number, step in enumerate(STEPS_UV):
+                off_step[number] |= (abs(microvolts / step - np.rint(microvolts / step)) >= 1e-6).any(axis=1)
+    silent = ~np.isfinite(first)
+    first[silent] = low[silent] = high[silent] = 0.0
+    steps = source.resolution_mv or tuple(map(_step_mv, off_step.T, high - low))
+    return list(map(_scale, source.leads, first, low, high, steps))
 
 
-def _stored(lead: Lead, row: Millivolts, step_mv: float) -> _Stored:
-    """Return *row* in whole steps from its first sample's place between two steps, and from its middle when it lies far off."""
-    finite = np.isfinite(row)
-    known = row[finite] if finite.any() else np.zeros(1)
-    largest = float(abs(known).max())
+def _step_mv(off: NDArray[np.bool_], span_mv: float) -> float:
+    """Return the coarsest of STEPS_UV that is not *off* the samples, in millivolts, or else as fine a one as 16 bits can keep."""
+    on = (step for step, is_off in zip(STEPS_UV, off, strict=True) if not is_off)
+    return next(on, min(max(span_mv * 1000 / 65_000, STEPS_UV[-1]), STEPS_UV[0])) / 1000
+
+
+def _scale(lead: Lead, first: float, low: float, high: float, step_mv: float) -> _Scale:
+    """Count whole steps from the first sample's place between two steps, and from the middle when it lies far off."""
+    largest = max(abs(low), abs(high))
     if not largest < 1e6:
         raise EcgError(f"Lead {lead.name} reaches {largest:g} mV, which is no ECG; check its gain.")
     step_uv = _decimal(step_mv * 1000)
-    steps = known * 1000 / float(step_uv)
-    offset = float(steps[0] - np.rint(steps[0]))
+    begin, least, most = (value * 1000 / float(step_uv) for value in (first, low, high))
+    offset = begin - float(np.rint(begin))
     offset = 0.0 if abs(offset) < 1e-6 else offset
-    if max(abs(steps)) > -PADDING[16] - 1:
-        offset += float(np.rint((steps.min() + steps.max()) / 2))
-    if np.ptp(steps) / 2 > -PADDING[32] - 2:
-        raise EcgError(f"Lead {lead.name} spans {np.ptp(known):g} mV in steps of {step_uv} uV; check its gain.")
-    offset_uv = _decimal(offset * float(step_uv))
-    numbers = np.zeros(row.size, np.int64)
-    numbers[finite] = np.rint((row[finite] * 1000 - float(offset_uv)) / float(step_uv))
-    return _Stored(numbers, ~finite, step_uv, offset_uv)
+    if max(abs(least), abs(most)) > -PADDING[16] - 1:
+        offset += float(np.rint((least + most) / 2))
+    if (most - least) / 2 > -PADDING[32] - 2:
+        raise EcgError(f"Lead {lead.name} spans {high - low:g} mV in steps of {step_uv} uV; check its gain.")
+    scale = _Scale(step_uv, _decimal(offset * float(step_uv)), 0.0)
+    return replace(scale, largest=float(abs(scale.numbers(np.array([low, high]))).max()))
 
 
-def _group(recording: Recording, channels: list[_Stored], bits: int) -> Dataset:
+def _group(source: Source, scales: Sequence[_Scale], bits: int) -> Dataset:
+    """Return the multiplex group, its data still empty."""
     group = Dataset()
     group.WaveformOriginality = "ORIGINAL"
-    group.NumberOfWaveformChannels, group.NumberOfWaveformSamples = recording.millivolts.shape
-    group.SamplingFrequency = _decimal(recording.sampling_frequency_hz)
+    group.NumberOfWaveformChannels, group.NumberOfWaveformSamples = len(source.leads), source.samples
+    group.SamplingFrequency = _decimal(source.sampling_frequency_hz)
     group.MultiplexGroupLabel = "RHYTHM"
-    filters = recording.filters or (Filters(),) * len(channels)
-    definitions = zip(recording.leads, channels, filters, strict=True)
-    group.ChannelDefinitionSequence = [_channel(lead, stored, own, bits) for lead, stored, own in definitions]
+    filters = source.filters or (Filters(),) * len(scales)
+    definitions = zip(source.leads, scales, filters, strict=True)
+    group.ChannelDefinitionSequence = [_channel(lead, scale, own, bits) for lead, scale, own in definitions]
     group.WaveformBitsAllocated, group.WaveformSampleInterpretation = bits, {16: "SS", 32: "SL"}[bits]
-    cells = np.stack([np.where(stored.missing, PADDING[bits], stored.numbers) for stored in channels], axis=1)
     group.add_new("WaveformPaddingValue", "OW", PADDING[bits].to_bytes(bits // 8, "little", signed=True))
-    group.add_new("WaveformData", "OW", cells.astype(f"<i{bits // 8}").tobytes())
+    group.add_new("WaveformData", "OW", b"")
     return group
 
 
@@ -187,15 +248,15 @@ def _code(value: str, scheme: str, meaning: str) -> Dataset:
     return item
 
 
-def _channel(lead: Lead, stored: _Stored, filters: Filters, bits: int) -> Dataset:
+def _channel(lead: Lead, scale: _Scale, filters: Filters, bits: int) -> Dataset:
     channel: Any = Dataset()
     channel.ChannelLabel = lead.name
     known = lead.mdc_code
     channel.ChannelSourceSequence = [_code(known or lead.name, "MDC" if known else "99TELEMED", f"Lead {lead.name}")]
-    channel.ChannelSensitivity = stored.step_uv
+    channel.ChannelSensitivity = scale.step_uv
     channel.ChannelSensitivityUnitsSequence = [_code("uV", "UCUM", "microvolt")]
     channel.ChannelSensitivityCorrectionFactor = "1"
-    channel.ChannelBaseline = stored.offset_uv
+    channel.ChannelBaseline = scale.offset_uv
     channel.ChannelSampleSkew = "0"
     channel.WaveformBitsStored = bits
     corners = {"FilterLow": filters.high_pass_hz, "FilterHigh": filters.low_pass_hz, "NotchFilter": filters.notch_hz}
@@ -206,17 +267,17 @@ def _channel(lead: Lead, stored: _Stored, filters: Filters, bits: int) -> Datase
     return item
 
 
-def _annotations(recording: Recording) -> list[Dataset]:
+def _annotations(source: Source) -> list[Dataset]:
     """Return what the machine measured and said as annotations of the whole group (C.10.10)."""
     items = []
-    for name, value in recording.device.items():
+    for name, value in source.device.items():
         measure = DEVICE_MEASURES[name]
         item = Dataset()
         item.ConceptNameCodeSequence = [_code(measure.code, measure.scheme, measure.meaning)]
         item.NumericValue = _decimal(value)
         item.MeasurementUnitsCodeSequence = [_code(measure.unit, "UCUM", measure.unit)]
         items.append(item)
-    for text in recording.device_statements:
+    for text in source.device_statements:
         item = Dataset()
         item.UnformattedTextValue = text[:1024]
         items.append(item)

@@ -62,6 +62,24 @@ def test_pieces_of_a_large_dicom_object_are_those_of_the_whole(tmp_path: Path):
         streams.opened(path)
 
 
+@pytest.mark.parametrize("width", [2, 3])
+def test_a_file_on_the_disk_becomes_the_dicom_object_of_the_whole(width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "r.edf"
+    path.write_bytes(binary.edf(counts(2, 1000), ("ECG I", "ECG II"), width=width))
+    given = {"patient": PatientTags("7"), "acquired_at": datetime(2026, 1, 2, tzinfo=UTC), **UIDS}
+    whole = dicom.write(read({path.name: path.read_bytes()}), **given)
+    monkeypatch.setattr(streams, "PIECE_SAMPLES", 300)
+    with (tmp_path / "r.dcm").open("wb") as file:
+        dicom.write_to(file, streams.opened(path), **given)
+    assert (tmp_path / "r.dcm").read_bytes() == whole
+
+
+def test_more_than_one_dicom_value_holds_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ecg.formats.dicom.writing.UNDEFINED_LENGTH", 5000)
+    with pytest.raises(EcgError, match="more than one object holds"):
+        dicom.write(heart(sinus(10)), PatientTags("7"), acquired_at=datetime(2026, 1, 2, tzinfo=UTC), **UIDS)
+
+
 @pytest.mark.parametrize("name", ["r.hea", "r.dcm", "r.edf", "r.bin"])
 def test_what_is_no_recording_is_refused_in_a_sentence(name: str, tmp_path: Path):
     path = tmp_path / name

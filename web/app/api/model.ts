@@ -102,6 +102,21 @@ export interface Draft extends DraftContent {
   saved_at: string | null;
 }
 
+/** What a draft said once; the newest first in a list. */
+export type DraftVersion = Schemas["DraftVersion"];
+export type PhraseKind = Schemas["PhraseKind"];
+export type Keeper = Schemas["Keeper"];
+export type Region = Schemas["Region"];
+export type Wording = Required<Schemas["PhraseWording"]>;
+export type Phrase = Required<Schemas["Phrase"]> & { readonly wording: Wording };
+export type PhraseVersion = Schemas["PhraseVersion"] & { readonly wording: Wording };
+/** The templates that fit a task, the best first, the others, and the macros. */
+export interface Offer {
+  readonly fit: readonly Phrase[];
+  readonly others: readonly Phrase[];
+  readonly macros: readonly Phrase[];
+}
+
 export interface Listing<T> {
   items: T[];
   next: string | null;

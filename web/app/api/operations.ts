@@ -12,6 +12,7 @@ import type {
   Doubt,
   Draft,
   DraftContent,
+  DraftVersion,
   EvidenceKind,
   Figures,
   Forecast,
@@ -29,6 +30,10 @@ import type {
   NewDuty,
   NewEarlyRequest,
   NewRequest,
+  Offer,
+  Phrase,
+  PhraseKind,
+  PhraseVersion,
   Practitioner,
   PromisedHours,
   Question,
@@ -52,6 +57,7 @@ import type {
   ToldSplit,
   Turnaround,
   Week,
+  Wording,
 } from "@/api/model";
 
 const PAGE = 100;
@@ -87,6 +93,10 @@ export const studies = (query: { patient_id?: string; q?: string } = {}): Promis
   every((cursor) => answered(client.GET("/api/v1/studies", { params: { query: { ...query, limit: PAGE, cursor } } })));
 export const study = async (study_instance_uid: string): Promise<StudyDetail> =>
   (await answered(client.GET("/api/v1/studies/{study_instance_uid}", { params: { path: { study_instance_uid } } }))) as StudyDetail;
+
+/** Other institutions' studies of who may be the same patient, as far as a consent lets them be seen. */
+export const alikeStudies = async (name: string, sex: "M" | "F" | "O", birth_date: string): Promise<Study[]> =>
+  (await answered(client.GET("/api/v1/studies/alike", { params: { query: { name, sex, birth_date } } }))).items as Study[];
 
 /** Ask for a consultation on a study; 409 while one still waits for its answer. */
 export const placeRequest = async (body: NewRequest): Promise<void> => {
@@ -182,6 +192,30 @@ export const saveDraft = async (task_id: string, content: DraftContent, version:
 /** What the words of the saved draft leave in doubt. */
 export const remarks = async (task_id: string): Promise<Remark[]> =>
   (await answered(client.GET("/api/v1/tasks/{task_id}/report/remarks", { params: { path: { task_id } } }))).items;
+/** What is kept of a draft's earlier versions, the newest first. */
+export const draftVersions = async (task_id: string): Promise<readonly DraftVersion[]> =>
+  (await answered(client.GET("/api/v1/tasks/{task_id}/report/versions", { params: { path: { task_id } } }))).items;
+export const draftVersion = async (task_id: string, version: number): Promise<Draft> =>
+  (await answered(client.GET("/api/v1/tasks/{task_id}/report/versions/{version}", { params: { path: { task_id, version: String(version) } } }))) as Draft;
+
+type Language = "zh" | "en";
+/** One's own phrases, one's hospital's and what is built in; the removed ones too. */
+export const phrases = async (language: Language): Promise<readonly Phrase[]> =>
+  (await answered(client.GET("/api/v1/phrases", { params: { query: { language } } }))).items as Phrase[];
+export const offeredPhrases = async (task_id: string, language: Language): Promise<Offer> =>
+  (await answered(client.GET("/api/v1/tasks/{task_id}/phrases", { params: { path: { task_id }, query: { language } } }))) as Offer;
+export const addPhrase = async (kind: PhraseKind, wording: Wording, shared: boolean, based_on: string | null): Promise<Phrase> =>
+  (await answered(client.POST("/api/v1/phrases", { body: { kind, wording, shared, based_on } }))) as Phrase;
+/** Let a phrase say something else; 409 `phrase-stale` when *version* is no longer the newest. */
+export const changePhrase = async (phrase_id: string, wording: Wording, version: number): Promise<Phrase> =>
+  (await answered(client.PUT("/api/v1/phrases/{phrase_id}", { params: { path: { phrase_id } }, body: { wording, version } }))) as Phrase;
+export const removePhrase = async (phrase_id: string): Promise<void> => {
+  await answered(client.DELETE("/api/v1/phrases/{phrase_id}", { params: { path: { phrase_id } } }));
+};
+export const phraseVersions = async (phrase_id: string): Promise<readonly PhraseVersion[]> =>
+  (await answered(client.GET("/api/v1/phrases/{phrase_id}/versions", { params: { path: { phrase_id } } }))).items as PhraseVersion[];
+export const restorePhrase = async (phrase_id: string, version: number): Promise<Phrase> =>
+  (await answered(client.POST("/api/v1/phrases/{phrase_id}/restore", { params: { path: { phrase_id } }, body: { version } }))) as Phrase;
 export const sign = async (task_id: string, password: string): Promise<Report> =>
   (await answered(client.POST("/api/v1/tasks/{task_id}/report/sign", { params: { path: { task_id } }, body: { password } }))) as Report;
 

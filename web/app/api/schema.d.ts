@@ -357,6 +357,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/studies/alike": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List other institutions' studies of who may be the same patient, the newest first; whether they are is not known.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["list_alike_studies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/studies/{study_instance_uid}": {
         parameters: {
             query?: never;
@@ -933,6 +953,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{task_id}/report/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what is kept of a draft's earlier versions, the newest first.
+         * @description For the roles cardiologist, radiologist.
+         */
+        get: operations["list_draft_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/report/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return a draft as it was in an earlier version; saving it again restores it.
+         * @description For the roles cardiologist, radiologist.
+         */
+        get: operations["get_draft_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks/{task_id}/report/remarks": {
         parameters: {
             query?: never;
@@ -1107,6 +1167,114 @@ export interface paths {
          * @description For the roles clinic, coordinator.
          */
         post: operations["acknowledge_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/phrases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List one's own phrases, one's hospital's and what is built in; the removed ones with the moment they were.
+         * @description For the roles cardiologist, coordinator, radiologist.
+         */
+        get: operations["list_phrases"];
+        put?: never;
+        /**
+         * Keep a phrase.
+         * @description For the roles cardiologist, coordinator, radiologist.
+         */
+        post: operations["add_phrase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/phrases/{phrase_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Let a phrase say something else; what it said stays as a version. 409 where it was changed meanwhile.
+         * @description For the roles cardiologist, coordinator, radiologist.
+         */
+        put: operations["change_phrase"];
+        post?: never;
+        /**
+         * PhraseOffer a phrase no more; a version of it can be restored.
+         * @description For the roles cardiologist, coordinator, radiologist.
+         */
+        delete: operations["remove_phrase"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/phrases/{phrase_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what a phrase said, the newest first.
+         * @description For the roles cardiologist, coordinator, radiologist.
+         */
+        get: operations["phrase_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/phrases/{phrase_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a phrase say again what it said in an earlier version, and offer it again where it was removed.
+         * @description For the roles cardiologist, coordinator, radiologist.
+         */
+        post: operations["restore_phrase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/phrases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return the templates that fit a task, the best first, the others, and the macros.
+         * @description For the roles cardiologist, radiologist.
+         */
+        get: operations["offered_phrases"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2083,10 +2251,10 @@ export interface components {
         };
         /**
          * AttemptStatus
-         * @description Of one notice on one channel; *unsure* was interrupted, *failed* is given up.
+         * @description Of one notice on one channel; *unsure* was interrupted, *failed* is given up, *needless* was acknowledged before.
          * @enum {string}
          */
-        AttemptStatus: "due" | "sending" | "sent" | "unsure" | "failed";
+        AttemptStatus: "due" | "sending" | "sent" | "unsure" | "failed" | "needless";
         /**
          * BeatCounts
          * @description Beats of each class.
@@ -2180,6 +2348,18 @@ export interface components {
         Changed: {
             /** Instances */
             instances: number;
+        };
+        /**
+         * ChangedPhrase
+         * @description What a phrase says from now on; *version* is the one it was changed from.
+         */
+        ChangedPhrase: {
+            wording: components["schemas"]["GivenWording"];
+            /**
+             * Version
+             * @default null
+             */
+            version: number | null;
         };
         /**
          * ChangedQuantity
@@ -2510,6 +2690,22 @@ export interface components {
             key_images: components["schemas"]["GivenKeyImage"][];
         };
         /**
+         * DraftVersion
+         * @description A version of a draft as a list shows it; *characters* are those of findings and impression.
+         */
+        DraftVersion: {
+            /** Version */
+            version: number;
+            /**
+             * Saved At
+             * Format: date-time
+             */
+            saved_at: string;
+            author: components["schemas"]["Person"];
+            /** Characters */
+            characters: number;
+        };
+        /**
          * Duty
          * @description One stretch of one person's rota, *ends_at* not included; a *lane* narrows it, None is every lane of the specialty.
          */
@@ -2825,6 +3021,49 @@ export interface components {
             modality: string;
         };
         /**
+         * GivenWording
+         * @description What a phrase says: findings and impression of a template, abbreviation and text of a macro.
+         */
+        GivenWording: {
+            /** Name */
+            name: string;
+            /**
+             * Abbreviation
+             * @default
+             */
+            abbreviation: string;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /**
+             * Findings
+             * @default
+             */
+            findings: string;
+            /**
+             * Impression
+             * @default
+             */
+            impression: string;
+            /**
+             * Modalities
+             * @default []
+             */
+            modalities: string[];
+            /**
+             * Regions
+             * @default []
+             */
+            regions: components["schemas"]["Region"][];
+            /**
+             * Lanes
+             * @default []
+             */
+            lanes: components["schemas"]["Lane"][];
+        };
+        /**
          * Ground
          * @description What told that two belong together.
          * @enum {string}
@@ -2954,6 +3193,12 @@ export interface components {
             /** Signalling */
             signalling: string;
         };
+        /**
+         * Keeper
+         * @description Whose phrase it is; in the order in which they are offered.
+         * @enum {string}
+         */
+        Keeper: "person" | "hospital" | "built-in";
         /**
          * Kept
          * @description Where a recording is kept, and what was found in it.
@@ -3384,6 +3629,24 @@ export interface components {
             consent: components["schemas"]["GivenConsent"];
         };
         /**
+         * NewPhrase
+         * @description A phrase to be kept, *shared* with one's hospital or one's own; *based_on* names what it was copied from.
+         */
+        NewPhrase: {
+            kind: components["schemas"]["PhraseKind"];
+            wording: components["schemas"]["GivenWording"];
+            /**
+             * Shared
+             * @default false
+             */
+            shared: boolean;
+            /**
+             * Based On
+             * @default null
+             */
+            based_on: string | null;
+        };
+        /**
          * NewRequest
          * @description What is asked for; *reason* is the question, *wanted_by* belongs to the lanes that carry a date.
          *
@@ -3524,6 +3787,19 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_DraftVersion_: {
+            /** Items */
+            items: components["schemas"]["DraftVersion"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_Gap_: {
             /** Items */
             items: components["schemas"]["Gap"][];
@@ -3579,6 +3855,32 @@ export interface components {
         Page_KnownPerson_: {
             /** Items */
             items: components["schemas"]["KnownPerson"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_PhraseVersion_: {
+            /** Items */
+            items: components["schemas"]["PhraseVersion"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
+        Page_Phrase_: {
+            /** Items */
+            items: components["schemas"]["Phrase"][];
             /**
              * Next
              * @default null
@@ -3759,6 +4061,117 @@ export interface components {
             name: string;
         };
         /**
+         * Phrase
+         * @description A phrase as it stands; *version* is 0 of what is built in. *based_on* names the one it was copied from.
+         */
+        Phrase: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["PhraseKind"];
+            keeper: components["schemas"]["Keeper"];
+            wording: components["schemas"]["PhraseWording"];
+            /**
+             * Based On
+             * @default null
+             */
+            based_on: string | null;
+            /**
+             * Version
+             * @default 0
+             */
+            version: number;
+            /**
+             * Changed At
+             * @default null
+             */
+            changed_at: string | null;
+            /** @default null */
+            changed_by: components["schemas"]["Person"] | null;
+            /**
+             * Removed At
+             * @default null
+             */
+            removed_at: string | null;
+        };
+        /**
+         * PhraseKind
+         * @description A template begins a report; a macro is a piece of it, written by its abbreviation.
+         * @enum {string}
+         */
+        PhraseKind: "template" | "macro";
+        /**
+         * PhraseOffer
+         * @description What a writer is offered for one task: the templates that *fit* it, the best first, the *others*, and the macros.
+         */
+        PhraseOffer: {
+            /** Fit */
+            fit: components["schemas"]["Phrase"][];
+            /** Others */
+            others: components["schemas"]["Phrase"][];
+            /** Macros */
+            macros: components["schemas"]["Phrase"][];
+        };
+        /**
+         * PhraseVersion
+         * @description What a phrase said once, and who let it say so.
+         */
+        PhraseVersion: {
+            /** Version */
+            version: number;
+            wording: components["schemas"]["PhraseWording"];
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            changed_by: components["schemas"]["Person"];
+        };
+        /**
+         * PhraseWording
+         * @description What a phrase says: a template *findings* and *impression*, a macro its *text*, written by its *abbreviation*.
+         *
+         *     *modalities*, *regions* and *lanes* say of what; an empty one is of any.
+         */
+        PhraseWording: {
+            /** Name */
+            name: string;
+            /**
+             * Abbreviation
+             * @default
+             */
+            abbreviation: string;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /**
+             * Findings
+             * @default
+             */
+            findings: string;
+            /**
+             * Impression
+             * @default
+             */
+            impression: string;
+            /**
+             * Modalities
+             * @default []
+             */
+            modalities: string[];
+            /**
+             * Regions
+             * @default []
+             */
+            regions: components["schemas"]["Region"][];
+            /**
+             * Lanes
+             * @default []
+             */
+            lanes: components["schemas"]["Lane"][];
+        };
+        /**
          * Practitioner
          * @description One person with their roles, sorted.
          */
@@ -3895,6 +4308,12 @@ export interface components {
              */
             reason: string;
         };
+        /**
+         * Region
+         * @description A region of the body, as coarse as templates are (compare PS3.16 CID 4).
+         * @enum {string}
+         */
+        Region: "head" | "neck" | "chest" | "heart" | "breast" | "abdomen" | "urinary" | "pelvis" | "spine" | "limb" | "obstetric";
         /**
          * Remark
          * @description One question to the writer; *words* are those of the report that raise it.
@@ -4795,6 +5214,14 @@ export interface components {
             segments: number;
         };
         /**
+         * WantedVersion
+         * @description A version that a phrase had.
+         */
+        WantedVersion: {
+            /** Version */
+            version: number;
+        };
+        /**
          * Waveform
          * @description Samples in microvolts, null where one is missing; *total_s* is the length of the whole recording.
          */
@@ -5516,6 +5943,39 @@ export interface operations {
                 patient_id?: string;
                 accession_number?: string;
                 modality?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Study_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_alike_studies: {
+        parameters: {
+            query: {
+                name: string;
+                sex: "M" | "F" | "O";
+                birth_date: string;
             };
             header?: never;
             path?: never;
@@ -6575,6 +7035,69 @@ export interface operations {
             };
         };
     };
+    list_draft_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DraftVersion_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_draft_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Draft"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     draft_remarks: {
         parameters: {
             query?: never;
@@ -6856,6 +7379,233 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_phrases: {
+        parameters: {
+            query?: {
+                language?: "zh" | "en";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Phrase_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_phrase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPhrase"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Phrase"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_phrase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                phrase_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangedPhrase"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Phrase"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_phrase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                phrase_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    phrase_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                phrase_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PhraseVersion_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_phrase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                phrase_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedVersion"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Phrase"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    offered_phrases: {
+        parameters: {
+            query?: {
+                language?: "zh" | "en";
+            };
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhraseOffer"];
                 };
             };
             /** @description A problem */

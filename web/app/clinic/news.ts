@@ -1,4 +1,4 @@
-/** Reports nobody at the clinic has opened yet: announced once each, by sound, toast and the tab's title. */
+/** Reports nobody at the clinic has opened yet: announced once each, by toast, sound, the tab's title and a notice on the desktop. */
 import { ElNotification } from "element-plus";
 import { computed, nextTick, onScopeDispose, watch, type ComputedRef } from "vue";
 import { useI18n } from "vue-i18n";
@@ -6,6 +6,7 @@ import { following, type Following } from "@/api/following";
 import { live } from "@/api/live";
 import type { Report } from "@/api/model";
 import { inbox } from "@/api/operations";
+import { notice } from "@/ui/notices";
 import { institutionName } from "@/ui/said";
 import { chime } from "@/ui/sound";
 import { badge } from "@/ui/title";
@@ -39,6 +40,7 @@ export function useNews(open: (report: Report) => void): News {
   function announce(report: Report, aloud: boolean): void {
     announced.add(report.id);
     if (aloud) chime(report.critical);
+    void notice(t(`clinic.news.${manner(report)[0]}`), { tag: report.task_id, path: "/clinic", critical: report.critical });
     const words = { patient: report.patient.name, hospital: institutionName(report.performer), reason: report.reason ?? "" };
     const [title, type] = manner(report);
     const toast = ElNotification({

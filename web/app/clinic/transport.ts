@@ -17,14 +17,18 @@ export interface Answer {
 /** No byte moved for this long (ms): the line is dead although nobody said so. */
 const STALLED_MS = 60_000;
 
+/** An ECG of hours (more than LONG_BYTES) is analysed before the server answers; it gives itself a quarter of an hour. */
+const LONG_BYTES = 8 * 1024 * 1024;
+const LONG_ANSWER_MS = 16 * 60_000;
+
 /** Send it and answer with whatever the server said; raise `Problem` only when no answer came. */
 export function upload({ url, body, headers, onProgress }: Upload): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     let timer = 0;
-    const watch = (): void => {
+    const watch = (patienceMs = STALLED_MS): void => {
       window.clearTimeout(timer);
-      timer = window.setTimeout(() => request.abort(), STALLED_MS);
+      timer = window.setTimeout(() => request.abort(), patienceMs);
     };
     request.open("POST", url);
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
@@ -32,6 +36,9 @@ export function upload({ url, body, headers, onProgress }: Upload): Promise<Answ
     request.upload.onprogress = (event) => {
       watch();
       onProgress(event.loaded);
+    };
+    request.upload.onload = (event) => {
+      if (event.loaded > LONG_BYTES) watch(LONG_ANSWER_MS);
     };
     request.onloadend = () => {
       window.clearTimeout(timer);

@@ -3,7 +3,7 @@ import type { ToolName } from "./tools";
 
 export type Command =
   | "next" | "previous" | "nextPage" | "previousPage" | "first" | "last" | "play" | "reset" | "invert" | "fit" | "actual"
-  | "turn" | "turnBack" | "mirror" | "keyImage" | "fullscreen" | "text" | "undo" | "redo" | "delete" | "cancel" | "help"
+  | "turn" | "turnBack" | "mirror" | "keyImage" | "report" | "fullscreen" | "text" | "undo" | "redo" | "delete" | "cancel" | "help"
   | "nextSeries" | "previousSeries" | "zoomIn" | "zoomOut" | `tool:${ToolName}` | `preset:${number}`;
 
 interface Binding {
@@ -41,6 +41,7 @@ export const BINDINGS: readonly Binding[] = [
   { keys: [","], command: "turnBack" },
   { keys: ["m"], command: "mirror" },
   { keys: ["k"], command: "keyImage" },
+  { keys: ["c"], command: "report" },
   { keys: ["f"], command: "fullscreen" },
   { keys: ["t"], command: "text" },
   { keys: ["ctrl+z"], command: "undo" },

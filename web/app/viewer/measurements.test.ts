@@ -3,6 +3,7 @@ import { frameOf } from "../dicom/frame";
 import type { Slice } from "../dicom/series";
 import { imagePoint } from "../math/spaces";
 import { captionOf, History, valueText } from "./measurements";
+import { readingOf } from "./reading";
 
 const SLICE = {
   sopInstanceUid: "1.2", frame: 1, unit: "HU", aspect: 1, spacing: { column: 0.5, row: 0.5 }, spacingOrigin: "patient", regions: [], palette: null,
@@ -46,5 +47,16 @@ describe("measurements", () => {
     history.add("probe", SLICE, [LINE[0]]);
     expect(history.on(SLICE)).toHaveLength(1);
     expect(history.on({ ...SLICE, frame: 2 })).toHaveLength(0);
+  });
+
+  it("are taken up by a report with a figure, its unit and their place", () => {
+    const drawn = { id: 1, kind: "length", sopInstanceUid: "1.2", frame: 1, points: LINE } as const;
+    const slice = { ...SLICE, instanceNumber: 7 };
+    const place = { image: { sop_instance_uid: "1.2", frame: 1 }, series: 3, number: 7 };
+    expect(readingOf(drawn, slice, 3, FRAME)).toEqual({ kind: "length", words: "2.5 mm", value: "2.5", unit: "mm", ...place });
+    expect(readingOf(drawn, { ...slice, spacingOrigin: "detector" }, 3, FRAME)?.value).toBe("≈ 2.5");
+    const region = { ...drawn, kind: "rectangle", points: [imagePoint(0, 0), imagePoint(2, 2)] } as const;
+    expect(readingOf(region, slice, 3, FRAME)).toMatchObject({ words: "40.0 ± 0.0 HU · 40 … 40 HU · 1.0 mm²", value: "40.0", unit: "HU" });
+    expect(readingOf(region, slice, 3, undefined)).toBeNull();
   });
 });

@@ -4,6 +4,7 @@ import { onScopeDispose } from "vue";
 import { useI18n } from "vue-i18n";
 import { live } from "@/api/live";
 import { session } from "@/api/session";
+import { notice } from "@/ui/notices";
 import { chime } from "@/ui/sound";
 
 interface Told {
@@ -26,10 +27,12 @@ export function useLadder(open: (taskId: string) => void): void {
     const named = ((data["to"] ?? []) as Told[]).some(({ id }) => id === user.id);
     const moved = data["moved_to"] === user.institution.id;
     if (!named && !moved) return;
+    const title = t(LADDERS.get(type) ?? `reading.ladder.rung.${String(data["rung"])}`);
     chime(true);
+    void notice(title, { tag: String(data["task_id"]), path: "/reading", critical: true });
     const phone = typeof data["phone"] === "string" ? data["phone"] : "";
     const toast = ElNotification({
-      title: t(LADDERS.get(type) ?? `reading.ladder.rung.${String(data["rung"])}`),
+      title,
       message: phone ? t("reading.ladder.call", { phone }) : t(moved ? "reading.ladder.moved" : "reading.ladder.look"),
       type: "warning",
       duration: 0,
