@@ -11,6 +11,7 @@ AHA = {
     "left-arm-left-leg-swapped": "10",
     "limb-electrodes-rotated": "10",
     "right-leg-electrode-misplaced": "10",
+    "chest-electrodes-swapped": "11",
     "low-quality": "15",
     "sinus-rhythm": "20",
     "sinus-tachycardia": "21",

@@ -37,8 +37,8 @@ class CriticalValues:
 class Findings:
     """All that the statements may stand on.
 
-    ``beats`` are the classes of `ecg.measures.ectopy`, ``gaps_ms`` the intervals, ``placement`` what `ecg.measures.placement`
-    says of the limb electrodes.
+    ``beats`` are the classes of `ecg.measures.ectopy`, ``gaps_ms`` the intervals, ``placement`` and ``chest_order`` what
+    `ecg.measures.placement` says of the limb electrodes and `ecg.measures.chest_order` of the chest's.
     """
 
     measurements: Measurements
@@ -48,6 +48,7 @@ class Findings:
     st_j60_mv: Mapping[str, float] | None
     amplitudes: Mapping[str, Amplitudes] = field(default_factory=dict)
     placement: Mapping[str, float] = field(default_factory=dict)
+    chest_order: Mapping[tuple[str, ...], float] = field(default_factory=dict)
     beats: tuple[str, ...] = ()
     gaps_ms: tuple[float, ...] = ()
     sex: str = ""

@@ -10,6 +10,7 @@ from ecg.analysis import WAVES, Analysis, Measurements, Quality
 from ecg.findings import FIBRILLATING
 from ecg.measures.amplitudes import Amplitudes, amplitudes
 from ecg.measures.axis import axis, foot_lead
+from ecg.measures.chest_order import chest_order
 from ecg.measures.ectopy import BeatFacts, classes, in_groups, ventricular
 from ecg.measures.flutter import flutter_rate
 from ecg.measures.intervals import Intervals, corrected, intervals, middle
@@ -90,6 +91,7 @@ def analyse(recording: Recording) -> Analysis:
         st_j60_mv=_st(recording, parts, "j60"),
         amplitudes=fullest.amplitudes,
         placement=placement(fullest.segments),
+        chest_order=chest_order(fullest.segments),
         beats=beat_classes,
         gaps_ms=tuple(gaps_ms.tolist()),
         sex=recording.patient.sex if recording.patient else "",

@@ -23,6 +23,7 @@ from consult.long_recordings import LongRecordings
 from consult.peer_review.watch import PeerReviews
 from consult.practitioners.views import institution_of_ae
 from consult.queue.watch import QueueWatch
+from consult.reports.watch import Returning
 from consult.requests.model import WORKLIST_REACHES_BACK
 from consult.requests.views import scheduled
 from consult.schedule.watch import RotaWatch
@@ -125,6 +126,7 @@ def house(config: Config, store: Kept) -> House:
         RotaWatch(database, chronicle),
         Telling(database, chronicle, gateways),
         PeerReviews(database, chronicle),
+        Returning(database, chronicle, archive),
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydicom.uid import generate_uid
 
 import ecg.formats
 from ecg import rendering
 from ecg.formats import Declared, dicom, wfdb
+from ecg.formats.streams import Source, of_recording
 from ecg.holter import whole
 from ecg.holter.episodes import KINDS
 from ecg.pipeline import analyse as analyse_strip
@@ -33,16 +36,12 @@ def read(file: Path, declared: Declared | None = None) -> Recording:
     file = _named(file)
     if not file.is_file():
         raise Invalid(f"{file}: there is no such file")
-    try:
+    with _sentences(file):
         if file.suffix.lower() == ".hea":
             files = wfdb.collected(file.name, lambda name: _content(file.with_name(name)))
         else:
             files = {file.name: _content(file) or b""}
         return ecg.formats.read(files, declared=declared)
-    except ecg.EcgError as error:
-        raise Invalid(f"{file}: {error}") from error
-    except OSError as error:
-        raise Invalid(f"{file}: cannot be read ({error.strerror})") from error
 
 
 def _named(file: Path) -> Path:
@@ -61,16 +60,28 @@ def _content(file: Path) -> bytes | None:
 
 def analyse(file: Path, declared: Declared | None = None) -> dict[str, Any]:
     """Read and analyse one recording; a long one is read in pieces, with a bar on a terminal."""
-    path = _named(file)
-    try:
-        source = whole.long_source(path) if path.is_file() else None
+    with _sentences(file):
+        source = _long(file)
         if source is not None:
             return whole.analysis_of_source(source, progress=_bar)
+    return whole.analysis_of(read(file, declared), progress=_bar)
+
+
+def _long(file: Path) -> Source | None:
+    """Return a long recording, opened to be read in pieces, else None."""
+    path = _named(file)
+    return whole.long_source(path) if path.is_file() else None
+
+
+@contextmanager
+def _sentences(file: Path) -> Iterator[None]:
+    """Say what is wrong with *file* in one sentence."""
+    try:
+        yield
     except ecg.EcgError as error:
         raise Invalid(f"{file}: {error}") from error
     except OSError as error:
         raise Invalid(f"{file}: cannot be read ({error.strerror})") from error
-    return whole.analysis_of(read(file, declared), progress=_bar)
 
 
 def _bar(done: float) -> None:
@@ -98,8 +109,7 @@ def draw_pdf(file: Path, out: Path, paper: Paper, declared: Declared | None = No
 
 
 def _pages(file: Path, paper: Paper, declared: Declared | None) -> list[Sheet]:
-    path, particulars = _named(file), Particulars()
-    source = whole.long_source(path) if path.is_file() else None
+    source, particulars = _long(file), Particulars()
     if source is None:
         recording = read(file, declared)
     else:
@@ -109,39 +119,53 @@ def _pages(file: Path, paper: Paper, declared: Declared | None) -> list[Sheet]:
 
 def convert(file: Path, out: Path, declared: Declared | None = None) -> None:
     """Write one recording as a DICOM ECG; the UIDs derive from its samples, so that the same file gives the same object."""
-    out.write_bytes(_as_dicom(read(file, declared)))
+    with _sentences(file):
+        source = _long(file)
+    source = source or of_recording(read(file, declared))
+    with out.open("wb") as written:
+        _as_dicom(source, written)
 
 
 def report(file: Path, out: Path, declared: Declared | None = None) -> None:
     """Write the analysis as a DICOM ECG Report about the recording: about the object `convert` gives, when it is not DICOM."""
     recording = read(file, declared)
-    waveform = file.read_bytes() if recording.format == "dicom" else _as_dicom(recording)
+    source, converted = of_recording(recording), BytesIO()
+    if recording.format == "dicom":
+        converted.write(file.read_bytes())
+    else:
+        _as_dicom(source, converted)
+    uid_of = _uids(source)
     written = write_report(
         analyse_strip(recording),
         recording,
-        waveform,
-        series_instance_uid=_uid(recording, "report series"),
-        sop_instance_uid=_uid(recording, "report"),
+        converted.getvalue(),
+        series_instance_uid=uid_of("report series"),
+        sop_instance_uid=uid_of("report"),
         device=Device(version=__version__),
         written_at=SystemClock().now(),
     )
     out.write_bytes(written)
 
 
-def _as_dicom(recording: Recording) -> bytes:
-    return dicom.write(
-        recording,
-        recording.patient or PatientTags(),
-        study_instance_uid=_uid(recording, "study"),
-        series_instance_uid=_uid(recording, "series"),
-        sop_instance_uid=_uid(recording, "instance"),
-        acquired_at=recording.started_at or SystemClock().now(),
+def _as_dicom(source: Source, file: BinaryIO) -> None:
+    uid_of = _uids(source)
+    dicom.write_to(
+        file,
+        source,
+        source.patient or PatientTags(),
+        study_instance_uid=uid_of("study"),
+        series_instance_uid=uid_of("series"),
+        sop_instance_uid=uid_of("instance"),
+        acquired_at=source.started_at or SystemClock().now(),
     )
 
 
-def _uid(recording: Recording, part: str) -> str:
-    seed = hashlib.sha256(recording.millivolts.tobytes()).hexdigest()
-    return generate_uid(prefix=None, entropy_srcs=[seed, part])
+def _uids(source: Source) -> Callable[[str], str]:
+    """Return what gives each part its UID, made from all samples."""
+    seed = hashlib.sha256()
+    for piece in source.pieces():
+        seed.update(piece.tobytes())
+    return lambda part: generate_uid(prefix=None, entropy_srcs=[seed.hexdigest(), part])
 
 
 def told(content: dict[str, Any]) -> str:

@@ -66,6 +66,11 @@ MISPLACED = {
 }
 
 
+#: The statement about exchanged chest electrodes, which names them in its evidence.
+CHEST = "chest-electrodes-swapped"
+CHEST_TEXT = Text("{} 电极可能接错：逐一核对位置和导线后重做", "{} probably exchanged: check each place and wire, and repeat")
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing to mend: *repeat* asks for a new recording, else it is a hint for the next one.
@@ -140,6 +145,10 @@ def _misplaced(analysis: Mapping[str, Any]) -> Iterator[Fault]:
         if statement["code"] in MISPLACED:
             electrodes, lead, text = MISPLACED[statement["code"]]
             yield Fault(statement["code"], (lead,), electrodes, text)
+        elif statement["code"] == CHEST:
+            electrodes = tuple(statement["evidence"]["electrodes"])
+            named = "、".join(electrodes), ", ".join(electrodes)
+            yield Fault(CHEST, electrodes, electrodes, Text(CHEST_TEXT.zh.format(named[0]), CHEST_TEXT.en.format(named[1])))
 
 
 def _of_leads(analysis: Mapping[str, Any]) -> Iterator[Fault]:

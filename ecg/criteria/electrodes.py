@@ -1,6 +1,7 @@
 """Electrodes that were put where they do not belong: hints to look at the patient before the heart is blamed.
 
-Which limbs were mistaken for each other is told by `ecg.measures.placement`; a heart on the right side turns the limb leads like
+Which limbs were mistaken for each other is told by `ecg.measures.placement`, from the chest leads, and so only where these are in
+order, which `ecg.measures.chest_order` tells; a heart on the right side turns the limb leads like
 swapped arms, and only its fading chest leads tell it apart.
 """
 
@@ -13,6 +14,7 @@ FLAT_SHARE = 0.12  # of the greatest QRS in the limb leads
 SMALLEST_MV = 0.05
 #: Log odds over the right arrangement at which a hint is given: a moved right arm is plain to see, the left arm and leg are not.
 RIGHT_ARM, LEFT_SIDE = 0.5, 5.5
+CHEST_ODDS = 0.5
 #: Two electrodes are taken for each other more often than three.
 ROTATED = 3.0
 _RIGHT_ARM = {
@@ -34,6 +36,16 @@ def told(scores: Mapping[str, float]) -> str | None:
     return _LEFT if scores[_LEFT] > LEFT_SIDE else None
 
 
+def _chest(f: Findings) -> Evidence | None:
+    """Return the exchange of chest electrodes that best explains the leads, where it explains them much better than none."""
+    if not f.chest_order or f.rhythm in VENTRICULAR or _dextrocardia(f) is not None:
+        return None
+    electrodes = max(f.chest_order, key=lambda each: f.chest_order[each])
+    odds = f.chest_order[electrodes]
+    shown = {"leads": "、".join(electrodes), "electrodes": list(electrodes), "log_odds": round(odds, 1)}
+    return shown if odds > CHEST_ODDS else None
+
+
 def _net(f: Findings, lead: str) -> float | None:
     """Return R and R' less the deepest of Q and S, or None where the lead was not measured."""
     a = f.amplitudes.get(lead)
@@ -48,7 +60,7 @@ def _inverted(f: Findings, lead: str) -> bool:
 
 def _swapped(code: str) -> Callable[[Findings], Evidence | None]:
     def when(f: Findings) -> Evidence | None:
-        if f.rhythm in VENTRICULAR or told(f.placement) != code or _dextrocardia(f) is not None:
+        if f.rhythm in VENTRICULAR or told(f.placement) != code or _dextrocardia(f) is not None or _chest(f) is not None:
             return None
         net = {lead: round(value, 2) for lead in ("I", "II", "aVR", "V6") if (value := _net(f, lead)) is not None}
         return {"net_qrs_mv": net, "log_odds": {name: round(value, 1) for name, value in f.placement.items()}}
@@ -88,6 +100,13 @@ RULES = (
             ("left-arm-left-leg-swapped", "左手与左腿电极可能接反", "Left arm and left leg electrodes possibly swapped"),
             ("limb-electrodes-rotated", "左右手及左腿电极可能轮换接错", "Arm and left leg electrodes probably exchanged in turn"),
         )
+    ),
+    Rule(
+        "chest-electrodes-swapped",
+        "胸前导联电极可能接错（{leads}）",
+        "Chest electrodes probably exchanged ({leads})",
+        _B,
+        _chest,
     ),
     Rule(
         "dextrocardia",

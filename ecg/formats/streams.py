@@ -268,7 +268,7 @@ def _dicom(path: Path, declared: Declared) -> Source | None:
         "dicom", unique_names([channel.lead for channel in known]), rate, samples,
         lambda first, count: np.stack([channel.row for channel in channels_of(first, count, [])]),
         tuple(channel.step_mv for channel in known), reading.moment(dataset), reading.patient(dataset),
-        tuple(channel.filters for channel in known), notes=tuple(notes),
+        tuple(channel.filters for channel in known), notes=tuple(notes), **reading.machine(dataset)._asdict(),
     )  # fmt: skip
 
 

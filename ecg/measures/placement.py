@@ -20,6 +20,7 @@ Numbers = NDArray[np.float64]
 
 LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 LEVEL_S = 0.016  # before the QRS, averaged to the zero
+AFTER_S = 0.30  # of ST and T, behind the QRS
 PIECES = 5  # of the QRS, one behind the other; then follow the whole QRS, P and T
 _WHOLE, _P, _T = PIECES, PIECES + 1, PIECES + 2
 #: Segments scaled together, and what is added to their size (mV) so that a small wave counts little.
@@ -45,10 +46,14 @@ ARRANGEMENTS = {
 
 
 class Segments(NamedTuple):
-    """Mean vectors of the segments, scaled: ``limb`` (segments, x and y), ``chest`` (segments times V1 to V6,)."""
+    """Mean vectors of the segments, scaled: ``limb`` (segments, x and y), ``chest`` (segments times V1 to V6,).
+
+    ``alike`` is (2, 6, 6): how the chest leads correlate with each other during the QRS, and during ST and T.
+    """
 
     limb: Numbers
     chest: Numbers
+    alike: Numbers
 
 
 def segments(median: Millivolts, rows: Mapping[str, int], whole: Mapping[str, int], before: int, rate: float) -> Segments | None:
@@ -57,7 +62,8 @@ def segments(median: Millivolts, rows: Mapping[str, int], whole: Mapping[str, in
         return None
     leads = median[[rows[name] for name in LEADS]]
     on, off = before + whole["qrs_on"], before + whole["qrs_off"]
-    qrs = leads[:, on : off + 1] - leads[:, max(0, on - round(LEVEL_S * rate)) : on + 1].mean(axis=1, keepdims=True)
+    level = leads[:, max(0, on - round(LEVEL_S * rate)) : on + 1].mean(axis=1, keepdims=True)
+    qrs, after = leads[:, on : off + 1] - level, leads[:, off : off + round(AFTER_S * rate)] - level
     if on < 0 or qrs.shape[1] < PIECES:
         return None
     edges = [round(place * qrs.shape[1] / PIECES) for place in range(PIECES + 1)]
@@ -69,7 +75,14 @@ def segments(median: Millivolts, rows: Mapping[str, int], whole: Mapping[str, in
     for group, least in GROUPS:
         for vectors in (limb, chest):
             vectors[group] /= math.sqrt(float((vectors[group] ** 2).sum())) + least
-    return Segments(limb, chest.ravel())
+    return Segments(limb, chest.ravel(), np.stack([_alike(qrs[2:]), _alike(after[2:])]))
+
+
+def _alike(leads: Numbers) -> Numbers:
+    """Return the correlation of each of *leads* with each, about the level before the QRS."""
+    sizes = np.sqrt((leads**2).sum(axis=1)) + 1e-6
+    alike: Numbers = leads @ leads.T / np.outer(sizes, sizes)
+    return alike
 
 
 def _mean_wave(leads: Millivolts, on: int, off: int) -> Numbers:

@@ -15,6 +15,7 @@ from benchmarks.ecg_scores import WINDOW_S, Boundaries, Counts, Outcomes, global
 from benchmarks.ecg_sets import SUPRAVENTRICULAR, VENTRICULAR, Marked, of_set
 
 from ecg.analysis import Analysis
+from ecg.measures.chest_order import ORDERS
 from ecg.pipeline import analyse
 
 pytestmark = pytest.mark.benchmark
@@ -277,6 +278,27 @@ def test_electrodes_swapped_on_real_recordings():
         print(f"  {code:28s} noticed {found}, named {named} of {len(records)}")
         assert code not in PLAIN_SWAPS or found >= 0.95 * len(records)
     assert false <= 0.02 * len(records)
+
+
+def test_chest_electrodes_exchanged_on_real_recordings():
+    records = [
+        marked.recording
+        for name in ("ludb", "cinc2021")
+        for marked in of_set(name)
+        if not any("pacemaker" in label for label in marked.labels)
+    ]
+    chest = slice(6, 12)
+    print()
+    for electrodes, rows in ORDERS.items():
+        found = named = 0
+        for recording in records:
+            samples = np.array(recording.millivolts)
+            samples[chest] = recording.millivolts[chest][list(rows)]
+            analysis = analyse(replace(recording, millivolts=samples, resolution_mv=None))
+            hint = next((each for each in analysis.statements if each.code == "chest-electrodes-swapped"), None)
+            found, named = found + (hint is not None), named + (hint is not None and hint.evidence["electrodes"] == [*electrodes])
+        print(f"  {'-'.join(electrodes) or 'nothing exchanged':20s} noticed {found}, named {named} of {len(records)}")
+        assert found >= 0.95 * len(records) if electrodes else found <= 0.02 * len(records)
 
 
 def _neurokit_on_all_leads(marked: Marked) -> float:

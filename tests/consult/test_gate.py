@@ -90,6 +90,15 @@ def test_swapped_arms_are_asked_for_first_and_point_at_both_hands():
     assert (fault.code, fault.electrodes) == ("arm-electrodes-swapped", ("RA", "LA"))
 
 
+def test_exchanged_chest_electrodes_are_named_by_their_places():
+    good = synthesise("normal", seed=1)
+    samples = np.array(good.millivolts)
+    samples[[8, 9]] = samples[[9, 8]]
+    (fault,) = faults_of(judged_json(Recording("t", good.leads, 500, samples)))
+    assert (fault.code, fault.repeat, fault.electrodes) == ("chest-electrodes-swapped", True, ("V3", "V4"))
+    assert fault.text.zh.startswith("V3、V4 电极可能接错")
+
+
 def test_mains_is_a_hint_as_long_as_the_lead_can_be_measured_and_a_clipped_lead_is_asked_for_again():
     assert [(fault.code, fault.repeat) for fault in faults_of(judged_json(with_fault(10, kind="mains")))] == [("mains", False)]
     clipped = faults_of(judged_json(with_fault(7, kind="clipped")))
@@ -104,12 +113,12 @@ def test_too_short_and_too_slow_concern_the_whole_recording():
 
 
 def test_every_reason_and_every_statement_about_electrodes_has_words():
-    from consult.gate.model import MISPLACED, REASONS  # noqa: PLC0415 - only here
+    from consult.gate.model import CHEST, MISPLACED, REASONS  # noqa: PLC0415 - only here
     from ecg.criteria import electrodes  # noqa: PLC0415 - only here
 
     assert set(QUALITY_REASONS) <= set(REASONS)
-    assert {rule.code for rule in electrodes.RULES} <= set(MISPLACED)
-    assert set(MISPLACED) <= {rule.code for rule in RULES}
+    assert {rule.code for rule in electrodes.RULES} <= {CHEST, *MISPLACED}
+    assert {CHEST, *MISPLACED} <= {rule.code for rule in RULES}
 
 
 @pytest.fixture

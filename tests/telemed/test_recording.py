@@ -45,6 +45,14 @@ def test_its_hours_and_episodes_are_told_on_a_terminal(record: Path, capsys: pyt
     assert "成对室性早搏 / Ventricular couplet: 1" in told
 
 
+def test_it_becomes_dicom_in_pieces_and_keeps_every_sample(record: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ecg.formats.streams.PIECE_SAMPLES", 10_000)
+    assert cli.main(["ecg", str(record), "--dicom", str(record.with_suffix(".dcm"))]) == 0
+    kept, drawn = recording.read(record.with_suffix(".dcm")), recording.read(record.with_suffix(".hea"))
+    np.testing.assert_allclose(kept.millivolts, drawn.millivolts, atol=1e-9)
+    assert kept.names == drawn.names
+
+
 def test_a_file_that_is_cut_off_is_refused_in_a_sentence(record: Path):
     data = record.with_suffix(".dat")
     data.write_bytes(data.read_bytes()[:-100])

@@ -1,7 +1,8 @@
-"""Train what tells swapped limb electrodes, on recordings whose electrodes sit right, and write the weights into the package.
+"""Train what tells swapped electrodes, on recordings whose electrodes sit right, and write the weights into the package.
 
 Run as ``PYTHONPATH=.:tests python -m training.ecg_placement`` with TELEMED_TEST_DATA set; with ``--check`` nothing is written and
-five-fold figures are printed, each recording judged by weights that never saw it. The swaps are exact: they turn the limb leads.
+five-fold figures are printed, each recording judged by weights that never saw it. The swaps are exact: they turn the limb leads
+and change the order of the chest leads.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from benchmarks.ecg_sets import of_set
 from scipy.optimize import minimize
 from training.weights import write
 
-from ecg.criteria.electrodes import told
+from ecg.criteria.electrodes import CHEST_ODDS, told
+from ecg.measures.chest_order import CHEST, ORDERS
+from ecg.measures.chest_order import described as of_chest
 from ecg.measures.placement import ARRANGEMENTS, Segments, described
 from ecg.pipeline import found_in
 from ecg.processing.network import Network
@@ -24,7 +27,7 @@ from ecg.recording import with_limb_leads
 
 SETS = ("ludb", "cinc2021")
 RIDGE = 10.0  # holds the map from chest to limbs small
-SMALL = 0.1  # holds the weights of what speaks for an arrangement small
+SMALL, CHEST_SMALL = 0.1, 3.0  # hold the weights of what speaks for an arrangement, and for an order, small
 FOLDS, INNER = 5, 4
 TURNS = np.stack(list(ARRANGEMENTS.values()))
 
@@ -77,7 +80,17 @@ def plausible(taught: list[Heart]) -> Network:
         limb, expected = _stacked(asked)[0], foretold(by, asked)
         seen = described(limb[:, None] @ TURNS.swapaxes(1, 2), expected[:, None])
         differences.append(seen[:, :1] - seen[:, 1:])
-    differing = np.concatenate(differences)
+    return likeliest(np.concatenate(differences), SMALL)
+
+
+def orderly(taught: list[Heart]) -> Network:
+    """Return the weights under which the right order of the chest leads is the likeliest."""
+    seen = np.stack([of_chest(heart.found) for heart in taught])
+    return likeliest(seen[:, :1] - seen[:, 1:], CHEST_SMALL)
+
+
+def likeliest(differing: np.ndarray, small: float) -> Network:
+    """Return the weights of a conditional logit from what speaks for the right choice less what for each other."""
     deviation = differing.reshape(-1, differing.shape[2]).std(axis=0) + 1e-6
     differing = differing / deviation
 
@@ -85,7 +98,7 @@ def plausible(taught: list[Heart]) -> Network:
         against = np.exp(-differing @ weights)
         whole = 1 + against.sum(axis=1)
         slope = -((against / whole[:, None])[:, :, None] * differing).sum(axis=(0, 1))
-        return float(np.log(whole).sum() + SMALL * weights @ weights), slope + 2 * SMALL * weights
+        return float(np.log(whole).sum() + small * weights @ weights), slope + 2 * small * weights
 
     weights = minimize(loss, np.zeros(differing.shape[2]), jac=True, method="L-BFGS-B").x
     return Network(np.zeros(weights.size), deviation, ((weights[:, None], np.zeros(1)),))
@@ -112,10 +125,35 @@ def check(all_hearts: list[Heart]) -> None:
         print(f"{name:30s} hint in {noticed}, named in {named} of {len(hints)}")
 
 
+def check_chest(all_hearts: list[Heart]) -> None:
+    """Print what is said of the chest of hearts the weights never saw, in every order."""
+    margins: dict[tuple[str, ...], list[tuple[float, bool]]] = {electrodes: [] for electrodes in ORDERS}
+    for fold in range(FOLDS):
+        unseen = [zlib.crc32(heart.name.encode()) % FOLDS == fold for heart in all_hearts]
+        weights = orderly([heart for heart, left_out in zip(all_hearts, unseen, strict=True) if not left_out])
+        for heart in (heart for heart, left_out in zip(all_hearts, unseen, strict=True) if left_out and heart.conducted):
+            for electrodes, rows in ORDERS.items():
+                scores = weights(of_chest(exchanged(heart.found, rows)))[:, 0]
+                best = int(scores.argmax())
+                margins[electrodes].append((float(scores[1:].max() - scores[0]), list(ORDERS)[best] == electrodes))
+    for electrodes, found in margins.items():
+        noticed = [right for margin, right in found if margin > CHEST_ODDS]
+        print(f"{'-'.join(electrodes) or 'as it should be':30s} hint in {len(noticed)}, named in {sum(noticed)} of {len(found)}")
+    print("log odds of the right order's worst:", np.round(sorted(margin for margin, _ in margins[()])[-8:], 2))
+
+
+def exchanged(found: Segments, rows: tuple[int, ...]) -> Segments:
+    """Return *found* with the chest leads in another order."""
+    chest = found.chest.reshape(-1, len(CHEST))[:, rows]
+    return found._replace(chest=chest.ravel(), alike=found.alike[:, rows][:, :, rows])
+
+
 if __name__ == "__main__":
     data = hearts()
     if "--check" in sys.argv[1:]:
         check(data)
+        check_chest(data)
     else:
         made_from = {name: len(of_set(name)) for name in SETS}
-        write("placement", {"frontal": frontal(data), "plausible": plausible(data)}, "training.ecg_placement", made_from)
+        networks = {"frontal": frontal(data), "plausible": plausible(data), "chest": orderly(data)}
+        write("placement", networks, "training.ecg_placement", made_from)

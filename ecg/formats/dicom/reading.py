@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import pydicom
@@ -40,6 +41,15 @@ class Channel:
     delay_s: float
 
 
+class Machine(NamedTuple):
+    """What the machine measured and said, its name and its place, as in `Recording`."""
+
+    device: Mapping[str, float]
+    device_statements: tuple[str, ...]
+    equipment: str
+    institution: str
+
+
 def read(files: Mapping[str, bytes], declared: Declared) -> Recording:
     """Return the strips of the one DICOM file in *files*.
 
@@ -70,7 +80,6 @@ def _read(name: str, dataset: Dataset, declared: Declared) -> Recording:
         notes += [f"Lead {channel.lead.name} is there twice; the longer was taken." for channel in found if channel.lead in known]
     if not channels:
         raise EcgError(f"{name} holds no channel measured in volts; send an ECG.")
-    annotations = [item for item in dataset.get("WaveformAnnotationSequence") or [] if isinstance(item, Dataset)]
     return Recording(
         format="dicom",
         leads=unique_names([channel.lead for channel in channels]),
@@ -80,11 +89,8 @@ def _read(name: str, dataset: Dataset, declared: Declared) -> Recording:
         started_at=moment(dataset),
         patient=patient(dataset),
         filters=tuple(channel.filters for channel in channels),
-        device=MappingProxyType(_measured(annotations)),
-        device_statements=tuple(str(item.UnformattedTextValue) for item in annotations if item.get("UnformattedTextValue")),
-        equipment=" ".join(str(dataset.get(name) or "") for name in ("Manufacturer", "ManufacturerModelName")).strip(),
-        institution=str(dataset.get("InstitutionName") or ""),
         notes=tuple(notes),
+        **machine(dataset)._asdict(),
     )
 
 
@@ -219,6 +225,17 @@ def _filters(definition: Dataset) -> Filters:
     """Return the 3 dB corners: Filter Low Frequency is where the high-pass begins (C.10.9.1.4.5)."""
     corners = (_number(definition, f"{kind}Frequency") for kind in ("FilterLow", "FilterHigh", "NotchFilter"))
     return Filters(*(corner or None for corner in corners))
+
+
+def machine(dataset: Dataset) -> Machine:
+    """Return what the object says of the machine that recorded it."""
+    annotations = [item for item in dataset.get("WaveformAnnotationSequence") or [] if isinstance(item, Dataset)]
+    return Machine(
+        MappingProxyType(_measured(annotations)),
+        tuple(str(item.UnformattedTextValue) for item in annotations if item.get("UnformattedTextValue")),
+        " ".join(str(dataset.get(name) or "") for name in ("Manufacturer", "ManufacturerModelName")).strip(),
+        str(dataset.get("InstitutionName") or ""),
+    )
 
 
 def _measured(annotations: Sequence[Dataset]) -> dict[str, float]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ecg.leads import TWELVE
+from ecg.measures.chest_order import ORDERS
 from ecg.measures.placement import ARRANGEMENTS
 from ecg.pipeline import analyse
 from ecg.recording import Recording
@@ -16,7 +17,7 @@ SWAPS = {
     "left-arm-left-leg-swapped": ((1, 1), (0, 1), (2, -1), (3, 1), (5, 1), (4, 1)),
     "limb-electrodes-rotated": ((2, 1), (0, -1), (1, -1), (4, 1), (5, 1), (3, 1)),
 }
-HINTS = {*SWAPS, "right-leg-electrode-misplaced", "dextrocardia"}
+HINTS = {*SWAPS, "chest-electrodes-swapped", "right-leg-electrode-misplaced", "dextrocardia"}
 
 
 def hints(samples: np.ndarray) -> set[str]:
@@ -44,6 +45,16 @@ def test_what_is_undone_for_an_arrangement_is_what_its_swap_did(swap: str):
     frontal = np.array([[1.0, 0.0], [-1 / np.sqrt(3), 2 / np.sqrt(3)]])
     recorded = frontal @ swapped(swap, 1)[:2]
     assert np.allclose(ARRANGEMENTS[swap] @ recorded, frontal @ samples[:2], atol=0.01)
+
+
+@pytest.mark.parametrize("electrodes", [each for each in ORDERS if each])
+def test_chest_electrodes_out_of_order_are_named_and_the_limbs_are_not_blamed(electrodes: tuple[str, ...]):
+    samples = np.array(synthesise("normal", seed=1).millivolts)
+    samples[6:] = samples[6:][list(ORDERS[electrodes])]
+    said = {statement.code: statement for statement in analyse(Recording("t", TWELVE, 500, samples)).statements}
+    assert HINTS & set(said) == {"chest-electrodes-swapped"}
+    assert said["chest-electrodes-swapped"].evidence["electrodes"] == list(electrodes)
+    assert said["chest-electrodes-swapped"].text.en.endswith(f"({', '.join(electrodes)})")
 
 
 @pytest.mark.parametrize("kind", ["normal", "atrial-fibrillation", "inferior-st-elevation"])

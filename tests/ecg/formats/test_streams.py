@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def test_an_interrupted_edf_file_is_read_whole(tmp_path: Path):
 
 
 def test_pieces_of_a_large_dicom_object_are_those_of_the_whole(tmp_path: Path):
-    recording = heart(sinus(30 * 60), rate=300, leads=3)
+    recording = replace(heart(sinus(30 * 60), rate=300, leads=3), device={"pr_interval_ms": 160.0}, device_statements=("normal",))
     path = tmp_path / "r.dcm"
     path.write_bytes(dicom.write(recording, PatientTags("7"), acquired_at=datetime(2026, 1, 2, tzinfo=UTC), **UIDS))
     assert path.stat().st_size > 2 * streams.LARGE_BYTES
@@ -57,6 +58,7 @@ def test_pieces_of_a_large_dicom_object_are_those_of_the_whole(tmp_path: Path):
     assert source.started_at == datetime(2026, 1, 2, tzinfo=UTC)
     assert source.patient is not None
     assert source.patient.patient_id == "7"
+    assert (dict(source.device), source.device_statements) == ({"pr_interval_ms": 160.0}, ("normal",))
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(EcgError, match="cut off"):
         streams.opened(path)
