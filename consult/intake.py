@@ -103,7 +103,7 @@ def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targe
     is_open = existing is not None and existing.status in OPEN
     if existing is not None and is_open and not request_by_id(db, existing.request_id).is_automatic:
         raise Conflict("somebody has already asked about this study: see its task", code="task-open")
-    specialty = Role.CARDIOLOGIST if set(study.modalities) == {"ECG"} else Role.RADIOLOGIST
+    specialty = Role.CARDIOLOGIST if set(study.examined_by) == {"ECG"} else Role.RADIOLOGIST
     urgent = _urgency(db, study, order.priority, order.lane, targets)
     t0 = max(now, study.last_received_at)
     due_at = deadline_of(urgent.lane, t0, wanted_by=order.wanted_by, targets=targets)
@@ -118,7 +118,7 @@ def ask(db: Connection, chronicle: Chronicle, order: Order, *, by: Viewer, targe
         due_at = deadline_of(urgent.lane, began, wanted_by=order.wanted_by, targets=targets)
         queue.readdress(db, chronicle, existing.id, request, urgent, choice=choice, due_at=due_at, by=by)
         return str(existing.id)
-    count = study.instance_count
+    count = study.received_count
     task_id = queue.create(
         db, chronicle, request, urgent, specialty=specialty, choice=choice, t0=t0, due_at=due_at, instance_count=count, by=by
     )
@@ -242,11 +242,11 @@ class Intake:
         if not was_complete:
             queue.restart_clock(db, self._chronicle, task.id, study.last_received_at)
         stamp(db, task.id, Point.T2, settled_at)
-        if study.instance_count > task.instance_count:
+        count = study.received_count
+        if count > task.instance_count:
             urgent = _urgency(db, study, Priority(task.priority), Lane(task.lane), self._targets)
             budget = self._targets[urgent.lane] if urgent.lane != task.lane else None
             why = (_late(db, study, task),) if was_complete else ()
-            count = study.instance_count
             queue.arrive(db, self._chronicle, task.id, instance_count=count, urgency=urgent, why=why, budget=budget)
 
 

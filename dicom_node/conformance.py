@@ -33,6 +33,7 @@ DICOM Conformance Statement
   The first one proposed for a presentation context is accepted, whatever it is, private ones included.
   The other services speak {syntaxes}.
   Objects are kept as they were received and sent so; no pixel is transcoded, no attribute is coerced.
+  Signed reports are created as Enhanced SR (TID 2000) and Encapsulated PDF, in Explicit VR Little Endian and ISO_IR 192.
 
 3 Storage
   Level 2 (full): all attributes are kept, private ones included.

@@ -56,7 +56,8 @@ step_table = Table(
     Index(None, "institution", "study_instance_uid"),
 )
 
-#: What is sent on as it arrives: objects of *institution* and *modality* (empty: any) to the peer *ae_title*.
+#: What is sent on as it arrives: objects of *institution* and *modality* (empty: any) to the peer *ae_title*; *reports*: only
+#: what the house has written itself.
 forwarding_rule_table = Table(
     "forwarding_rule",
     metadata,
@@ -64,7 +65,8 @@ forwarding_rule_table = Table(
     Column("ae_title", String(16), nullable=False),
     Column("institution", String(64), nullable=False),
     Column("modality", String(16), nullable=False),
-    UniqueConstraint("ae_title", "institution", "modality"),
+    Column("reports", Boolean, nullable=False, server_default=false()),
+    UniqueConstraint("ae_title", "institution", "modality", "reports"),
 )
 
 #: An object that a destination is still to get; the row goes once the destination has it. *refusals* counts its answers,
@@ -87,6 +89,16 @@ forwarding_table = Table(
     Column("sent_at", UtcDateTime),
     UniqueConstraint("ae_title", "institution", "sop_instance_uid"),
     Index(None, "ae_title", "given_up_at", "interruptions", "place"),
+)
+
+#: What the house has written itself and a destination has got: people ask what became of a report.
+forwarded_table = Table(
+    "forwarded",
+    metadata,
+    Column("ae_title", String(16), primary_key=True),
+    Column("institution", String(64), primary_key=True),
+    Column("sop_instance_uid", String(64), primary_key=True),
+    Column("sent_at", UtcDateTime, nullable=False),
 )
 
 #: How it goes with a destination: since it was last reached, *failures* in a row; nothing is tried before *try_at*.

@@ -121,9 +121,20 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _ca(options: argparse.Namespace) -> int:
-    from telemed import keeping  # noqa: PLC0415 - see _serve
+    from telemed import keeping, people  # noqa: PLC0415 - see _serve
 
-    print(keeping.authority_certificate(config.load(vars(options))), end="")
+    settings = config.load(vars(options))
+    if options.verb == "export":
+        print(keeping.authority_certificate(settings), end="")
+    elif options.verb == "remove":
+        people.remove_certificate(settings, options.what)
+    elif options.verb == "trust":
+        for name in people.trust_authority(settings, Path(options.what)):
+            print(name)
+    elif options.file is None:
+        raise Invalid("name the user and the file: `telemed ca import USER FILE`")
+    else:
+        print(people.import_certificate(settings, options.what, options.file, _password()))
     return 0
 
 
@@ -216,7 +227,7 @@ def _forward(options: argparse.Namespace) -> int:
     from telemed import equipment  # noqa: PLC0415 - see _serve
 
     settings = config.load(vars(options))
-    chosen = {"institution": options.institution, "modality": options.modality}
+    chosen = {"institution": options.institution, "modality": options.modality, "reports": options.reports}
     if options.verb == "list":
         for line in equipment.list_forwarding(settings):
             print(line)
@@ -318,8 +329,14 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_ecg(command)
     command("verify", _verify, "re-read every stored object, compare digests and index, check signed reports and the audit trail")
-    made = command("ca", _ca, "print the certificate of the authority that certifies who signs reports, for PDF readers to trust")
-    made.add_argument("verb", choices=("export",))
+    made = command("ca", _ca, "print the certificate of our own authority, trust another one, import what it issued to a user")
+    made.add_argument("verb", choices=("export", "trust", "import", "remove"))
+    made.add_argument(
+        "what", nargs="?", default="", metavar="FILE|USER", help="trust: its certificate (PEM); import, remove: a user"
+    )
+    made.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="key and certificate as PEM or PKCS#12 (asks for its password)"
+    )
     made = command("backup", _backup, "write everything that is kept into one file")
     made.add_argument("out", type=Path, metavar="OUT")
     made = command("restore", _restore, "fill an empty server from a backup, on SQLite or PostgreSQL")
@@ -408,6 +425,7 @@ def _add_administration(command: Callable[..., argparse.ArgumentParser]) -> None
     made.add_argument("title", nargs="?", default="", metavar="AET")
     made.add_argument("--institution", metavar="NAME", default="", help="only this institution's objects (default: everybody's)")
     made.add_argument("--modality", default="", help="only objects of this modality, for instance CT (default: all)")
+    made.add_argument("--reports", action="store_true", help="only signed reports, as Structured Report and Encapsulated PDF")
 
     made = command("charset", _charset, "say what a device writes whatever its label says; list names that could not be read")
     made.add_argument("verb", choices=("set", "remove", "list", "illegible"))

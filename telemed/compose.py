@@ -22,6 +22,7 @@ from consult.intake import DEMO_ROUTING, Intake
 from consult.long_recordings import LongRecordings
 from consult.practitioners.views import institution_of_ae
 from consult.queue.watch import QueueWatch
+from consult.reports.watch import Returning
 from consult.requests.model import WORKLIST_REACHES_BACK
 from consult.requests.views import scheduled
 from consult.schedule.watch import RotaWatch
@@ -131,6 +132,7 @@ def house(config: Config, store: Kept) -> House:
         QueueWatch(database, chronicle),
         RotaWatch(database, chronicle),
         Telling(database, chronicle, gateways),
+        Returning(database, chronicle, archive),
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),

@@ -70,6 +70,8 @@ class Config:
     #: URLs that send a text message and speak one: they are posted {"to": number, "text": words}.
     sms_gateway: str = ""
     voice_gateway: str = ""
+    #: Where the time of a signature is stamped (RFC 3161), once `telemed ca trust` has taken its certificate; empty: nowhere.
+    timestamp_url: str = ""
     #: UDP ports and addresses offered for rounds come from the machine; nothing outside is asked.
     ice_servers: tuple[str, ...] = ()
 

@@ -8,8 +8,10 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from consult.reports.document.authority import Authority
 from dicom_node import directory
 from dicom_node.archive.journal import JournalReader
 from dicom_node.peers import echo
@@ -26,6 +28,8 @@ ENOUGH_BYTES = 10 << 30
 SLOW_SYNC_S = 0.1
 #: So many objects waiting to be filed is more than a busy minute brings.
 MUCH_UNFILED = 1000
+#: A certificate that ends sooner should have its successor by now.
+SOON = timedelta(days=30)
 #: The first day this program knew: a clock before it is wrong.
 BORN = 2026
 
@@ -40,7 +44,7 @@ class Finding:
 
 
 def examine(config: Config) -> Iterator[Finding]:
-    """Look at data folder, disk, clock, database, front end, ports, certificate, journal and peers; changes nothing kept."""
+    """Look at data folder, disk, clock, database, front end, ports, certificates, journal and peers; changes nothing kept."""
     yield from _disk(config)
     now = SystemClock().now()
     yield Finding(
@@ -54,6 +58,7 @@ def examine(config: Config) -> Iterator[Finding]:
             yield _port(what, address)
     if config.dicom_tls is not None:
         yield _certificate(config)
+    yield from _signers(config.data / "authority", now)
     yield _journal(config.data / "blobs" / "journal")
     yield from _peers(config)
 
@@ -103,6 +108,13 @@ def _certificate(config: Config) -> Finding:
     except Invalid as error:
         return Finding("certificate", fine=False, sentence=error.sentence)
     return Finding("certificate", fine=True, sentence=f"{settings.certificate} and its key can be used")
+
+
+def _signers(folder: Path, now: datetime) -> Iterator[Finding]:
+    """Look at the certificates that other authorities issued to those who sign: once one has ended its owner cannot."""
+    for certificate in Authority(folder).issued():
+        ends, whose = certificate.not_valid_after_utc, certificate.subject.rfc4514_string()
+        yield Finding("signer", ends > now + SOON, f"the certificate of {whose} is valid until {ends:%Y-%m-%d}")
 
 
 def _journal(folder: Path) -> Finding:

@@ -124,16 +124,16 @@ def list_peers(config: Config) -> list[str]:
     ]
 
 
-def add_forwarding(config: Config, aet: str, *, institution: str, modality: str) -> None:
-    """Let objects of *institution* (either name) and *modality*, empty for any, be sent on to a peer from now on."""
+def add_forwarding(config: Config, aet: str, *, institution: str, modality: str, reports: bool) -> None:
+    """Let objects of *institution* (either name) and *modality*, empty for any, be sent on to a peer; or its *reports* alone."""
     with kept(config) as store, store.database.transaction() as db:
-        rules.add_rule(db, store.chronicle, _rule(db, aet, institution, modality), actor=CONSOLE)
+        rules.add_rule(db, store.chronicle, _rule(db, aet, institution, modality, reports), actor=CONSOLE)
 
 
-def remove_forwarding(config: Config, aet: str, *, institution: str, modality: str) -> None:
+def remove_forwarding(config: Config, aet: str, *, institution: str, modality: str, reports: bool) -> None:
     """Strike a rule out; what it has queued is still sent."""
     with kept(config) as store, store.database.transaction() as db:
-        rules.remove_rule(db, store.chronicle, _rule(db, aet, institution, modality), actor=CONSOLE)
+        rules.remove_rule(db, store.chronicle, _rule(db, aet, institution, modality, reports), actor=CONSOLE)
 
 
 def retry_forwarding(config: Config, aet: str) -> str:
@@ -157,7 +157,7 @@ def list_forwarding(config: Config) -> list[str]:
     for one in found:
         for rule in one.rules:
             whose = names.get(rule.institution, rule.institution) or "every institution"
-            lines.append(f"{rule.ae_title}\t{whose}\t{rule.modality or 'everything'}")
+            lines.append(f"{rule.ae_title}\t{whose}\t{rule.modality or ('reports' if rule.reports else 'everything')}")
         if one.rules or one.waiting or one.given_up:
             since = f", the oldest since {one.oldest_at.astimezone(HOUSE_ZONE):%Y-%m-%d %H:%M}" if one.oldest_at else ""
             error = f"; {one.error}" if one.error else ""
@@ -165,8 +165,8 @@ def list_forwarding(config: Config) -> list[str]:
     return lines
 
 
-def _rule(db: Connection, aet: str, institution: str, modality: str) -> rules.Rule:
-    return rules.Rule(aet, institution_named(db, institution) if institution else "", modality.upper())
+def _rule(db: Connection, aet: str, institution: str, modality: str, reports: bool) -> rules.Rule:  # noqa: FBT001 - a rule's own fields
+    return rules.Rule(aet, institution_named(db, institution) if institution else "", modality.upper(), reports)
 
 
 def import_worklist(config: Config, file: Path) -> str:

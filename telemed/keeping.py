@@ -46,7 +46,8 @@ def kept(config: Config) -> Iterator[Kept]:
         schema.upgrade(database)
         chronicle = Chronicle(clock, EventLog(database, clock), AuditTrail(clock))
         blobs = Blobs(config.data / "blobs")
-        yield Kept(database, chronicle, blobs, Archive(database, chronicle, blobs), Authority(config.data / "authority"))
+        authority = Authority(config.data / "authority", timestamp_url=config.timestamp_url)
+        yield Kept(database, chronicle, blobs, Archive(database, chronicle, blobs), authority)
     finally:
         database.close()
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import Connection
 
 from consult.practitioners import actions, views
-from consult.practitioners.model import SYSTEM, Level, Role
+from consult.practitioners.model import SYSTEM, Level, Practitioner, Role
 from telemed.config import Config
 from telemed.keeping import Kept, kept
 from telemed.kernel.errors import Invalid, NotFound
@@ -91,6 +92,47 @@ def create_token(config: Config, username: str, label: str) -> str:
     """Return a new token by which a program acts as *username*; it is shown this once."""
     with _writing(config) as (store, db):
         return new_token(db, store.chronicle, username, label=label, by=CONSOLE)
+
+
+def trust_authority(config: Config, file: Path) -> list[str]:
+    """Believe the authorities in *file* (PEM), for ever, and return their names."""
+    with _writing(config) as (store, db):
+        trusted = store.authority.trust(file.read_bytes())
+        names = [one.subject.rfc4514_string() for one in trusted]
+        news = {"certificates": [one.fingerprint(SHA256()).hex() for one in trusted], "names": names}
+        store.chronicle.enter(db, "AuthorityTrusted", "authority", news, actor=CONSOLE, institution="", entity="Authority")
+    return names
+
+
+def import_certificate(config: Config, username: str, file: Path, password: str) -> str:
+    """Let *username* sign with the key and certificate in *file* (PEM or PKCS#12), and say whose it is and until when."""
+    with _writing(config) as (store, db):
+        person = _person(db, username)
+        kept = store.authority.keep_issued(person.id, file.read_bytes(), password, store.chronicle.clock.now())
+        said = f"{kept.subject.rfc4514_string()}, by {kept.issuer.rfc4514_string()}, until {kept.not_valid_after_utc:%Y-%m-%d}"
+        _enter_certificate(store, db, "CertificateImported", person, {"sha256": kept.fingerprint(SHA256()).hex(), "said": said})
+    return f"{person.name} signs as {said}"
+
+
+def remove_certificate(config: Config, username: str) -> None:
+    """Let *username* sign with a certificate of the house's own authority again."""
+    with _writing(config) as (store, db):
+        person = _person(db, username)
+        store.authority.forget_issued(person.id)
+        _enter_certificate(store, db, "CertificateRemoved", person, {})
+
+
+def _person(db: Connection, username: str) -> Practitioner:
+    for account in accounts.accounts(db):
+        if account.username == username:
+            return views.practitioner(db, account.practitioner_id)
+    raise NotFound(f"there is no user {username!r}; `telemed user list` names them", code="account")
+
+
+def _enter_certificate(store: Kept, db: Connection, type_: str, person: Practitioner, news: dict[str, str]) -> None:
+    data = {"practitioner": person.id, **news}
+    home = person.institution.id
+    store.chronicle.enter(db, type_, person.id, data, actor=CONSOLE, institution=home, entity="Practitioner")
 
 
 @contextmanager

@@ -85,6 +85,24 @@ class Attempt:
     problem: str
 
 
+class ReturnStatus(StrEnum):
+    """Of a report's DICOM objects at one destination; *failed*: refused so often that a person has to decide."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Return:
+    """How a report went back to a DICOM node; *at* is when it got the last of the objects, or since when the first one waits."""
+
+    ae_title: str
+    status: ReturnStatus
+    at: datetime
+    problem: str = ""
+
+
 @dataclass(frozen=True)
 class Message:
     """What is said on a channel: never a patient's name, whoever may look over a shoulder."""

@@ -1,14 +1,17 @@
-"""The channels of an institution, and who was told of a report on which of them."""
+"""The channels of an institution, who was told of a report on which of them, and where its DICOM objects went."""
 
 from __future__ import annotations
+
+from itertools import groupby
 
 from sqlalchemy import Connection, select
 
 from consult.delivery.ladder import channel_of
-from consult.delivery.model import Attempt, AttemptStatus, Channel, ChannelKind
+from consult.delivery.model import Attempt, AttemptStatus, Channel, ChannelKind, Return, ReturnStatus
 from consult.delivery.tables import attempt_table, channel_table, notice_table
 from consult.practitioners.model import Viewer
-from consult.reports.views import report
+from consult.reports.views import objects_of, report
+from dicom_node.forwarding.queue import Fate, fates
 from telemed.kernel.errors import NotFound
 
 
@@ -40,3 +43,19 @@ def attempts(db: Connection, viewer: Viewer, report_id: str) -> tuple[Attempt, .
         Attempt(ChannelKind(row.kind), row.label, AttemptStatus(row.status), row.tries, row.at, row.problem)
         for row in db.execute(query)
     )
+
+
+def returns(db: Connection, viewer: Viewer, report_id: str) -> tuple[Return, ...]:
+    """Return what became of a report's DICOM objects at each node they go to; NotFound as `reports.views.report`."""
+    shown = report(db, viewer, report_id)
+    found = fates(db, shown.institution.id, objects_of(db, shown.id))
+    return tuple(_return(title, list(some)) for title, some in groupby(found, lambda one: one.ae_title))
+
+
+def _return(ae_title: str, objects: list[Fate]) -> Return:
+    problem = next((one.error for one in objects if one.error), "")
+    waiting = [one.queued_at for one in objects if one.queued_at is not None]
+    if not waiting:
+        return Return(ae_title, ReturnStatus.SENT, max(one.sent_at for one in objects if one.sent_at is not None))
+    status = ReturnStatus.FAILED if any(one.given_up_at for one in objects) else ReturnStatus.WAITING
+    return Return(ae_title, status, min(waiting), problem)

@@ -89,6 +89,15 @@ document_table = Table(
     Column("images", Text),
 )
 
+#: The DICOM objects in which a version is returned to its clinic, and what the archive keeps each of them by.
+object_table = Table(
+    "report_object",
+    metadata,
+    Column("sop_instance_uid", String(64), primary_key=True),
+    Column("report_id", String(32), ForeignKey("report.id"), nullable=False, index=True),
+    Column("digest", String(64), nullable=False),
+)
+
 #: T5 and T6 of one version. It stands here so that a report is shown with them in one query; only `consult.delivery` writes it.
 delivery_table = Table(
     "report_delivery",

@@ -16,7 +16,7 @@ from consult.queue.views import task as task_of
 from consult.reports.checks import Remark, Writing
 from consult.reports.checks import remarks as remarks_of
 from consult.reports.model import Draft, DraftVersion, KeyImage, ReadBack, Report, ReportStatus
-from consult.reports.tables import delivery_table, document_table, draft_table, draft_version_table, report_table
+from consult.reports.tables import delivery_table, document_table, draft_table, draft_version_table, object_table, report_table
 from consult.requests.model import Kind, Patient
 from dicom_node.archive import index
 from telemed.kernel.errors import Conflict, Invalid, NotFound
@@ -60,6 +60,12 @@ def reports_of_study(db: Connection, viewer: Viewer, study_instance_uid: str) ->
     mine = _reports(viewer).where(report_table.c.study_instance_uid == study_instance_uid)
     rows = db.execute(mine.order_by(report_table.c.signed_at.desc(), report_table.c.version.desc())).mappings()
     return tuple(_report(row) for row in rows)
+
+
+def newest_version(db: Connection, viewer: Viewer, report_id: str) -> Report:
+    """Return the version that stands now in place of *report_id*, itself where it was never amended; NotFound as `report`."""
+    mine = _reports(viewer).where(report_table.c.task_id == report(db, viewer, report_id).task_id)
+    return _report(db.execute(mine.order_by(report_table.c.version.desc()).limit(1)).mappings().one())
 
 
 def newest_of_studies(db: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Brief]:
@@ -145,6 +151,12 @@ def document(db: Connection, viewer: Viewer, report_id: str) -> bytes:
     if content is None:
         raise NotFound("this report was signed without a document", code="document")
     return bytes(content)
+
+
+def objects_of(db: Connection, report_id: str) -> list[str]:
+    """Return the SOP Instance UIDs of the DICOM objects in which a version was returned; none before it was."""
+    query = select(object_table.c.sop_instance_uid).where(object_table.c.report_id == report_id)
+    return list(db.scalars(query.order_by(object_table.c.sop_instance_uid)))
 
 
 def draft_from(row: RowMapping) -> Draft:

@@ -73,11 +73,11 @@ def summary_of(study: index.Study) -> StudySummary:
     """Return what a list shows of *study*."""
     return StudySummary(
         patient=patient_of(study),
-        modalities=study.modalities,
+        modalities=study.examined_by,
         description=study.description,
         accession_number=study.accession_number,
         series_count=study.series_count,
-        instance_count=study.instance_count,
+        instance_count=study.received_count,
     )
 
 

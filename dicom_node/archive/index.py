@@ -17,7 +17,7 @@ from dicom_node.archive.charset import display_name
 from dicom_node.archive.completeness import Missing
 from dicom_node.archive.matching import folded
 from dicom_node.archive.naming import asked_for
-from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table, word_table
+from dicom_node.archive.tables import WRITTEN_HERE, instance_table, patient_table, series_table, study_table, word_table
 from telemed.kernel.errors import NotFound
 
 #: Where a data set does not say its offset (0008,0201), its times are Chinese standard time: the whole country has one zone.
@@ -26,6 +26,8 @@ UNSTATED_OFFSET_MINUTES = 8 * 60
 #: PS3.6 A: 12-lead, general, ambulatory and the newer 32-bit and resting ECG waveforms share this prefix.
 _ECG_CLASSES = "1.2.840.10008.5.1.4.1.1.9.1."
 _DOCUMENT_CLASSES = "1.2.840.10008.5.1.4.1.1.104."
+#: Modalities (0008,0060) of what is written about an examination: reports, documents, key images, ways to show its images.
+_WRITTEN = frozenset({"SR", "DOC", "KO", "PR"})
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,18 @@ class Study:
     proof: str | None
     missing: tuple[Missing, ...]
     received_patient_key: str | None
+    written_count: int
     patient: Patient
+
+    @property
+    def received_count(self) -> int:
+        """How many instances came from outside: without what was written here about the study."""
+        return self.instance_count - self.written_count
+
+    @property
+    def examined_by(self) -> tuple[str, ...]:
+        """The modalities of the examination itself, without those of what was written about it."""
+        return tuple(one for one in self.modalities if one not in _WRITTEN)
 
     @property
     def started_at(self) -> datetime | None:
@@ -251,12 +264,13 @@ def _between(column: ColumnElement[str], beginning: str) -> ColumnElement[bool]:
 
 
 def digests_of(db: Connection, institution: str, study_instance_uid: str) -> dict[str, str]:
-    """Return the SHA-256 of the stored file of each of a study's instances, by SOP Instance UID; of no study none."""
+    """Return the SHA-256 of the stored file of each instance a study was received with, by SOP Instance UID; of no study none."""
     query = (
         select(instance_table.c.sop_instance_uid, instance_table.c.digest)
         .join(series_table, series_table.c.id == instance_table.c.series_id)
         .join(study_table, study_table.c.id == series_table.c.study_id)
         .where(study_table.c.institution == institution, study_table.c.study_instance_uid == study_instance_uid)
+        .where(instance_table.c.source != WRITTEN_HERE)
     )
     return {row.sop_instance_uid: row.digest for row in db.execute(query)}
 
@@ -292,9 +306,18 @@ def study_of_instance(db: Connection, institution: str, sop_instance_uid: str) -
 
 
 def arrived_since(db: Connection, study_id: str, at: datetime) -> int:
-    """Count the instances of the study row *study_id* that were received after *at*."""
+    """Count the instances of the study row *study_id* that were received after *at*; what was written here was not."""
     query = select(func.count()).select_from(instance_table).join(series_table, series_table.c.id == instance_table.c.series_id)
-    return db.execute(query.where(series_table.c.study_id == study_id, instance_table.c.received_at > at)).scalar_one()
+    after = (instance_table.c.received_at > at) & (instance_table.c.source != WRITTEN_HERE)
+    return db.execute(query.where(series_table.c.study_id == study_id, after)).scalar_one()
+
+
+def patient_as_received(db: Connection, study: Study) -> Patient:
+    """Return the patient whom the study's objects name, or were said to mean, whatever merge it is shown under."""
+    if study.received_patient_key is None:
+        return study.patient
+    mine = patient_table.c.id == study.received_patient_key
+    return patient_from(db.execute(select(patient_table).where(mine)).mappings().one())
 
 
 def holders_of(db: Connection, study_instance_uid: str) -> list[str]:

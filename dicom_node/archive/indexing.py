@@ -18,7 +18,15 @@ from dicom_node.archive.charset import ILLEGIBLE_MARK, PersonName
 from dicom_node.archive.header import Header
 from dicom_node.archive.matching import folded
 from dicom_node.archive.naming import words_of
-from dicom_node.archive.tables import conflict_table, instance_table, patient_table, series_table, study_table, word_table
+from dicom_node.archive.tables import (
+    WRITTEN_HERE,
+    conflict_table,
+    instance_table,
+    patient_table,
+    series_table,
+    study_table,
+    word_table,
+)
 from telemed.kernel.database import new_id, serialise
 
 _INDEX_LOCK = 0x7E1E1000 << 32
@@ -172,9 +180,14 @@ class _Batch:
         self._kept[header.sop_instance_uid] = _Kept(row["id"], series_id, received.digest, received.data_digest)
         study["instance_count"] += 1
         study["modalities"] = sorted({*study["modalities"], header.modality})
-        study["last_received_at"] = max(study["last_received_at"], received.at)
         study["grown"] = True
-        reopens_study, study["settled_at"] = study["settled_at"] is not None, None
+        reopens_study = False
+        if received.source == WRITTEN_HERE:  # what is written about an examination is no more of it
+            study["written_count"] += 1
+        else:
+            study["last_received_at"] = max(study["last_received_at"], received.at)
+            reopens_study, study["settled_at"] = study["settled_at"] is not None, None
+            study["examined"] = True
         return Entered(
             received.digest,
             uid,
@@ -208,8 +221,10 @@ class _Batch:
                 self._series[key] = series_id, 0
         for study in self._studies.values():
             if study.pop("grown", False):
-                changed = ("instance_count", "series_count", "modalities", "last_received_at")
-                values = {name: study[name] for name in changed} | {"settled_at": None, "look_at": None}
+                changed = ("instance_count", "written_count", "series_count", "modalities", "last_received_at")
+                values = {name: study[name] for name in changed}
+                if study.pop("examined", False):
+                    values |= {"settled_at": None, "look_at": None}
                 self._db.execute(update(study_table).where(study_table.c.id == study["id"]).values(values))
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from dicom_node.archive import events
 from dicom_node.archive.completeness import Kept, Proof, judge
 from dicom_node.archive.rhythm import observe, quiet_of
-from dicom_node.archive.tables import instance_table, series_table, study_table
+from dicom_node.archive.tables import WRITTEN_HERE, instance_table, series_table, study_table
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database
 from telemed.kernel.watch import Watch
@@ -164,4 +164,4 @@ def _kept(db: Connection, study_id: str) -> list[Kept]:
         columns.received_at,
     )
     joined = query.join(series_table, series_table.c.id == columns.series_id).where(series_table.c.study_id == study_id)
-    return [Kept(*row) for row in db.execute(joined)]
+    return [Kept(*row) for row in db.execute(joined.where(columns.source != WRITTEN_HERE))]

@@ -141,6 +141,8 @@ study_table = Table(
     Column("committed", Integer),
     # The patient that the study's objects name, or were said to mean, where a merge has put another one into patient_key.
     Column("received_patient_key", String(32), ForeignKey("patient.id")),
+    # How many of its instances the house has written itself.
+    Column("written_count", Integer, nullable=False, server_default="0"),
     UniqueConstraint("institution", "study_instance_uid"),
     Index(None, "study_instance_uid"),
     Index(None, "institution", "accession_number"),
@@ -179,6 +181,9 @@ series_table = Table(
     UniqueConstraint("study_id", "series_instance_uid"),
     Index(None, "series_instance_uid"),
 )
+
+#: The source of what the house itself writes about a study, its signed reports: longer than an AE title can be.
+WRITTEN_HERE = "written by telemed"
 
 instance_table = Table(
     "instance",

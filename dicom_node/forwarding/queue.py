@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 
 from dicom_node.archive.events import INSTANCE_STORED
-from dicom_node.archive.tables import instance_table
+from dicom_node.archive.tables import WRITTEN_HERE, instance_table
 from dicom_node.forwarding.rules import FOLLOWER, Rule, rules
 from dicom_node.services.commitment_request import Report
+from dicom_node.tables import forwarded_table, forwarding_table, peer_table
 from dicom_node.tables import forwarding_destination_table as destination_table
-from dicom_node.tables import forwarding_table, peer_table
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.errors import NotFound
 from telemed.kernel.events import Event
@@ -47,6 +47,22 @@ class Waiting(Placed):
     sop_class_uid: str
     transfer_syntax_uid: str
     digest: str
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of an object that was written here, at one destination.
+
+    *sent_at*: it was acknowledged; else it waits since *queued_at*, or was refused too often (*given_up_at*). *error* is what
+    went wrong with it the last time.
+    """
+
+    ae_title: str
+    sop_instance_uid: str
+    sent_at: datetime | None = None
+    queued_at: datetime | None = None
+    given_up_at: datetime | None = None
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,8 +99,9 @@ def take(db: Connection, chronicle: Chronicle, news: Sequence[Event]) -> None:
     for event in news:
         data = event.data
         row = {name: data[name] for name in ("institution", "study_instance_uid", "sop_instance_uid")}
-        goes_to = {rule.ae_title for rule in held if rule.fits(data["institution"], data["modality"])}
-        goes_to.discard(sources.get((data["institution"], data["sop_instance_uid"])))  # nobody is sent what it has sent us
+        source = sources.get((data["institution"], data["sop_instance_uid"]), "")
+        goes_to = {rule.ae_title for rule in held if rule.fits(data["institution"], data["modality"], source)}
+        goes_to.discard(source)  # nobody is sent what it has sent us
         rows += [{"ae_title": title, **row, "queued_at": now, "try_at": now} for title in sorted(goes_to)]
     if rows:
         db.execute(insert(forwarding_table).values(refusals=0, interruptions=0, error=""), rows)
@@ -135,6 +152,7 @@ def acknowledged(db: Connection, chronicle: Chronicle, ae_title: str, done: Sequ
 
 def sent(db: Connection, chronicle: Chronicle, ae_title: str, done: Sequence[Placed]) -> None:
     """Take *done* out of the queue: *ae_title* has acknowledged it. Told and audited study by study (PS3.15 A.5.3.7)."""
+    _remember_written(db, chronicle, ae_title, done)
     db.execute(delete(forwarding_table).where(forwarding_table.c.place.in_([one.place for one in done])))
     _reached(db, chronicle, ae_title, sent=destination_table.c.sent + len(done))
 
@@ -144,6 +162,19 @@ def sent(db: Connection, chronicle: Chronicle, ae_title: str, done: Sequence[Pla
     for (institution, uid), objects in groupby(sorted(done, key=study), key=study):
         told = {"institution": institution, "study_instance_uid": uid, "destination": ae_title}
         _enter(db, chronicle, "StudyForwarded", uid, told | {"instances": len(list(objects))}, entity="Study")
+
+
+def _remember_written(db: Connection, chronicle: Chronicle, ae_title: str, done: Sequence[Placed]) -> None:
+    """Keep when *ae_title* got what was written here: `fates` is asked about it."""
+    columns = instance_table.c
+    written = select(columns.institution, columns.sop_instance_uid).where(columns.source == WRITTEN_HERE)
+    found = db.execute(written.where(columns.sop_instance_uid.in_([one.sop_instance_uid for one in done]))).all()
+    mine = {tuple(row) for row in found} & {(one.institution, one.sop_instance_uid) for one in done}
+    if mine:
+        row = {"ae_title": ae_title, "sent_at": chronicle.clock.now()}
+        db.execute(
+            insert(forwarded_table), [row | dict(zip(("institution", "sop_instance_uid"), each, strict=True)) for each in mine]
+        )
 
 
 def _reached(db: Connection, chronicle: Chronicle, ae_title: str, **further: Any) -> None:  # noqa: ANN401 - columns
@@ -268,6 +299,23 @@ def destinations(db: Connection, now: datetime) -> list[Destination]:
             )
         )
     return found
+
+
+def fates(db: Connection, institution: str, sop_instance_uids: Sequence[str]) -> list[Fate]:
+    """Return what became of objects that were written here, at each destination they go or went to, by its AE title."""
+    got, waits, reached = forwarded_table.c, forwarding_table.c, destination_table.c
+    sent = select(got.ae_title, got.sop_instance_uid, got.sent_at).where(
+        got.institution == institution, got.sop_instance_uid.in_(sop_instance_uids)
+    )
+    kept = select(waits.ae_title, waits.sop_instance_uid, waits.queued_at, waits.given_up_at, waits.error, reached.error).join(
+        destination_table, reached.ae_title == waits.ae_title
+    )
+    kept = kept.where(waits.institution == institution, waits.sop_instance_uid.in_(sop_instance_uids))
+    found = [Fate(*row) for row in db.execute(sent)]
+    found += [
+        Fate(title, uid, None, queued, given_up, own or wrong) for title, uid, queued, given_up, own, wrong in db.execute(kept)
+    ]
+    return sorted(found, key=lambda one: (one.ae_title, one.sop_instance_uid))
 
 
 def _no_destination(ae_title: str) -> NotFound:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from dicom_node.archive.tables import WRITTEN_HERE
 from dicom_node.tables import forwarding_destination_table, forwarding_rule_table, peer_table
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import new_id
@@ -19,20 +20,25 @@ FOLLOWER = "forwarding"
 
 @dataclass(frozen=True)
 class Rule:
-    """Objects of *institution* and *modality* (DICOM 0008,0060), empty for any, go to the peer *ae_title*."""
+    """Objects of *institution* and *modality* (DICOM 0008,0060), empty for any, go to the peer *ae_title*.
+
+    With *reports* only what the house has written itself: the signed reports about the institution's studies.
+    """
 
     ae_title: str
     institution: str = ""
     modality: str = ""
+    reports: bool = False
 
-    def fits(self, institution: str, modality: str) -> bool:
+    def fits(self, institution: str, modality: str, source: str) -> bool:
         """Tell whether an object of these goes there."""
-        return self.institution in ("", institution) and self.modality in ("", modality)
+        fits = self.institution in ("", institution) and self.modality in ("", modality)
+        return fits and (source == WRITTEN_HERE or not self.reports)
 
 
 def rules(db: Connection) -> list[Rule]:
     """Return every rule, by destination."""
-    columns = (forwarding_rule_table.c.ae_title, forwarding_rule_table.c.institution, forwarding_rule_table.c.modality)
+    columns = [forwarding_rule_table.c[one.name] for one in fields(Rule)]
     return [Rule(*row) for row in db.execute(select(*columns).order_by(*columns))]
 
 
@@ -71,8 +77,8 @@ def add_rule(db: Connection, chronicle: Chronicle, rule: Rule, *, actor: str) ->
 def remove_rule(db: Connection, chronicle: Chronicle, rule: Rule, *, actor: str) -> None:
     """Let *rule* hold no more; what it has queued is still sent. NotFound when there is none like it."""
     table = forwarding_rule_table
-    same = (table.c.ae_title == rule.ae_title) & (table.c.institution == rule.institution) & (table.c.modality == rule.modality)
-    if db.execute(delete(table).where(same)).rowcount == 0:
+    same = (table.c[name] == value for name, value in vars(rule).items())
+    if db.execute(delete(table).where(*same)).rowcount == 0:
         raise NotFound("there is no such rule; `telemed forward list` names them", code="rule")
     _enter(db, chronicle, "ForwardingRuleRemoved", rule, actor)
 

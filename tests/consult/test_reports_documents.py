@@ -18,7 +18,7 @@ from consult.delivery.actions import receipt
 from consult.practitioners.model import Viewer
 from consult.queue.actions import claim
 from consult.reports import views
-from consult.reports.actions import save_draft, sign_task
+from consult.reports.actions import amend_report, save_draft, sign_task
 from consult.reports.document.authority import Authority
 from consult.reports.document.documents import Documents
 from consult.reports.model import Draft, KeyImage, Report
@@ -111,3 +111,30 @@ def test_a_key_image_that_is_not_there_is_named_and_nothing_is_signed(house):
         house.sign(stored, house.county.radiologist, KeyImage(stored.sop_instance_uid, 7))
     with house.database.reading() as db:
         assert views.reports_of_study(db, house.county.radiologist, stored.study_instance_uid) == ()
+
+
+def test_an_amended_version_is_printed_with_a_mark_and_its_file_stays_as_it_is(house, clock):
+    stored = house.store(STUDIES / "ct-head" / "024.dcm")
+    reader = house.county.radiologist
+    first = house.sign(stored, reader, KeyImage(stored.sop_instance_uid))
+    with house.database.reading() as db:
+        signed = views.document(db, house.county.nurse, first.id)
+        assert house.documents.printed(first, signed, views.newest_version(db, house.county.nurse, first.id)) == signed
+    clock.pass_(minutes=2)
+    make = partial(house.documents.make, by=reader)
+    draft = Draft("右侧基底节区见团片状高密度影。", "右侧基底节区脑出血。", Kind.DIAGNOSIS)
+    second = amend_report(house.database, house.chronicle, first.id, draft, "左右写反", make, by=reader)
+    with house.database.reading() as db:
+        assert views.document(db, house.county.nurse, first.id) == signed
+        newest = views.newest_version(db, house.county.nurse, first.id)
+    assert newest.id == second.id
+    printed = house.documents.printed(first, signed, newest)
+    pages, before = PdfReader(io.BytesIO(printed)), PdfReader(io.BytesIO(signed))
+    assert [page.mediabox for page in pages.pages] == [page.mediabox for page in before.pages]
+    assert pages.get_fields() is None, "a copy carries no signature"
+    for page in pages.pages:
+        said = page.extract_text()
+        assert "已被修订" in said
+        assert "SUPERSEDED" in said
+        assert second.id in said
+    assert "左侧基底节区脑出血" in pages.pages[0].extract_text()

@@ -67,7 +67,7 @@ def signed(authority, pages) -> bytes:
 
 
 def fault(pdf: bytes, authority: Authority, report: Report = REPORT) -> str | None:
-    return fault_of(pdf, report.content_sha256, authority.certificate(SIGNED_AT), SIGNED_AT)
+    return fault_of(pdf, report.content_sha256, authority.trusted(), SIGNED_AT)
 
 
 def common_name(certificate: x509.Certificate) -> str:
@@ -124,14 +124,14 @@ def test_every_name_can_sign_whatever_characters_it_has(name, pages, authority):
 
 
 def test_a_rare_character_leaves_the_rest_of_the_name_in_the_certificate(authority):
-    credential, _ = authority.credential(Person("c3" * 16, "王𬭎"), PERFORMER, SIGNED_AT)
+    credential = authority.credential(Person("c3" * 16, "王𬭎"), PERFORMER, SIGNED_AT)
     assert common_name(credential.certificate) == "王〓"
 
 
 def test_keys_are_made_once_and_readable_by_the_server_alone(tmp_path):
     folder = tmp_path / "authority"
-    first = Authority(folder).credential(REPORT.signed_by, PERFORMER, SIGNED_AT)[0].certificate
-    again = Authority(folder).credential(REPORT.signed_by, PERFORMER, SIGNED_AT + timedelta(days=30))[0].certificate
+    first = Authority(folder).credential(REPORT.signed_by, PERFORMER, SIGNED_AT).certificate
+    again = Authority(folder).credential(REPORT.signed_by, PERFORMER, SIGNED_AT + timedelta(days=30)).certificate
     assert first == again
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert [(file.name, stat.S_IMODE(file.stat().st_mode)) for file in sorted(folder.iterdir())] == [
@@ -142,7 +142,7 @@ def test_keys_are_made_once_and_readable_by_the_server_alone(tmp_path):
 
 def test_a_new_name_and_a_certificate_near_its_end_make_a_new_one(authority):
     def of(name: str, at: datetime) -> x509.Certificate:
-        return authority.credential(Person("d4" * 16, name), PERFORMER, at)[0].certificate
+        return authority.credential(Person("d4" * 16, name), PERFORMER, at).certificate
 
     first = of("李静", SIGNED_AT)
     assert common_name(of("李静怡", SIGNED_AT)) == "李静怡"

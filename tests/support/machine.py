@@ -16,6 +16,7 @@ from pathlib import Path
 NEEDED = {
     "chromium": "/usr/bin/chromium",
     "dcmtk": "/usr/bin/storescu",
+    "dicom3tools": "/usr/bin/dciodvfy",
     "orthanc": "/usr/sbin/Orthanc",
     "orthanc-dicomweb": "/usr/share/orthanc/plugins/libOrthancDicomWeb.so",
     "e2fsprogs": "/usr/sbin/mkfs.ext4",

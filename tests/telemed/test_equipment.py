@@ -138,3 +138,13 @@ def test_tls_without_its_files_is_one_sentence(telemed, tmp_path):
     config = load({"data": str(tmp_path / "data"), "dicom_tls": "127.0.0.1:0"}, environment={})
     with keeping.kept(config) as store, pytest.raises(Invalid, match="dicom_tls_client_ca"):
         compose.house(config, store)
+
+
+def test_reports_go_to_the_peer_that_is_said_to_take_them(telemed):
+    whose = ("--institution", "莲花乡卫生院")
+    assert telemed("peer", "add", "LIANHUA", "10.0.0.8:104", *whose) == (0, "")
+    assert telemed("forward", "add", "LIANHUA", "--reports")[0] == 2
+    assert telemed("forward", "add", "LIANHUA", *whose, "--reports") == (0, "")
+    assert telemed("forward", "list")[1].splitlines()[0] == "LIANHUA\t莲花乡卫生院\treports"
+    assert telemed("forward", "remove", "LIANHUA", *whose)[0] == 2
+    assert telemed("forward", "remove", "LIANHUA", *whose, "--reports") == (0, "")

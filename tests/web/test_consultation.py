@@ -66,7 +66,9 @@ def test_from_the_request_to_the_receipt(site, database, chronicle, clock):
     assert document.headers["Content-Disposition"].startswith("inline")
     slip = clinic.get(f"{API}/reports/{report['id']}/slip.pdf")
     assert (slip.headers["Content-Type"], slip.body[:5]) == ("application/pdf", b"%PDF-")
-    assert "frame-ancestors 'self'" in document.headers["Content-Security-Policy"]
+    printed = clinic.get(f"{API}/reports/{report['id']}/print.pdf")
+    assert printed.body == document.body
+    assert "frame-ancestors 'self'" in printed.headers["Content-Security-Policy"]
 
     ledger = clinic.get(f"{path}/turnaround").json()
     stamps = [ledger[f"T{number}"] for number in (0, 1, 3, 4, 5, 6)]
@@ -88,6 +90,10 @@ def test_from_the_request_to_the_receipt(site, database, chronicle, clock):
     amendment = {**DRAFT, "impression": "右肺小结节。", "reason": "复核", "password": PASSWORD}
     amended = reader.post(f"{API}/reports/{report['id']}/amend", json=amendment)
     assert (amended.status, amended.json()["amends"], amended.json()["version"]) == (200, report["id"], 2)
+    assert clinic.get(f"{API}/reports/{report['id']}.pdf").body == document.body, "what was signed stays"
+    superseded = clinic.get(f"{API}/reports/{report['id']}/print.pdf")
+    assert superseded.headers["Content-Disposition"].endswith('-superseded.pdf"')
+    assert (superseded.body[:5], superseded.body == document.body) == (b"%PDF-", False)
     assert clinic.get(f"{API}/reports/{report['id']}").json()["impression"] == DRAFT["impression"]
 
 

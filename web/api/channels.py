@@ -9,7 +9,7 @@ from pydantic import Field
 from consult.delivery import views
 from consult.delivery.actions import add_channel, remove_channel
 from consult.delivery.channels import send
-from consult.delivery.model import Attempt, Channel, ChannelKind, Message, NotSentError, UnsureError
+from consult.delivery.model import Attempt, Channel, ChannelKind, Message, NotSentError, Return, UnsureError
 from consult.practitioners.views import institution
 from telemed.kernel.errors import Unavailable
 from web import keys
@@ -79,6 +79,11 @@ async def report_notices(call: Call[None, None]) -> Page[Attempt]:
     return Page(list(await call.view(views.attempts, call.viewer, call.part("report_id"))))
 
 
+async def report_returns(call: Call[None, None]) -> Page[Return]:
+    """List the DICOM nodes that a report goes back to as Structured Report and Encapsulated PDF, and what became of each."""
+    return Page(list(await call.view(views.returns, call.viewer, call.part("report_id"))))
+
+
 def _shown(channel: Channel) -> ShownChannel:
     return ShownChannel(
         channel.id,
@@ -97,4 +102,5 @@ OPERATIONS = (
     Operation("DELETE", "/delivery/channels/{channel_id}", remove_delivery_channel, Permission.MANAGE_NODE, status=204),
     Operation("POST", "/delivery/channels/{channel_id}/try", try_delivery_channel, Permission.MANAGE_NODE, status=204),
     Operation("GET", "/reports/{report_id}/notices", report_notices, Permission.READ_REPORTS),
+    Operation("GET", "/reports/{report_id}/returns", report_returns, Permission.READ_REPORTS),
 )

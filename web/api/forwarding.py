@@ -17,10 +17,11 @@ from web.api.pages import Page
 
 
 class GivenRule(Given):
-    """What goes to a destination; *institution* (an id) and *modality* empty for any."""
+    """What goes to a destination; *institution* (an id) and *modality* empty for any, *reports*: signed reports alone."""
 
     institution: str = Field(default="", max_length=64)
     modality: str = Field(default="", max_length=16, pattern=r"^[A-Za-z0-9_ ]*$")
+    reports: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ async def remove_forwarding_rule(call: Call[GivenRule, None]) -> None:
 
 
 def _rule(ae_title: str, given: GivenRule) -> Rule:
-    return Rule(ae_title, given.institution, given.modality.upper().strip())
+    return Rule(ae_title, given.institution, given.modality.upper().strip(), given.reports)
 
 
 async def retry_forwarding(call: Call[None, None]) -> Changed:

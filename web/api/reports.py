@@ -140,6 +140,15 @@ async def get_report_document(call: Call[None, None]) -> web.Response:
     return _pdf(await call.view(reports.document, call.viewer, report_id), f"report-{report_id}")
 
 
+async def get_printed_report(call: Call[None, None]) -> web.Response:
+    """Return what to print of a version, as PDF: the signed document, or its pages marked as superseded once it was amended."""
+    report_id = call.part("report_id")
+    report, signed = await call.view(_signed, call.viewer, report_id)
+    newest = await call.view(reports.newest_version, call.viewer, report_id)
+    content = await call.off_loop(call.request.app[keys.DOCUMENTS].printed, report, signed, newest)
+    return _pdf(content, f"report-{report_id}" if newest.id == report_id else f"report-{report_id}-superseded")
+
+
 async def get_delivery_slip(call: Call[None, None]) -> web.Response:
     """Return the delivery slip of a report, as PDF: when it was signed, delivered and read."""
     report_id = call.part("report_id")
@@ -219,6 +228,7 @@ OPERATIONS = (
     Operation("GET", "/reports", list_reports, Permission.READ_REPORTS),
     # Before the plain id, whose pattern would swallow the ending.
     Operation("GET", "/reports/{report_id}.pdf", get_report_document, Permission.READ_REPORTS, produces="application/pdf"),
+    Operation("GET", "/reports/{report_id}/print.pdf", get_printed_report, Permission.READ_REPORTS, produces="application/pdf"),
     Operation("GET", "/reports/{report_id}/slip.pdf", get_delivery_slip, Permission.READ_REPORTS, produces="application/pdf"),
     Operation("GET", "/reports/{report_id}", get_report, Permission.READ_REPORTS),
     Operation("POST", "/reports/{report_id}/amend", amend_report, Permission.WRITE_REPORTS),

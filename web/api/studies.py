@@ -61,6 +61,7 @@ class AlikeQuery(Given):
 class Study:
     """One study in a list; *started_at* is its own date and time, *settled_at* null while more may come.
 
+    *modalities* and *instance_count* leave out what was written about it, here its signed reports.
     *proof* is how the last settling knew: mpps, commitment, count, or quiet when nothing proved it. *missing* seems not to
     have come: numbers of a series, or only how many.
     """
@@ -215,9 +216,9 @@ def _shown(db: Connection, viewer: Viewer, studies: Sequence[index.Study]) -> li
             accession_number=study.accession_number,
             description=study.description,
             started_at=study.started_at,
-            modalities=study.modalities,
+            modalities=study.examined_by,
             series_count=study.series_count,
-            instance_count=study.instance_count,
+            instance_count=study.received_count,
             first_received_at=study.first_received_at,
             last_received_at=study.last_received_at,
             settled_at=study.settled_at,

@@ -15,6 +15,7 @@ from consult.reports.document.content import Attachments, Hints, Illustration, L
 from consult.reports.document.pages import write
 from consult.reports.document.signature import Signatory
 from consult.reports.document.slip import write_slip
+from consult.reports.document.superseded import write_superseded
 from consult.reports.model import KeyImage, Report
 from consult.turnaround.views import turnaround
 from dicom_node.archive import index
@@ -83,6 +84,10 @@ class Documents:
         with self._database.reading() as db:
             ledger = _ledger(db, report, by)
         return write_slip(signed, report, ledger, self._fonts)
+
+    def printed(self, report: Report, signed: bytes, newest: Report) -> bytes:
+        """Return what to print of a version: the *signed* bytes of `reports.views.document`, marked where *newest* is another."""
+        return signed if newest.id == report.id else write_superseded(signed, newest, self._fonts)
 
     def _illustration(self, image: KeyImage, kept: Instance, institution: str) -> Illustration:
         number = "—" if kept.number is None else str(kept.number)

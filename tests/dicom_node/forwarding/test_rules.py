@@ -1,5 +1,6 @@
 import pytest
 
+from dicom_node.archive.tables import WRITTEN_HERE
 from dicom_node.directory import remove_peer
 from dicom_node.forwarding import queue
 from dicom_node.forwarding.rules import Rule, add_rule, remove_rule, rules
@@ -20,6 +21,23 @@ def test_objects_go_where_institution_and_modality_say(node):
     node.worker.take()
     waiting = {title: node.destination(title).waiting for title in ("ALL", "CTONLY", "HEHUA", "NONE")}
     assert waiting == {"ALL": 3, "CTONLY": 2, "HEHUA": 1, "NONE": 0}
+
+
+def test_a_rule_for_reports_takes_what_was_written_here_and_nothing_else(node):
+    node.peer("CLINIC", 1, institution="lianhua")
+    reports = Rule("CLINIC", "lianhua", reports=True)
+    with node.database.transaction() as db:
+        add_rule(db, node.chronicle, reports, actor="test")
+    node.put("1.1")
+    node.put("1.2", source=WRITTEN_HERE, modality="SR", study="2")
+    node.put("1.3", source=WRITTEN_HERE, modality="SR", study="3", institution="hehua")
+    node.worker.take()
+    assert node.destination("CLINIC").waiting == 1
+    assert node.destination("CLINIC").rules == (reports,)
+    with node.database.transaction() as db:
+        add_rule(db, node.chronicle, Rule("CLINIC", "lianhua"), actor="test")
+        remove_rule(db, node.chronicle, reports, actor="test")
+        assert rules(db) == [Rule("CLINIC", "lianhua")]
 
 
 def test_nobody_is_sent_what_it_has_sent_us(node):

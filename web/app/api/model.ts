@@ -52,6 +52,7 @@ export type Instance = Required<Schemas["Instance"]>;
 /** A frame worth showing; frames count from 1, as DICOM counts them. */
 export type KeyImage = Required<Schemas["KeyImage"]>;
 export type Report = Required<Schemas["Report"]>;
+export type Return = Required<Schemas["Return"]>;
 export type Turnaround = Schemas["Turnaround"];
 export type Figures = Schemas["Figures"];
 export type Remark = Schemas["Remark"];

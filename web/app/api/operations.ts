@@ -39,6 +39,7 @@ import type {
   Question,
   Report,
   Remark,
+  Return,
   Rule,
   Score,
   ScoreKey,
@@ -238,8 +239,11 @@ export const receipt = async (report_id: string): Promise<Report> =>
 /** Repeat the critical value; only then is the document given to the clinic. */
 export const readBack = async (report_id: string, words: string): Promise<Report> =>
   (await answered(client.POST("/api/v1/reports/{report_id}/read-back", { params: { path: { report_id } }, body: { words } }))) as Report;
-/** Where the signed document is, for the browser's own PDF viewer. */
-export const pdfOf = (report_id: string): string => `/api/v1/reports/${encodeURIComponent(report_id)}.pdf`;
+/** Where the signed document is, for the browser's own PDF viewer; a version that was amended comes marked as superseded. */
+export const pdfOf = (report_id: string): string => `/api/v1/reports/${encodeURIComponent(report_id)}/print.pdf`;
+/** Where its DICOM objects went. */
+export const returnsOf = async (report_id: string): Promise<Return[]> =>
+  (await answered(client.GET("/api/v1/reports/{report_id}/returns", { params: { path: { report_id } } }))).items as Return[];
 /** Where the record of its delivery is. */
 export const slipOf = (report_id: string): string => `/api/v1/reports/${encodeURIComponent(report_id)}/slip.pdf`;
 
@@ -313,11 +317,11 @@ export const tryChannel = async (channel_id: string): Promise<void> => {
 
 /** Every peer with its rules and its queue. */
 export const destinations = (): Promise<Destination[]> => every(() => answered(client.GET("/api/v1/forwarding")));
-export const addRule = async ({ ae_title, institution, modality }: Rule): Promise<void> => {
-  await answered(client.POST("/api/v1/forwarding/{ae_title}/rules", { params: { path: { ae_title } }, body: { institution, modality } }));
+export const addRule = async ({ ae_title, institution, modality, reports }: Rule): Promise<void> => {
+  await answered(client.POST("/api/v1/forwarding/{ae_title}/rules", { params: { path: { ae_title } }, body: { institution, modality, reports } }));
 };
-export const removeRule = async ({ ae_title, institution, modality }: Rule): Promise<void> => {
-  await answered(client.DELETE("/api/v1/forwarding/{ae_title}/rules", { params: { path: { ae_title }, query: { institution, modality } } }));
+export const removeRule = async ({ ae_title, institution, modality, reports }: Rule): Promise<void> => {
+  await answered(client.DELETE("/api/v1/forwarding/{ae_title}/rules", { params: { path: { ae_title }, query: { institution, modality, reports } } }));
 };
 export const retryForwarding = async (ae_title: string): Promise<void> => {
   await answered(client.POST("/api/v1/forwarding/{ae_title}/retry", { params: { path: { ae_title } } }));

@@ -1073,6 +1073,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports/{report_id}/print.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return what to print of a version, as PDF: the signed document, or its pages marked as superseded once it was amended.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["get_printed_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports/{report_id}/slip.pdf": {
         parameters: {
             query?: never;
@@ -1357,6 +1377,26 @@ export interface paths {
          * @description For the roles cardiologist, clinic, coordinator, radiologist.
          */
         get: operations["report_notices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{report_id}/returns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the DICOM nodes that a report goes back to as Structured Report and Encapsulated PDF, and what became of each.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["report_returns"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3006,7 +3046,7 @@ export interface components {
         };
         /**
          * GivenRule
-         * @description What goes to a destination; *institution* (an id) and *modality* empty for any.
+         * @description What goes to a destination; *institution* (an id) and *modality* empty for any, *reports*: signed reports alone.
          */
         GivenRule: {
             /**
@@ -3019,6 +3059,11 @@ export interface components {
              * @default
              */
             modality: string;
+            /**
+             * Reports
+             * @default false
+             */
+            reports: boolean;
         };
         /**
          * GivenWording
@@ -3917,6 +3962,19 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_Return_: {
+            /** Items */
+            items: components["schemas"]["Return"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_Round_: {
             /** Items */
             items: components["schemas"]["Round"][];
@@ -4472,6 +4530,31 @@ export interface components {
             reason: string;
         };
         /**
+         * Return
+         * @description How a report went back to a DICOM node; *at* is when it got the last of the objects, or since when the first one waits.
+         */
+        Return: {
+            /** Ae Title */
+            ae_title: string;
+            status: components["schemas"]["ReturnStatus"];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Problem
+             * @default
+             */
+            problem: string;
+        };
+        /**
+         * ReturnStatus
+         * @description Of a report's DICOM objects at one destination; *failed*: refused so often that a person has to decide.
+         * @enum {string}
+         */
+        ReturnStatus: "waiting" | "sent" | "failed";
+        /**
          * Revoking
          * @description How the patient revoked it.
          */
@@ -4566,6 +4649,8 @@ export interface components {
         /**
          * Rule
          * @description Objects of *institution* and *modality* (DICOM 0008,0060), empty for any, go to the peer *ae_title*.
+         *
+         *     With *reports* only what the house has written itself: the signed reports about the institution's studies.
          */
         Rule: {
             /** Ae Title */
@@ -4580,6 +4665,11 @@ export interface components {
              * @default
              */
             modality: string;
+            /**
+             * Reports
+             * @default false
+             */
+            reports: boolean;
         };
         /**
          * Scope
@@ -4870,6 +4960,7 @@ export interface components {
          * Study
          * @description One study in a list; *started_at* is its own date and time, *settled_at* null while more may come.
          *
+         *     *modalities* and *instance_count* leave out what was written about it, here its signed reports.
          *     *proof* is how the last settling knew: mpps, commitment, count, or quiet when nothing proved it. *missing* seems not to
          *     have come: numbers of a series, or only how many.
          */
@@ -7229,6 +7320,37 @@ export interface operations {
             };
         };
     };
+    get_printed_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                report_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_delivery_slip: {
         parameters: {
             query?: never;
@@ -7757,6 +7879,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Attempt_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_returns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                report_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Return_"];
                 };
             };
             /** @description A problem */
@@ -8877,6 +9030,7 @@ export interface operations {
             query?: {
                 institution?: string;
                 modality?: string;
+                reports?: boolean;
             };
             header?: never;
             path: {

@@ -1,0 +1,107 @@
+"""The DICOM objects that a report is returned in: dcmtk, dciodvfy, poppler and pydicom read them, the signed PDF is whole."""
+
+from __future__ import annotations
+
+import subprocess
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pydicom
+import pytest
+from support.objects import an_image
+from support.signing import CRITICAL, DRAFT, PDF, SLICES, SR, Desk, a_desk, printed_by
+
+from consult.reports.model import KeyImage
+from consult.requests.model import Kind
+from telemed.kernel.database import Database, metadata
+
+
+@pytest.fixture
+def database(tmp_path) -> Iterator[Database]:
+    """The kind of database makes no difference here."""
+    database = Database(f"sqlite:///{tmp_path}/telemed.sqlite")
+    metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def desk(database, chronicle, tmp_path) -> Iterator[Desk]:
+    with a_desk(database, chronicle, tmp_path, SLICES) as desk:
+        yield desk
+
+
+def test_dcmtk_prints_the_report_without_a_warning_and_its_chinese_right(desk):
+    chosen = KeyImage(desk.stored[1].sop_instance_uid)
+    report = desk.sign(replace(DRAFT, key_images=(chosen,)))
+    desk.return_reports()
+    said = printed_by("/usr/bin/dsrdump", "+Pc", "+Pl", "+Pu", desk.objects(report)[SR])
+    for words in (*DRAFT.findings.splitlines(), DRAFT.impression, "王敏", "青山县医院", "Completion Flag     : COMPLETE"):
+        assert words in said
+    assert f'"Best illustration of finding")=(CT image,"{chosen.sop_instance_uid}")' in said
+    assert "Verifying Observers : 2026-03-02 09:33:00, 王敏, 青山县医院" in said
+
+
+def test_dcmtk_and_poppler_find_the_signed_pdf_byte_for_byte(desk, tmp_path):
+    report = desk.sign(DRAFT)
+    desk.return_reports()
+    out = tmp_path / "out.pdf"
+    printed_by("/usr/bin/dcm2pdf", desk.objects(report)[PDF], out)
+    assert out.read_bytes() == desk.document(report)
+    assert "Signature is Valid" in printed_by("/usr/bin/pdfsig", out)
+
+
+def test_a_validator_of_the_standard_finds_no_error_in_either(desk):
+    first = desk.sign(replace(CRITICAL, key_images=(KeyImage(desk.stored[0].sop_instance_uid),)))
+    desk.read_back(first, "左侧脑出血")
+    desk.return_reports()
+    second = desk.amend(first, DRAFT, "左右写反")
+    desk.return_reports()
+    for file in (*desk.objects(first).values(), *desk.objects(second).values()):
+        said = subprocess.run(["/usr/bin/dciodvfy", file], capture_output=True, text=True, check=False).stderr
+        assert said.splitlines()[-1] in ("EnhancedSR", "EncapsulatedPDF")
+        assert "Error" not in said
+
+
+def test_pydicom_finds_patient_study_images_and_who_verified(desk):
+    report = desk.sign(replace(DRAFT, kind=Kind.CONSULTATION))
+    desk.return_reports()
+    image = pydicom.dcmread(SLICES[0], stop_before_pixels=True)
+    image.decode()
+    series = set()
+    for sop_class, file in desk.objects(report).items():
+        made = pydicom.dcmread(file)
+        for keyword in ("StudyInstanceUID", "PatientID", "PatientName", "PatientBirthDate", "StudyDate", "AccessionNumber"):
+            assert str(made[keyword].value) == str(image[keyword].value), (sop_class, keyword)
+        assert (made.SpecificCharacterSet, made.SOPClassUID) == ("ISO_IR 192", sop_class)
+        series.add(made.SeriesInstanceUID)
+    assert len(series | {image.SeriesInstanceUID}) == 3
+    read, pdf = (pydicom.dcmread(desk.objects(report)[sop_class]) for sop_class in (SR, PDF))
+    over = {uid.sop_instance_uid for uid in desk.stored}
+    [evidence] = read.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+    assert {one.ReferencedSOPInstanceUID for one in evidence.ReferencedSOPSequence} == over
+    assert {one.ReferencedSOPInstanceUID for one in pdf.SourceInstanceSequence} == over
+    assert (read.VerificationFlag, read.VerifyingObserverSequence[0].VerifyingObserverName) == ("VERIFIED", "王敏")
+    assert read.ConceptNameCodeSequence[0].CodeMeaning == pdf.ConceptNameCodeSequence[0].CodeMeaning == "Consultation note"
+    assert pdf.EncapsulatedDocument[: pdf.EncapsulatedDocumentLength] == desk.document(report)
+    assert pdf.DocumentTitle.startswith("远程会诊意见")
+
+
+def test_what_a_modality_wrote_wrong_stands_in_the_report_as_it_does_in_its_images(database, chronicle, tmp_path):
+    image = {
+        "SpecificCharacterSet": "ISO_IR 192", "PatientID": "P" * 70, "PatientBirthDate": "1958.02.14",
+        "PatientName": "A^B^C^D^E^F=甲", "StudyInstanceUID": "1.2.840.A-7", "SOPInstanceUID": "1.2.00.3", "StudyTime": "9:25",
+        "PatientSex": "男".encode(), "StudyID": "S" * 30, "AccessionNumber": "A" * 30, "StudyDescription": "D" * 100,
+    }  # fmt: skip
+    file = tmp_path / "odd.dcm"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        file.write_bytes(an_image(**image))
+    with a_desk(database, chronicle, tmp_path, [file]) as desk:
+        report = desk.sign(DRAFT)
+        desk.return_reports()
+        assert desk.objects(report).keys() == {SR, PDF}
+        said = printed_by("/usr/bin/dcmdump", "+P", "PatientID", "+P", "StudyInstanceUID", desk.objects(report)[SR])
+    assert "P" * 64 in said
+    assert "1.2.840.A-7" in said
