@@ -76,8 +76,10 @@ async def _run(config: Config, house: compose.House, beside: Beside | None) -> N
         for task in tasks:
             task.cancel()
         await asyncio.gather(asyncio.to_thread(house.node.stop, GRACE_S), runner.cleanup())
-        # All at once: one that waits for news notices only after half a second.
-        await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in house.workers))
+        # All at once: one that waits for news notices only after half a second. The witness writes down what they still note.
+        witness, *others = house.workers
+        await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in others))
+        await asyncio.to_thread(witness.stop)
         house.confinement.close()
         house.analysing.close()
         log.info("stopped")
@@ -85,7 +87,12 @@ async def _run(config: Config, house: compose.House, beside: Beside | None) -> N
 
 async def _warm(house: compose.House) -> None:
     """Load the ECG engine and the decoders into every worker, so that no patient's first recording or picture waits for that."""
-    for warm in (partial(make_ready, house.confinement), house.application[keys.IMAGING].warm):
+    warming: tuple[Callable[[], object], ...] = (
+        partial(make_ready, house.analysing),
+        partial(make_ready, house.confinement),
+        house.application[keys.IMAGING].warm,
+    )
+    for warm in warming:
         await asyncio.gather(*(asyncio.to_thread(warm) for _ in range(house.confinement.processes)))
 
 
