@@ -31,7 +31,7 @@ run: setup
 
 test: $(VENV)/.dev
 	$(BIN)/python tests/support/machine.py
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
