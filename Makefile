@@ -26,6 +26,11 @@ $(VENV)/.dev: $(VENV)/.ready requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# The ECG detectors of others, only to be measured beside.
+$(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
+
 run: setup
 	$(BIN)/telemed demo
 
@@ -40,7 +45,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python hatch_build.py check
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.bench
 	$(BIN)/python -m pytest -m benchmark tests/benchmarks -s
 
 # The rules of the consultation at length: what people, time and restarts do to tasks; 10,000 critical values whose channels drop.
@@ -66,7 +71,7 @@ ohif: $(VENV)/ohif-$(OHIF)/package/dist/index.html
 
 # Pins with hashes and without any index's address; needs uv.
 lock:
-	for name in build run dev; do uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate requirements/$$name.in -o requirements/$$name.txt; done
+	for name in build run dev bench; do uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate requirements/$$name.in -o requirements/$$name.txt; done
 
 clean:
 	rm -rf $(VENV) web/static web/app/node_modules
