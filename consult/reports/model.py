@@ -32,7 +32,7 @@ REGION_NAMES: Mapping[Region, Text] = {
     Region.NECK: Text("颈部", "Neck"),
     Region.CHEST: Text("胸部", "Chest"),
     Region.ABDOMEN: Text("腹部", "Abdomen"),
-    Region.PELVIS: Text("盆部", "Pelvis"),
+    Region.PELVIS: Text("盆腔", "Pelvis"),
     Region.SPINE: Text("脊柱", "Spine"),
     Region.LIMB: Text("四肢", "Extremities"),
 }

@@ -40,7 +40,7 @@ def worklist(db: Connection, viewer: Viewer) -> tuple[Section, ...]:
     mine = (task_table.c.performer_id == viewer.institution_id) & task_table.c.specialty.in_(viewer.roles & READERS)
     awaited = task_table.c.status.in_(OPEN) & (task_table.c.stage == Stage.FIRST)
     here = section_table.c.performer_id == task_table.c.performer_id
-    return tuple(replace(one, written=None) for one in _found(db, mine & awaited & here)[:MOST_LISTED])
+    return tuple(replace(one, written=None) for one in _found(db, mine & awaited & here))
 
 
 def sections_of(db: Connection, task: Task) -> tuple[Section, ...]:
@@ -77,7 +77,7 @@ def section_from(row: RowMapping, reader: Person | None) -> Section:
 
 def _found(db: Connection, wanted: ColumnElement[bool]) -> tuple[Section, ...]:
     query = select(section_table).join(task_table, task_table.c.id == section_table.c.task_id).where(wanted)
-    rows = db.execute(query).mappings().all()
+    rows = db.execute(query.order_by(section_table.c.task_id).limit(MOST_LISTED)).mappings().all()
     people = people_by_id(db, {row["reader_id"] for row in rows if row["reader_id"]})
     found = []
     for row in rows:
