@@ -44,7 +44,7 @@ async def split_task(call: Call[None, RegionSplit]) -> Page[Section]:
     return Page(await call.act(actions.split, call.part("task_id"), regions=call.body.regions, by=call.viewer))
 
 
-async def undo_split(call: Call[None, None]) -> None:
+async def unsplit_task(call: Call[None, None]) -> None:
     """Take a split back, texts and all, while none of its sections is signed."""
     await call.act(actions.undo, call.part("task_id"), by=call.viewer)
 
@@ -79,7 +79,7 @@ OPERATIONS = (
     Operation("GET", "/sections", list_sections, Permission.WRITE_REPORTS),
     Operation("GET", "/tasks/{task_id}/sections", task_sections, Permission.READ_TASKS),
     Operation("POST", "/tasks/{task_id}/sections", split_task, Permission.WRITE_REPORTS, status=201),
-    Operation("DELETE", "/tasks/{task_id}/sections", undo_split, Permission.WRITE_REPORTS),
+    Operation("DELETE", "/tasks/{task_id}/sections", unsplit_task, Permission.WRITE_REPORTS),
     Operation("POST", "/sections/{section_id}/claim", claim_section, Permission.WRITE_REPORTS),
     Operation("PUT", "/sections/{section_id}", save_section, Permission.WRITE_REPORTS),
     Operation("POST", "/sections/{section_id}/sign", sign_section, Permission.WRITE_REPORTS),

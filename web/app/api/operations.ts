@@ -194,7 +194,7 @@ export const sectionsOf = (task_id: string): Promise<Section[]> => every(() => a
 export const splitTask = async (task_id: string, regions: Region[]): Promise<void> => {
   await answered(client.POST("/api/v1/tasks/{task_id}/sections", { params: { path: { task_id } }, body: { regions } }));
 };
-export const undoSplit = async (task_id: string): Promise<void> => {
+export const unsplitTask = async (task_id: string): Promise<void> => {
   await answered(client.DELETE("/api/v1/tasks/{task_id}/sections", { params: { path: { task_id } } }));
 };
 export const claimSection = async (section_id: string): Promise<void> => {

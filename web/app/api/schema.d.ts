@@ -1339,7 +1339,7 @@ export interface paths {
          * Take a split back, texts and all, while none of its sections is signed.
          * @description For the roles cardiologist, radiologist.
          */
-        delete: operations["undo_split"];
+        delete: operations["unsplit_task"];
         options?: never;
         head?: never;
         patch?: never;
@@ -8751,7 +8751,7 @@ export interface operations {
             };
         };
     };
-    undo_split: {
+    unsplit_task: {
         parameters: {
             query?: never;
             header?: never;
