@@ -35,7 +35,17 @@ SECONDS_PER_PDU = 120.0
 _SECONDS_ASLEEP = 0.02
 
 
-class GuardedSocket(transport.AssociationSocket):
+class ClosingSocket(transport.AssociationSocket):
+    """A connection that is closed at its end, also when the peer has already reset it: pynetdicom's own is then left open."""
+
+    def _shutdown_socket(self) -> None:
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
+
+
+class GuardedSocket(ClosingSocket):
     """A connection whose PDUs and objects are bounded in bytes, and in time."""
 
     maximum_object_bytes = 4 << 30
@@ -121,11 +131,7 @@ class GuardedSocket(transport.AssociationSocket):
         return OSError(why)
 
     def _shutdown_socket(self) -> None:
-        """Close the socket, also when the peer has already reset it: pynetdicom then leaves it open."""
-        if self.socket is not None:
-            with suppress(OSError):
-                self.socket.shutdown(socket.SHUT_RDWR)
-            self.socket.close()
+        super()._shutdown_socket()
         with self._ringing:
             if self._bell >= 0:
                 os.close(self._bell)

@@ -24,9 +24,11 @@ from pynetdicom import AE, _config
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.transport import AddressInformation
 
 from dicom_node.archive.header import read_header
 from dicom_node.archive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, read_preface
+from dicom_node.connections import ClosingSocket
 from dicom_node.services.verification import VERIFICATION
 from dicom_node.tls import certificate_of
 from telemed.kernel.errors import Invalid, TelemedError, Unavailable
@@ -320,6 +322,15 @@ def _taken(association: Association, sop_class_uid: str) -> set[str]:
     }
 
 
+class _Caller(AE):
+    def _create_socket(
+        self, assoc: Association, address: AddressInformation, tls_args: tuple[ssl.SSLContext, str] | None
+    ) -> ClosingSocket:
+        connection = ClosingSocket(assoc, address=address)
+        connection.tls_args = tls_args
+        return connection
+
+
 def associate(
     peer: Peer,
     contexts: list[PresentationContext],
@@ -328,14 +339,14 @@ def associate(
     negotiation: list[SCP_SCU_RoleSelectionNegotiation] | None = None,
 ) -> Association:
     """Associate with *peer*, or raise Unavailable, saying why it could not be."""
-    try:  # pynetdicom does not say why a connection failed, and leaves its socket open
+    try:  # pynetdicom does not say why a connection failed
         socket.create_connection((peer.host, peer.port), timeout=10).close()
     except OSError as error:
         why = error.strerror or "no answer"
         raise Unavailable(f"{peer} cannot be reached ({why}): is it running, and is the address right?", code="peer") from error
     # pynetdicom's only switch for it, and the process's: a file is sent from disk, its data set never decoded.
     _config.STORE_SEND_CHUNKED_DATASET = True
-    ae = AE(calling_aet)
+    ae = _Caller(calling_aet)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.connection_timeout, ae.acse_timeout, ae.dimse_timeout, ae.network_timeout = 10, 30, ANSWER_S, ANSWER_S
@@ -352,8 +363,6 @@ def associate(
             return association
         association.abort()
         raise Unavailable(f"{peer} shows another certificate than it was entered with", code="peer")
-    if association.dul.socket is not None and association.dul.socket.socket is not None:
-        association.dul.socket.socket.close()  # a handshake of TLS that failed leaves it open
     if association.is_rejected:
         raise Unavailable(f"{peer} rejected the association: it does not know {calling_aet} or its own name", code="peer")
     raise Unavailable(f"{peer} ended the association before it began", code="peer")

@@ -55,7 +55,7 @@ def test_the_administrator_keeps_the_register_and_qualifications(site):
     assert admin.post(f"/api/v1/agreements/{held['id']}/end", json={"on": "2026-03-01"}).status == 204
     assert coordinator.get("/api/v1/agreements").json()["items"][0]["valid_until"] == "2026-03-01"
     person = site.people["radiologist"].practitioner_id
-    seen = {"registration": "1104", "practising_since": "2015-07-01", "expertise": ["chest"]}
+    seen = {"registration": "1104", "practising_since": "2015-07-01", "expertise": ["chest"], "in_training": False}
     assert admin.request("PUT", f"/api/v1/people/{person}/qualification", json=seen).status == 204
     people = coordinator.get("/api/v1/people").json()["items"]
     assert next(one for one in people if one["id"] == person)["qualification"] == seen
