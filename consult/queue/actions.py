@@ -128,6 +128,16 @@ def require_fitting(db: Connection, task_id: str, *, by: Viewer) -> None:
     _signing_alone(practitioner(db, by.practitioner_id))
 
 
+def require_eligible(db: Connection, task_id: str, *, by: Viewer) -> None:
+    """Return when *by* could claim the task if it were waiting; Refused as `claim`."""
+    _fitting(db, _row(db, task_id), by)
+
+
+def lock(db: Connection, task_id: str) -> None:
+    """Let those who act on one task at the same moment pass one after the other; SQLite has one writer anyhow."""
+    db.execute(select(task_table.c.id).where(task_table.c.id == task_id).with_for_update())
+
+
 def renew(db: Connection, chronicle: Chronicle, *, by: Viewer) -> tuple[str, ...]:
     """Renew the viewer's claims, and return the ids of the tasks they still hold; no event, it comes every half minute."""
     mine = (task_table.c.owner_id == by.practitioner_id) & task_table.c.status.in_(LEASED)

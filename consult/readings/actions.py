@@ -11,18 +11,16 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from consult.practitioners.model import SYSTEM, Person, Role, Viewer
+from consult.practitioners.model import SYSTEM, Role, Viewer
 from consult.practitioners.views import register
 from consult.queue import actions as queue
 from consult.queue.model import OPEN, Stage
-from consult.queue.tables import task_table
 from consult.queue.views import READERS, Task
 from consult.queue.views import task as task_of
 from consult.readings.model import (
     Protocol,
     Radpeer,
     ReadingRule,
-    SignedReading,
     stage_after,
     stage_after_comparison,
 )
@@ -32,6 +30,8 @@ from consult.reports import actions as reports
 from consult.reports.actions import DocumentMaker, Prepared
 from consult.reports.model import Draft, EarlierReading, Report, ReportEvent
 from consult.requests.model import Lane
+from consult.sections.model import Section
+from consult.sections.views import finished, readings_in, sections_of
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database, new_id
 from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
@@ -45,10 +45,11 @@ _LEFT = frozenset({"TaskReleased", "TaskDeclined"})
 
 @dataclass(frozen=True)
 class _Step:
-    """A signature about to be given at *stage*, and what follows it."""
+    """A signature about to be given at *stage* to what *sections* were put together to, and what follows it."""
 
     prepared: Prepared
     stage: Stage
+    sections: tuple[Section, ...]
     following: Stage | None
 
 
@@ -56,14 +57,15 @@ def sign_task(database: Database, chronicle: Chronicle, task_id: str, make: Docu
     """Sign the task's draft and return the report: final, or preliminary where another has to read the study, too.
 
     A preliminary one is kept as a reading and told to the clinic only if it is critical. *make* is called outside any
-    transaction. Raises as `reports.actions.sign_task`; Conflict (code "comparison-due") when both readings are signed.
+    transaction. Raises as `reports.actions.sign_task`; Conflict (code "comparison-due") when both readings are signed, (code
+    "sections-open") while a region of the study is still read.
     """
     with database.reading() as db:
         step = _prepare(db, chronicle, task_id, by)
     report = step.prepared.report
     document = make(report) if step.following is None or report.critical else b""
     with database.transaction() as db:
-        _lock(db, task_id)
+        queue.lock(db, task_id)
         return _sign(db, chronicle, step, document, by)
 
 
@@ -101,10 +103,10 @@ def compare(
         if following is None:
             critical = first.critical or second.critical
             text = Draft(first.findings, first.impression, first.kind, critical, first.key_images)
-            prepared = reports.prepare(db, chronicle, task_id, by, text=text, readings=_earlier((first, second)))
+            prepared = reports.prepare(db, chronicle, task_id, by, text=text, readings=_earlier(db, task))
     document = make(prepared.report) if prepared else b""
     with database.transaction() as db:
-        _lock(db, task_id)
+        queue.lock(db, task_id)
         _comparable(db, task_id, by)
         row = {"score": score, "comment": comment.strip(), "author_id": first.reader.id, "by_id": by.practitioner_id}
         now = chronicle.clock.now()
@@ -155,8 +157,12 @@ def _prepare(db: Connection, chronicle: Chronicle, task_id: str, by: Viewer) -> 
     task = task_of(db, by, task_id)
     following = _following(db, chronicle, task, by)
     event = ReportEvent.SIGN if following is None else ReportEvent.GO_ON
-    earlier = () if following else _earlier(readings_of(db, task_id))
-    return _Step(reports.prepare(db, chronicle, task_id, by, event=event, readings=earlier), task.stage, following)
+    regions = finished(db, task)
+    earlier = () if following else _earlier(db, task)
+    # What a region's reader called critical the lead cannot make less; a later reading is free to.
+    critical = task.stage is Stage.FIRST and any(one.written and one.written.critical for one in regions)
+    prepared = reports.prepare(db, chronicle, task_id, by, event=event, critical=critical, readings=earlier)
+    return _Step(prepared, task.stage, regions, following)
 
 
 def _following(db: Connection, chronicle: Chronicle, task: Task, by: Viewer) -> Stage | None:
@@ -167,7 +173,8 @@ def _following(db: Connection, chronicle: Chronicle, task: Task, by: Viewer) -> 
 def _sign(db: Connection, chronicle: Chronicle, step: _Step, document: bytes, by: Viewer) -> Report:
     report = step.prepared.report
     task = task_of(db, by, report.task_id)
-    if task.stage is not step.stage or _following(db, chronicle, task, by) is not step.following:
+    as_prepared = task.stage is step.stage and _following(db, chronicle, task, by) is step.following
+    if not as_prepared or finished(db, task) != step.sections:
         raise Conflict("how this study is to be read has just changed: sign again", code="draft-stale")
     if step.following is None:
         return reports.sign(db, chronicle, step.prepared, document, by)
@@ -183,7 +190,8 @@ def _sign(db: Connection, chronicle: Chronicle, step: _Step, document: bytes, by
     if step.following is Stage.COMPARISON:
         queue.advance(db, chronicle, task.id, stage=step.following, by=by)
     else:
-        beside = {by.practitioner_id} if step.following is Stage.OVER_READ else _writers(events_of(db, task.id))
+        regions = {one.reader.id for one in step.sections if one.reader}
+        beside = {by.practitioner_id} if step.following is Stage.OVER_READ else _writers(events_of(db, task.id)) | regions
         queue.pass_on(db, chronicle, task.id, stage=step.following, beside=beside, by=by)
     return told
 
@@ -206,11 +214,6 @@ def _keep(db: Connection, report: Report, stage: Stage) -> None:
     db.execute(insert(reading_table).values(row))
 
 
-def _lock(db: Connection, task_id: str) -> None:
-    """Let two who sign or compare one task at the same moment pass one after the other; SQLite has one writer anyhow."""
-    db.execute(select(task_table.c.id).where(task_table.c.id == task_id).with_for_update())
-
-
 def _comparable(db: Connection, task_id: str, by: Viewer) -> Task:
     task = task_of(db, by, task_id)
     if task.stage is not Stage.COMPARISON or task.status not in OPEN:
@@ -220,9 +223,10 @@ def _comparable(db: Connection, task_id: str, by: Viewer) -> Task:
     return task
 
 
-def _earlier(found: tuple[SignedReading, ...]) -> tuple[EarlierReading, ...]:
-    return tuple(
-        EarlierReading(one.stage, Person(one.reader.id, one.reader.name), one.signed_at, one.content_sha256) for one in found
+def _earlier(db: Connection, task: Task) -> tuple[EarlierReading, ...]:
+    """Return who signed what of a task before its report: regions of its study, then whole readings."""
+    return readings_in(sections_of(db, task)) + tuple(
+        EarlierReading(one.stage, one.reader, one.signed_at, one.content_sha256) for one in readings_of(db, task.id)
     )
 
 

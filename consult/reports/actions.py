@@ -83,13 +83,33 @@ def save_draft(  # noqa: PLR0917 - in the order of every action: where, what, wh
     kept = checked(draft)
     task = _own_task(db, task_id, by)
     _belonging(db, kept, task.institution.id, task.study_instance_uid)
-    mine = draft_table.c.task_id == task_id
-    present = db.execute(select(draft_table.c.version).where(mine).with_for_update()).scalar() or 0
+    present = (_present(db, task_id) or Draft()).version
     if expected_version is not None and expected_version != present:
         raise Conflict(f"this draft was saved elsewhere in the meantime (version {present}): load it again", code="draft-stale")
+    saved = _put(db, chronicle, task_id, kept, present, by.practitioner_id)
+    if task.status == TaskStatus.ACCEPTED:
+        queue.start(db, chronicle, task_id, by=by)
+    return saved
+
+
+def rewrite_draft(db: Connection, chronicle: Chronicle, task_id: str, rewrite: Callable[[Draft], Draft], *, author: str) -> Draft:
+    """Make of a task's draft what *rewrite* makes of it, in the name of *author*: colleagues have signed their parts of it."""
+    present = _present(db, task_id) or Draft()
+    return _put(db, chronicle, task_id, checked(rewrite(present)), present.version, author)
+
+
+def _present(db: Connection, task_id: str) -> Draft | None:
+    row = db.execute(select(draft_table).where(draft_table.c.task_id == task_id).with_for_update()).mappings().first()
+    return None if row is None else draft_from(row)
+
+
+def _put(  # noqa: PLR0917 - in the order of every action: where, what, who
+    db: Connection, chronicle: Chronicle, task_id: str, kept: Draft, present: int, author: str
+) -> Draft:
+    mine = draft_table.c.task_id == task_id
     now = chronicle.clock.now()
     row: dict[str, Any] = {
-        "author": by.practitioner_id,
+        "author": author,
         "findings": kept.findings,
         "impression": kept.impression,
         "kind": kept.kind,
@@ -105,8 +125,6 @@ def save_draft(  # noqa: PLR0917 - in the order of every action: where, what, wh
     else:
         db.execute(insert(draft_table).values(task_id=task_id, **row))
     _keep_version(db, {"task_id": task_id, **row})
-    if task.status == TaskStatus.ACCEPTED:
-        queue.start(db, chronicle, task_id, by=by)
     return replace(kept, version=present + 1, saved_at=now)
 
 
@@ -151,11 +169,13 @@ def prepare(
     *,
     event: ReportEvent = ReportEvent.SIGN,
     text: Draft | None = None,
+    critical: bool = False,
     readings: tuple[EarlierReading, ...] = (),
 ) -> Prepared:
     """Return the report as it will stand once *by* has signed it, dated now; it replaces the preliminary one, if one was told.
 
-    Its text is the task's draft, or *text* of an earlier reading with which *by* agrees.
+    Its text is the task's draft, or *text* of an earlier reading with which *by* agrees. *critical* makes it so whatever the
+    draft says.
     """
     task = _own_task(db, task_id, by)
     row = db.execute(select(draft_table).where(draft_table.c.task_id == task_id)).mappings().first()
@@ -175,7 +195,7 @@ def prepare(
         kind=draft.kind,
         findings=draft.findings,
         impression=draft.impression,
-        critical=draft.critical,
+        critical=draft.critical or critical,
         key_images=draft.key_images,
         signed_at=_to_the_millisecond(chronicle.clock.now()),
         signed_by=Person(by.practitioner_id, by.name),

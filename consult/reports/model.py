@@ -10,10 +10,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from consult.phrases.model import blanks_in
+from consult.phrases.model import Region, blanks_in
 from consult.practitioners.model import Institution, Person
 from consult.queue.model import Stage
 from consult.requests.model import Kind, Patient
+from ecg.analysis import Text
 from telemed.kernel.clock import rfc3339
 from telemed.kernel.errors import Conflict, Invalid
 
@@ -23,6 +24,18 @@ LONGEST_UID = 64
 
 #: A report answers in the kind it was asked for or in the other one, in the request's own words; the reader decides.
 ReportKind = Kind
+
+
+#: The regions in which several may read one study at once, as its report names them, in the report's order.
+REGION_NAMES: Mapping[Region, Text] = {
+    Region.HEAD: Text("头部", "Head"),
+    Region.NECK: Text("颈部", "Neck"),
+    Region.CHEST: Text("胸部", "Chest"),
+    Region.ABDOMEN: Text("腹部", "Abdomen"),
+    Region.PELVIS: Text("盆腔", "Pelvis"),
+    Region.SPINE: Text("脊柱", "Spine"),
+    Region.LIMB: Text("四肢", "Extremities"),
+}
 
 
 class ReportStatus(StrEnum):
@@ -81,12 +94,13 @@ class Draft:
 
 @dataclass(frozen=True)
 class EarlierReading:
-    """Who read a study before the one who signed its report, as what, and the digest of what they wrote."""
+    """Who read a study, or one region of it, before the one who signed its report, as what, and the digest of what they wrote."""
 
     stage: Stage
     by: Person
     signed_at: datetime
     content_sha256: str
+    region: Region | None = None
 
 
 @dataclass(frozen=True)
@@ -231,6 +245,7 @@ def stored_readings(readings: tuple[EarlierReading, ...]) -> list[dict[str, Any]
     """Return the readings before the signer's as plain JSON."""
     return [
         {"stage": one.stage.value, "by": vars(one.by), "signed_at": rfc3339(one.signed_at), "content_sha256": one.content_sha256}
+        | ({"region": one.region.value} if one.region else {})
         for one in readings
     ]
 

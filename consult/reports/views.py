@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, false, func, or_, select
 
+from consult.phrases.model import Region
 from consult.practitioners.model import Institution, Level, Person, Role, Viewer
 from consult.practitioners.views import people_by_id
 from consult.queue.model import Stage
@@ -267,7 +268,8 @@ def _report(row: RowMapping) -> Report:
 
 def _reading(stored: Mapping[str, Any]) -> EarlierReading:
     at = datetime.fromisoformat(stored["signed_at"])
-    return EarlierReading(Stage(stored["stage"]), Person(**stored["by"]), at, stored["content_sha256"])
+    region = Region(stored["region"]) if "region" in stored else None
+    return EarlierReading(Stage(stored["stage"]), Person(**stored["by"]), at, stored["content_sha256"], region)
 
 
 def _institution(named: Mapping[str, str]) -> Institution:

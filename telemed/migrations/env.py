@@ -24,6 +24,7 @@ TABLES = (
     "consult.turnaround.tables",
     "consult.phrases.tables",
     "consult.reports.tables",
+    "consult.sections.tables",
     "consult.readings.tables",
     "consult.peer_review.tables",
     "consult.delivery.tables",

@@ -12,14 +12,16 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
+from consult.phrases.model import Region
 from consult.practitioners.model import Institution, Level, Person
+from consult.queue.model import Stage
 from consult.reports.document.content import Attachments, Hints, Illustration, Ledger
 from consult.reports.document.documents import hints_of
 from consult.reports.document.fonts import typesetting
 from consult.reports.document.pages import write
 from consult.reports.document.slip import write_slip
 from consult.reports.document.wording import span
-from consult.reports.model import Report, ReportStatus, sealed
+from consult.reports.model import EarlierReading, Report, ReportStatus, sealed
 from consult.requests.model import Kind, Patient
 from ecg.rendering import sheets
 from sample_data.ecg_synthesis import synthesise
@@ -68,6 +70,11 @@ def a_picture(width: int = 640, height: int = 480) -> bytes:
     kept = io.BytesIO()
     Image.new("L", (width, height), 90).save(kept, "JPEG")
     return kept.getvalue()
+
+
+def test_the_document_names_who_read_which_region():
+    chest = EarlierReading(Stage.FIRST, Person("p2", "陈涛"), STAMPS[3], "ab" * 32, Region.CHEST)
+    assert "分区阅片·胸部 Chest section: 陈涛" in text_of(made(a_report(readings=(chest,))))
 
 
 def test_the_document_says_who_what_and_when_in_chinese():

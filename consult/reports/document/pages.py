@@ -30,7 +30,7 @@ from consult.reports.document.fonts import BOLD, REGULAR, typesetting
 from consult.reports.document.ledger import ledger_table, target
 from consult.reports.document.style import ACCENT, ALARM, GRID, MARGIN, PARAGRAPHS, RULE, SOFT, TINT
 from consult.reports.document.wording import RESPONSIBILITY, SEXES, STAGES, STATUSES, TITLES, age_of, local, plain
-from consult.reports.model import EarlierReading, Report, ReportStatus
+from consult.reports.model import REGION_NAMES, EarlierReading, Report, ReportStatus
 
 WIDTH = A4[0] - 2 * MARGIN
 FOOT = 16 * mm
@@ -233,7 +233,9 @@ def _signature(report: Report, ledger: Ledger) -> list[Flowable]:
 
 
 def _earlier(reading: EarlierReading) -> str:
-    return f"{STAGES[reading.stage]}: {plain(reading.by.name)}　{local(reading.signed_at)}"
+    name = reading.region and REGION_NAMES[reading.region]
+    what = f"分区阅片·{name.zh} {name.en} section" if name else STAGES[reading.stage]
+    return f"{what}: {plain(reading.by.name)}　{local(reading.signed_at)}"
 
 
 class _Numbered(Canvas):  # type: ignore[misc] # reportlab ships no types

@@ -59,6 +59,9 @@ export type Remark = Schemas["Remark"];
 export type RadpeerScore = Schemas["Radpeer"];
 /** What one reader signed before the report was final. */
 export type SignedReading = Required<Schemas["SignedReading"]>;
+/** One region of a study that several read at once. */
+export type Section = Required<Schemas["Section"]>;
+export type SectionText = Schemas["SectionText"];
 export type ReadingComparison = Required<Schemas["ReadingComparison"]>;
 export type Review = Required<Schemas["Review"]>;
 export type ReadingRule = Required<Schemas["ReadingRule"]>;

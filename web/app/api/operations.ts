@@ -42,6 +42,7 @@ import type {
   QualityKey,
   Question,
   RadpeerScore,
+  Region,
   SignedReading,
   ReadingComparison,
   ReadingRule,
@@ -55,6 +56,8 @@ import type {
   ScoreKey,
   SeenQualification,
   ServiceRequest,
+  Section,
+  SectionText,
   Session,
   Splitting,
   Standing,
@@ -185,6 +188,30 @@ export const readingsOf = async (task_id: string): Promise<{ items: SignedReadin
 export const compareReadings = async (task_id: string, score: RadpeerScore, comment: string, password: string): Promise<Report | null> =>
   (await answered(client.POST("/api/v1/tasks/{task_id}/comparison", { params: { path: { task_id } }, body: { score, comment, password } })))
     .report as Report | null;
+/** Who reads which region, of every task one may read. */
+export const sections = (): Promise<Section[]> => every(() => answered(client.GET("/api/v1/sections")));
+export const sectionsOf = (task_id: string): Promise<Section[]> => every(() => answered(client.GET("/api/v1/tasks/{task_id}/sections", { params: { path: { task_id } } })));
+export const splitTask = async (task_id: string, regions: Region[]): Promise<void> => {
+  await answered(client.POST("/api/v1/tasks/{task_id}/sections", { params: { path: { task_id } }, body: { regions } }));
+};
+export const unsplitTask = async (task_id: string): Promise<void> => {
+  await answered(client.DELETE("/api/v1/tasks/{task_id}/sections", { params: { path: { task_id } } }));
+};
+export const claimSection = async (section_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/sections/{section_id}/claim", { params: { path: { section_id } } }));
+};
+export const saveSection = async (section_id: string, body: SectionText): Promise<Section> =>
+  (await answered(client.PUT("/api/v1/sections/{section_id}", { params: { path: { section_id } }, body }))) as Section;
+export const signSection = async (section_id: string, password: string): Promise<void> => {
+  await answered(client.POST("/api/v1/sections/{section_id}/sign", { params: { path: { section_id } }, body: { password } }));
+};
+export const releaseSection = async (section_id: string): Promise<void> => {
+  await answered(client.POST("/api/v1/sections/{section_id}/release", { params: { path: { section_id } } }));
+};
+export const takeOverSection = async (section_id: string, reason: string): Promise<void> => {
+  await answered(client.POST("/api/v1/sections/{section_id}/take-over", { params: { path: { section_id } }, body: { reason } }));
+};
+
 export const askSecondReading = async (task_id: string): Promise<void> => {
   await answered(client.POST("/api/v1/tasks/{task_id}/second-reading", { params: { path: { task_id } } }));
 };

@@ -1297,6 +1297,154 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List who reads which region of the tasks one may read, without what they wrote.
+         * @description For the roles cardiologist, radiologist.
+         */
+        get: operations["list_sections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/sections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a task's sections; what is not signed only its author sees.
+         * @description For the roles cardiologist, clinic, coordinator, radiologist.
+         */
+        get: operations["task_sections"];
+        put?: never;
+        /**
+         * Let a study be read in regions by several at once; whoever holds its first reading may.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["split_task"];
+        /**
+         * Take a split back, texts and all, while none of its sections is signed.
+         * @description For the roles cardiologist, radiologist.
+         */
+        delete: operations["unsplit_task"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sections/{section_id}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take an open section; of two who do so at one instant one wins, the other gets 409.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["claim_section"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sections/{section_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Save what one has written of a region, if its version is still the one named, else 409.
+         * @description For the roles cardiologist, radiologist.
+         */
+        put: operations["save_section"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sections/{section_id}/sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign one's section; with the last of them the lead's draft is their text.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["sign_section"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sections/{section_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a section back; what was written stays for whoever claims it next.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["release_section"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sections/{section_id}/take-over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a section that a colleague holds, text and all; only whoever holds the task may.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["take_over_section"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reviews": {
         parameters: {
             query?: never;
@@ -3100,7 +3248,7 @@ export interface components {
         DutyKind: "duty" | "standby" | "holiday";
         /**
          * EarlierReading
-         * @description Who read a study before the one who signed its report, as what, and the digest of what they wrote.
+         * @description Who read a study, or one region of it, before the one who signed its report, as what, and the digest of what they wrote.
          */
         EarlierReading: {
             stage: components["schemas"]["consult__queue__model__Stage"];
@@ -3112,6 +3260,8 @@ export interface components {
             signed_at: string;
             /** Content Sha256 */
             content_sha256: string;
+            /** @default null */
+            region: components["schemas"]["Region"] | null;
         };
         /**
          * EarlyRequest
@@ -4409,6 +4559,19 @@ export interface components {
          * Page
          * @description Some of a list; *next* is the cursor of the rest, null at the end.
          */
+        Page_Section_: {
+            /** Items */
+            items: components["schemas"]["Section"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * Page
+         * @description Some of a list; *next* is the cursor of the rest, null at the end.
+         */
         Page_ShownChannel_: {
             /** Items */
             items: components["schemas"]["ShownChannel"][];
@@ -4866,6 +5029,14 @@ export interface components {
          */
         Region: "head" | "neck" | "chest" | "heart" | "breast" | "abdomen" | "urinary" | "pelvis" | "spine" | "limb" | "obstetric";
         /**
+         * RegionSplit
+         * @description The regions that are read apart.
+         */
+        RegionSplit: {
+            /** Regions */
+            regions: components["schemas"]["Region"][];
+        };
+        /**
          * Remark
          * @description One question to the writer; *words* are those of the report that raise it.
          */
@@ -5309,6 +5480,54 @@ export interface components {
         Scores: {
             /** Items */
             items: components["schemas"]["Score"][];
+        };
+        /**
+         * Section
+         * @description One region of a task's study; *written* is None where it is not the viewer's to see.
+         */
+        Section: {
+            /** Id */
+            id: string;
+            /** Task Id */
+            task_id: string;
+            region: components["schemas"]["Region"];
+            name: components["schemas"]["Text"];
+            status: components["schemas"]["SectionStatus"];
+            reader: components["schemas"]["Person"] | null;
+            /** Signed At */
+            signed_at: string | null;
+            /** Content Sha256 */
+            content_sha256: string | null;
+            written: components["schemas"]["consult__sections__model__Written"] | null;
+        };
+        /**
+         * SectionStatus
+         * @description How far a section is.
+         * @enum {string}
+         */
+        SectionStatus: "open" | "claimed" | "signed";
+        /**
+         * SectionText
+         * @description What a reader has written of a region, and the version they saw, 0 before the first save.
+         */
+        SectionText: {
+            /**
+             * Findings
+             * @default
+             */
+            findings: string;
+            /**
+             * Impression
+             * @default
+             */
+            impression: string;
+            /**
+             * Critical
+             * @default false
+             */
+            critical: boolean;
+            /** Version */
+            version: number;
         };
         /**
          * SeenQualification
@@ -6050,16 +6269,6 @@ export interface components {
             en: string;
         };
         /**
-         * Written
-         * @description The report that was put beside the recording.
-         */
-        Written: {
-            /** Sop Instance Uid */
-            sop_instance_uid: string;
-            /** Study Instance Uid */
-            study_instance_uid: string;
-        };
-        /**
          * Stage
          * @description The parts of the way from T0 to T6, each from one point of the clock to another.
          * @enum {string}
@@ -6091,6 +6300,37 @@ export interface components {
          */
         consult__queue__model__Stage: "first" | "second" | "comparison" | "arbitration" | "over-read";
         /**
+         * Written
+         * @description What stands in a section; *version* grows by one with each save.
+         */
+        consult__sections__model__Written: {
+            /**
+             * Findings
+             * @default
+             */
+            findings: string;
+            /**
+             * Impression
+             * @default
+             */
+            impression: string;
+            /**
+             * Critical
+             * @default false
+             */
+            critical: boolean;
+            /**
+             * Version
+             * @default 0
+             */
+            version: number;
+            /**
+             * Saved At
+             * @default null
+             */
+            saved_at: string | null;
+        };
+        /**
          * Compared
          * @description One of the two recordings; *started_at* is its study's, null where the study states none.
          */
@@ -6101,6 +6341,16 @@ export interface components {
             study_instance_uid: string;
             /** Started At */
             started_at: string | null;
+        };
+        /**
+         * Written
+         * @description The report that was put beside the recording.
+         */
+        web__api__paper__Written: {
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
         };
         /**
          * Compared
@@ -8406,6 +8656,297 @@ export interface operations {
             };
         };
     };
+    list_sections: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Section_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    task_sections: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Section_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    split_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegionSplit"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Section_"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unsplit_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    claim_section: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                section_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Section"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save_section: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                section_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SectionText"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Section"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_section: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                section_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Signature"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Section"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    release_section: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                section_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Section"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_over_section: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                section_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TakingOver"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Section"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_reviews: {
         parameters: {
             query?: never;
@@ -9371,7 +9912,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Written"];
+                    "application/json": components["schemas"]["web__api__paper__Written"];
                 };
             };
             /** @description A problem */
