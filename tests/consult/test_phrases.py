@@ -92,6 +92,7 @@ def test_regions_are_read_from_body_parts_and_descriptions(words, regions):
         (("DX", "CHEST", Lane.IMAGING), "cr-chest-normal"),
         (("US", "THYROID", Lane.ULTRASOUND), "us-thyroid"),
         (("ECG", "", Lane.ECG), "ecg-normal"),
+        (("ECG", "", Lane.ECG_CRITICAL), "ecg-sinus-rate"),
     ],
 )
 def test_the_first_template_is_of_the_studys_modality_region_and_lane(database, chronicle, study, first):
