@@ -40,7 +40,7 @@ def fill_once(disk, node, kept, chance):
         disk.fill()
         until(more(promises.refused, 3))
         disk.make_room()
-        until(more(promises.acknowledged, 3), 5)
+        until(more(promises.acknowledged, 3), 20)
 
 
 def test_a_start_without_room_refuses_stores_and_files_the_journal_once_there_is_room(disk: Disk, node_of, account, chance):
@@ -63,7 +63,7 @@ def test_a_start_without_room_refuses_stores_and_files_the_journal_once_there_is
         until(lambda: len(promises.refused) > refused + 3)
         assert len(promises.acknowledged) == taken
         disk.make_room()
-        until(lambda: len(promises.acknowledged) > taken + 3, 10)
+        until(lambda: len(promises.acknowledged) > taken + 3, 30)
     account.ran()
     until(kept.is_filed)
     kept.balance()
