@@ -4,7 +4,7 @@ Every step may be repeated: a crash between any two of them finds the records st
 already is not new a second time. Rows are committed as soon as the bytes have a name; the segment is given back only when
 one sync has made all of its files durable, so a power cut in between costs nothing but the work.
 
-What is acknowledged is safe already: filing lets a burst go by, for a second, or two in a flood, and nobody who asks for what has
+What is acknowledged is safe already: filing lets a burst go by, for a second at most, and nobody who asks for what has
 just come waits for that (`arrivals`). The bytes are read back and checked against the journal's CRC-32C, get the SHA-256
 that names them, and are written, both ways beside the page cache: nobody needs them again soon. A long object's record says
 its SHA-256 already: its file gets a second name, and is read only when it is in doubt.
@@ -20,7 +20,6 @@ import os
 import queue
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,9 +41,7 @@ _AT_ONCE = 256
 #: What comes within so short a time of the one before is filed with it, and the first of them waits no longer than that:
 #: a burst is received before it is filed.
 _GAP_S, _LONGEST_S = 0.05, 1.0
-#: It waits so long while so many come in a second that receiving needs the processors.
-_FLOODED_S, _FLOOD = 2.0, 250
-#: So many full segments of one process end a burst: it has 8, and needs them again.
+#: So many full segments end a burst: their processes have 8 each, and need them again.
 _FULL_SEGMENTS = 4
 _TRY_AGAIN_S = 0.5
 #: Where a record is put that the index refuses for a reason nobody foresaw: acknowledged, so never thrown away.
@@ -272,15 +269,13 @@ class Filing:
     def _burst(self) -> list[_Item]:
         """Return what is announced, and what follows it closely; nobody waits for that who asks for it."""
         items = [self._queue.get()]
-        begun, full = time.monotonic(), Counter[str]()
-        while max(full.values(), default=0) < _FULL_SEGMENTS:
+        latest, full = time.monotonic() + _LONGEST_S, 0
+        while full < _FULL_SEGMENTS:
             if isinstance(items[-1], _Closed) and not items[-1].refile:
-                full[items[-1].segment.partition(".")[0]] += 1
+                full += 1
             elif not isinstance(items[-1], _Announced):
                 break
-            lasted = time.monotonic() - begun
-            longest = _FLOODED_S if len(items) > _FLOOD * lasted else _LONGEST_S
-            left = 0 if self._archive.arrivals.are_awaited else min(longest - lasted, _GAP_S)
+            left = 0 if self._archive.arrivals.are_awaited else min(latest - time.monotonic(), _GAP_S)
             try:
                 items.append(self._queue.get(timeout=max(left, 0)))
             except queue.Empty:
