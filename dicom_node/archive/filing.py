@@ -388,9 +388,10 @@ class Filing:
         """Make durable what was placed.
 
         A disk tells of its failure once, and means every file since the last success: all that the journal holds, of any
-        segment, is placed again before the next success counts.
+        segment, is placed again before the next success counts. On a disk that fails still, that would be in vain.
         """
         if self._in_doubt:
+            self._archive.blobs.sync()
             for segment in self._journal.segments():
                 self._refile(segment)
         self._in_doubt = True

@@ -13,7 +13,7 @@ from conformance.bad_files import shipped
 from pydicom import dcmread, dcmwrite
 from pydicom.uid import generate_uid
 from support import dcmtk
-from support.server import Server
+from support.server import Server, until
 
 OBJECTS, SERIES = 200, 4
 SENDING = re.compile(r"Sending file: (\S+)")
@@ -109,6 +109,8 @@ def test_what_was_acknowledged_before_a_kill_is_there_whole_and_once(tmp_path, t
 
         again = dcmtk.storescu(server.dicom_port, study)
         assert dcmtk.acknowledged(again.stdout + again.stderr) == OBJECTS
+        client = server.client("clinic")  # a question waits a second for filing, and a busy machine may need more
+        until(lambda: [one["instance_count"] for one in client.get("/api/v1/studies")["items"]] == [OBJECTS], 30)
         assert {uid: data_set_of(content) for uid, content in sent.items()} == kept(server)
         assert len(list((server.data / "blobs").rglob("*.dcm"))) == OBJECTS
         assert server.stop() == 0

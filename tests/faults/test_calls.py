@@ -135,4 +135,4 @@ def until_it_stores_again(node, kept, chance):
     promises = kept.promises
     before = len(promises.acknowledged)
     with Clinic(node.port, promises, chance, sizes=SIZES, modalities=1).sending():
-        until(lambda: len(promises.acknowledged) > before + 3, 60)
+        until(lambda: len(promises.acknowledged) > before + 3, 20)

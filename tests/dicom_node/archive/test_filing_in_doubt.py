@@ -112,6 +112,19 @@ def test_after_a_sync_that_failed_nothing_is_believed_that_was_placed_before(jou
     assert list(differences(database, blobs)) == []
 
 
+def test_on_a_disk_that_fails_still_nothing_is_placed_again(journal, disk, blobs, monkeypatch):
+    placed_again = []
+    place = blobs.place
+    monkeypatch.setattr(blobs, "place", lambda *one, anew: (anew and placed_again.append(one), place(*one, anew=anew)))
+    journal.filing.start()
+    journal.write("receiver-0", "1.2.1")
+    fenced(journal.filing)
+    disk.fails = 3
+    journal.close("receiver-0")
+    until(lambda: journal.freed == ["receiver-0.0.segment"], 10)
+    assert len(placed_again) == 1
+
+
 def test_a_start_after_a_failed_one_does_not_believe_the_files_of_it(journal, disk, blobs, archive, database):
     journal.write("receiver-0", "1.2.1")
     disk.fails = 1
