@@ -47,10 +47,10 @@ def regions_in(words: Iterable[str]) -> frozenset[Region]:
 
 
 def fits(phrase: Phrase, modalities: Collection[str], regions: Collection[Region], lane: Lane) -> bool:
-    """Tell whether a template is of such a study; a region that nobody named keeps none away."""
+    """Tell whether a template is of such a study: of one whose region nobody named only what is of any region."""
     said = phrase.wording
     of_modality = not said.modalities or not set(said.modalities).isdisjoint(modalities)
-    of_region = not said.regions or not regions or not set(said.regions).isdisjoint(regions)
+    of_region = not said.regions or not set(said.regions).isdisjoint(regions)
     return of_modality and of_region and (not said.lanes or lane in said.lanes)
 
 

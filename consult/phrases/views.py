@@ -62,7 +62,8 @@ def phrases(db: Connection, viewer: Viewer, language: str) -> tuple[Phrase, ...]
 def offered(db: Connection, viewer: Viewer, task_id: str, language: str) -> PhraseOffer:
     """Return what the viewer is offered for a task; NotFound as `queue.views.task`.
 
-    What was examined is read from BodyPartExamined and the descriptions of the study and its series.
+    What was examined is read from BodyPartExamined and the descriptions of the study and its series. Where nobody said it,
+    no template of a region fits, lest one key write of another part of the body; macros, asked for by name, are offered all.
     """
     task = task_of(db, viewer, task_id)
     named = [task.description]
@@ -73,7 +74,11 @@ def offered(db: Connection, viewer: Viewer, task_id: str, language: str) -> Phra
     offers = in_order(one for one in phrases(db, viewer, language) if one.removed_at is None)
     templates = [one for one in offers if one.kind is PhraseKind.TEMPLATE]
     fit = [one for one in templates if fits(one, task.modalities, regions, task.lane)]
-    macros = [one for one in offers if one.kind is PhraseKind.MACRO and fits(one, task.modalities, regions, task.lane)]
+    macros = [
+        one
+        for one in offers
+        if one.kind is PhraseKind.MACRO and fits(one, task.modalities, regions or frozenset(Region), task.lane)
+    ]
     return PhraseOffer(tuple(fit), tuple(one for one in templates if one not in fit), tuple(macros))
 
 

@@ -109,6 +109,18 @@ def test_the_first_template_is_of_the_studys_modality_region_and_lane(database, 
     }
 
 
+def test_no_template_of_a_region_fits_a_study_whose_region_nobody_named(database, chronicle):
+    county = a_county(database, chronicle)
+    uid = of_body_part(database, a_study(database, chronicle, county.clinic, modality="CT"), "")
+    task_id = a_task(database, chronicle, county.nurse, uid, modality="CT", lane=Lane.IMAGING)
+    offer = offered(database, county.radiologist, task_id)
+    assert not any(one.wording.regions for one in offer.fit)
+    assert "ct-head-normal" in {one.id for one in offer.others}
+    assert {one.id for one in offer.macros} >= {
+        one.id for one in built_in("zh") if one.kind is PhraseKind.MACRO and "CT" in one.wording.modalities
+    }
+
+
 def test_ones_own_copy_stands_before_the_hospitals_and_both_in_place_of_what_they_were_copied_from(database, chronicle):
     county = a_county(database, chronicle)
     uid = of_body_part(database, a_study(database, chronicle, county.clinic), "HEAD")
