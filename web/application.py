@@ -107,7 +107,7 @@ def make_application(
     app[keys.UPLOADS] = uploads_folder
     app[keys.PASSWORDS] = passwords
     app[keys.METRICS] = Metrics()
-    app[keys.HUB] = Hub(chronicle.events)
+    app[keys.HUB] = Hub(database, chronicle.events)
     app[keys.SITE] = keys.Site(origin, dicom_address)
     app[keys.OPEN_ROUTES] = OPEN
     app[keys.OPENAPI] = json.dumps(document(OPERATIONS), ensure_ascii=False).encode()

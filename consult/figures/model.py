@@ -54,10 +54,11 @@ class Span:
 
 @dataclass(frozen=True)
 class Consultation:
-    """One consultation without its patient; *reader* is who signed it, or holds it, None while nobody does.
+    """One consultation without its patient.
 
-    *declined* and *escalated* count refusals and rungs climbed, *versions* the signed versions of its report;
-    *read_back_at* is when the clinic first repeated its critical value.
+    *reader* is who signed it, or holds it; None while nobody does, and to whoever reviews its report blind. *declined* and
+    *escalated* count refusals and rungs climbed, *versions* the signed versions of its report; *read_back_at* is when the clinic
+    first repeated its critical value.
     """
 
     task_id: str

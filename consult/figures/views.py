@@ -12,6 +12,7 @@ from consult.figures.model import scores as scores_of
 from consult.practitioners.model import Viewer
 from consult.practitioners.views import institutions_by_id, people_by_id
 from consult.queue.tables import task_table
+from consult.queue.views import blind
 from consult.reports.model import ReportStatus
 from consult.reports.tables import delivery_table, report_table
 from consult.turnaround.model import Figures
@@ -38,6 +39,7 @@ def consultations(db: Connection, viewer: Viewer, span: Span) -> list[Consultati
     for row in db.execute(reports.where(wanted).order_by(report_table.c.version)):
         versions[row.task_id].append(row)
     clocks = select(turnaround_table, task.owner_id, task.declined_by, task.escalated, task.breached_at)
+    clocks = clocks.add_columns(blind(viewer).label("is_blind"))
     rows = db.execute(clocks.join(task_table, task.id == clock.task_id).where(wanted).order_by(clock.t0_at, clock.task_id))
     return [_consultation(row, versions[row.task_id]) for row in rows]
 
@@ -67,7 +69,7 @@ def _consultation(row: Row[Any], versions: list[Any]) -> Consultation:
         institution=row.institution,
         performer=row.performer,
         lane=row.lane,
-        reader=answers[0].signed_by if answers else row.owner_id,
+        reader=_signer(row, answers[0]) if answers else row.owner_id,
         **{f"T{number}": getattr(row, f"t{number}_at") for number in range(7)},
         budget_s=row.budget_s,
         paused_s=row.paused_s,
@@ -78,3 +80,7 @@ def _consultation(row: Row[Any], versions: list[Any]) -> Consultation:
         read_back_at=min((version.read_back_at for version in versions if version.read_back_at), default=None),
         versions=len(answers),
     )
+
+
+def _signer(row: Row[Any], answer: Row[Any]) -> str | None:
+    return None if row.is_blind else answer.signed_by

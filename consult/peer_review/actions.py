@@ -11,6 +11,7 @@ from consult.peer_review.model import Review, ReviewEvent, ReviewStatus, Samplin
 from consult.peer_review.tables import review_table, sampling_table
 from consult.peer_review.views import review, sampling
 from consult.practitioners.model import SYSTEM, Role, Viewer
+from consult.queue import actions as queue
 from consult.queue.tables import task_table
 from consult.queue.views import READERS
 from consult.readings.model import Radpeer
@@ -53,16 +54,18 @@ def draw(db: Connection, chronicle: Chronicle, report_id: str) -> None:
 
 
 def claim(db: Connection, chronicle: Chronicle, review_id: str, *, by: Viewer) -> Review:
-    """Take a review; of two who do so at one instant one wins."""
-    review(db, by, review_id)
+    """Take a review; of two who do so at one instant one wins. Until it is scored or given back no door names them the author."""
+    task_id = review(db, by, review_id).task_id
     _change(db, chronicle, review_id, ReviewEvent.CLAIM, by, reviewer_id=by.practitioner_id)
+    queue.blind(db, task_id, practitioner_id=by.practitioner_id)
     return review(db, by, review_id)
 
 
 def release(db: Connection, chronicle: Chronicle, review_id: str, *, by: Viewer) -> Review:
     """Give a claimed review back."""
-    _own(db, review_id, by)
+    task_id = _own(db, review_id, by)
     _change(db, chronicle, review_id, ReviewEvent.RELEASE, by, reviewer_id=None)
+    queue.tell(db, task_id, practitioner_id=by.practitioner_id)
     return review(db, by, review_id)
 
 
@@ -73,13 +76,14 @@ def score(
 
     Raises Invalid without a word on where a discrepancy lies, or when one is raised that is not likely to matter.
     """
-    _own(db, review_id, by)
+    task_id = _own(db, review_id, by)
     words = _words(comment, needed=given.is_discrepant)
     if raised and not given.is_significant:
         raise Invalid("only a discrepancy that is likely to matter (2b, 3b) is taken back to the author", code="not-significant")
     event = ReviewEvent.RAISE if raised else ReviewEvent.SCORE
     scored = {"score": given, "comment": words, "scored_at": chronicle.clock.now()}
     _change(db, chronicle, review_id, event, by, **scored)
+    queue.tell(db, task_id, practitioner_id=by.practitioner_id)
     return review(db, by, review_id)
 
 
@@ -122,9 +126,12 @@ def _row(db: Connection, review_id: str) -> Row[Any]:
     return found
 
 
-def _own(db: Connection, review_id: str, by: Viewer) -> None:
-    if _row(db, review_id).reviewer_id != by.practitioner_id:
+def _own(db: Connection, review_id: str, by: Viewer) -> str:
+    """Return the id of the task whose report *by* reviews."""
+    row = _row(db, review_id)
+    if row.reviewer_id != by.practitioner_id:
         raise Conflict("claim this review first: whoever holds it scores it", code="review-state")
+    return str(row.task_id)
 
 
 def _words(given: str, *, needed: bool) -> str:

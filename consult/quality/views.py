@@ -28,6 +28,7 @@ from consult.quality.model import (
 from consult.quality.model import discordance as discordance_of
 from consult.quality.model import quality as quality_of
 from consult.queue.tables import task_table
+from consult.queue.views import blind
 from consult.readings.model import Radpeer
 from consult.readings.tables import comparison_table
 from consult.reports.model import ReportStatus
@@ -84,13 +85,16 @@ def judged(db: Connection, viewer: Viewer, span: Span) -> list[Judged]:
 
 
 def differences(db: Connection, viewer: Viewer, span: Span) -> list[Difference]:
-    """Return how readings that were compared in *span* differed: of the viewer's own hospital, or every one."""
+    """Return how readings that were compared in *span* differed: of the viewer's own hospital, or every one.
+
+    Those of a task whose report the viewer reviews blind come once they have scored it.
+    """
     compared, review = comparison_table.c, review_table.c
     double = _scored(compared.task_id, compared.score, compared.author_id, compared.at)
     peer = _scored(review.task_id, review.score, review.author_id, review.scored_at).where(review.score.is_not(None))
     found = []
     for way, query, at in ((Way.DOUBLE, double, compared.at), (Way.PEER, peer, review.scored_at)):
-        wanted = (at >= span.since) & (at < span.until) & _wanted(span)
+        wanted = (at >= span.since) & (at < span.until) & _wanted(span) & ~blind(viewer)
         if not _answers_for_all(viewer):
             wanted &= turnaround_table.c.performer == viewer.institution_id
         found += [

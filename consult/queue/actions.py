@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from consult.practitioners.model import SYSTEM, Expertise, Practitioner, Role, Viewer
@@ -20,7 +20,7 @@ from consult.queue.candidates import assign
 from consult.queue.dispatch import Choice, Need
 from consult.queue.model import HELD, LEASED, OPEN, Declined, Stage, TaskEvent, TaskStatus, status_after
 from consult.queue.sla import LEASE, climbs_at
-from consult.queue.tables import question_table, task_table
+from consult.queue.tables import blind_table, question_table, task_table
 from consult.queue.views import Task, visible
 from consult.queue.views import task as task_of
 from consult.requests import actions as requests
@@ -138,6 +138,16 @@ def lock(db: Connection, task_id: str) -> None:
     db.execute(select(task_table.c.id).where(task_table.c.id == task_id).with_for_update())
 
 
+def blind(db: Connection, task_id: str, *, practitioner_id: str) -> None:
+    """Let somebody not learn who has read a task, until `tell` (see `queue.views.blind`); they review its report."""
+    db.execute(insert(blind_table).values(task_id=task_id, practitioner_id=practitioner_id))
+
+
+def tell(db: Connection, task_id: str, *, practitioner_id: str) -> None:
+    """Let somebody learn again who has read a task."""
+    db.execute(delete(blind_table).where(blind_table.c.task_id == task_id, blind_table.c.practitioner_id == practitioner_id))
+
+
 def renew(db: Connection, chronicle: Chronicle, *, by: Viewer) -> tuple[str, ...]:
     """Renew the viewer's claims, and return the ids of the tasks they still hold; no event, it comes every half minute."""
     mine = (task_table.c.owner_id == by.practitioner_id) & task_table.c.status.in_(LEASED)
@@ -239,7 +249,13 @@ def handover(db: Connection, chronicle: Chronicle, task_id: str, *, to: str, by:
     heir = practitioner(db, to)
     if heir.institution.id != found.performer_id or Role(found.specialty) not in heir.roles:
         raise Refused(f"{heir.name} is no {found.specialty} of this hospital", code="specialty")
-    _ready(found, heir)
+    try:
+        _ready(found, heir)
+    except Refused:
+        if found.stage != Stage.SECOND:
+            raise
+        # Why not would say who was the first to read it.
+        raise Refused(f"{heir.name} cannot read this study now: choose somebody else", code="reader-unfit") from None
     now = chronicle.clock.now()
     _change(db, found, TaskEvent.HANDOVER, **_held(heir.id, now))
     news = {"owner": heir.id, "owner_name": heir.name, "from": found.owner_id}

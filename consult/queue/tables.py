@@ -64,6 +64,14 @@ task_table = Table(
     Index("ix_task_queue_institution", "institution_id", *_ORDER, sqlite_where=_OPEN, postgresql_where=_OPEN),
 )
 
+#: Who reviews the report of a task without being told who wrote it, while they do.
+blind_table = Table(
+    "task_blind",
+    metadata,
+    Column("task_id", String(32), ForeignKey("task.id"), primary_key=True),
+    Column("practitioner_id", String(32), ForeignKey("practitioner.id"), primary_key=True),
+)
+
 question_table = Table(
     "task_question",
     metadata,

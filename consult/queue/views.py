@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, false, or_, select
@@ -17,7 +17,7 @@ from consult.queue.candidates import readers_there
 from consult.queue.dispatch import Verdict
 from consult.queue.forecast import Forecast, forecast
 from consult.queue.model import OPEN, RUNNING, Stage, TaskStatus
-from consult.queue.tables import question_table, task_table
+from consult.queue.tables import blind_table, question_table, task_table
 from consult.requests.model import Kind, Lane, Patient, Priority
 from consult.requests.views import summaries
 from consult.triage.model import Why, standing
@@ -35,10 +35,10 @@ NOBODY = Patient("", "", "", None, None)
 
 @dataclass(frozen=True)
 class Question:
-    """What a reader asked the clinic, and its answer when there is one."""
+    """What a reader asked the clinic, and its answer when there is one; *asked_by* is None to whoever is `blind`."""
 
     question: str
-    asked_by: Person
+    asked_by: Person | None
     asked_at: datetime
     answer: str | None
     answered_by: Person | None
@@ -52,7 +52,7 @@ class Task:
     *stage* is the reading that is awaited, or was the last. *assigned* is whom dispatch chose and *dispatch* what it thought
     of everybody; *why* tells what raised the priority, *standing* where that puts the task in the queue, which is in the
     order of *begin_by*. *question* is what the clinic has to answer while the task is on hold, *escalated* how many rungs are
-    climbed.
+    climbed. *blind* tells that its viewer must not learn who has read it: see `blind`.
     """
 
     id: str
@@ -87,6 +87,7 @@ class Task:
     report_id: str | None
     request_id: str
     budget_s: int
+    blind: bool
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def task(db: Connection, viewer: Viewer, task_id: str) -> Task:
     row = db.execute(select(task_table).where(task_table.c.id == task_id, visible(viewer))).mappings().first()
     if row is None:
         raise NotFound("there is no such task", code="task")
-    return _shown(db, [row])[0]
+    return _shown(db, viewer, [row])[0]
 
 
 def queue(
@@ -132,7 +133,7 @@ def queue(
     found = {row["id"]: row for side in _sides(viewer) for row in db.execute(first.where(side)).mappings()}
     rows = sorted(found.values(), key=lambda row: (row["begin_by"], row["id"]))
     kept = rows[:limit]
-    return Page(tuple(_shown(db, kept)), _cursor(kept[-1]) if len(rows) > limit else None)
+    return Page(tuple(_shown(db, viewer, kept)), _cursor(kept[-1]) if len(rows) > limit else None)
 
 
 def forecasts(db: Connection, performer_id: str, specialty: Role, now: datetime) -> dict[str, Forecast]:
@@ -166,8 +167,9 @@ def forecast_of(db: Connection, viewer: Viewer, task_id: str, now: datetime) -> 
 
 def questions(db: Connection, viewer: Viewer, task_id: str) -> tuple[Question, ...]:
     """Return what was asked and answered about a task, the oldest first; NotFound where the task is not to be seen."""
-    task(db, viewer, task_id)
-    return tuple(asked for _, asked in _questions(db, question_table.c.task_id == task_id))
+    shown = task(db, viewer, task_id)
+    asked = (one for _, one in _questions(db, question_table.c.task_id == task_id))
+    return tuple(_anonymous(one, viewer) if shown.blind else one for one in asked)
 
 
 def tasks_of_studies(db: Connection, viewer: Viewer, study_instance_uids: Collection[str]) -> dict[tuple[str, str], Task]:
@@ -176,7 +178,7 @@ def tasks_of_studies(db: Connection, viewer: Viewer, study_instance_uids: Collec
     order = (task_table.c.placed_at, task_table.c.id)
     rows = db.execute(select(task_table).where(mine).order_by(*order)).mappings().all()
     newest = {(row["institution_id"], row["study_instance_uid"]): row for row in rows}
-    return {(task.institution.id, task.study_instance_uid): task for task in _shown(db, list(newest.values()))}
+    return {(task.institution.id, task.study_instance_uid): task for task in _shown(db, viewer, list(newest.values()))}
 
 
 def visible(viewer: Viewer) -> ColumnElement[bool]:
@@ -186,6 +188,27 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
     sides of their institution. The regulator and the administrator see figures, never patients.
     """
     return or_(false(), *_sides(viewer))
+
+
+def blind(viewer: Viewer) -> ColumnElement[bool]:
+    """Return the condition over task_table for the tasks of which *viewer* must not learn who has read them, nor what they wrote.
+
+    While a second reading is awaited that is everybody but the clinic that asked; afterwards whoever reviews the report, until
+    they have scored it. This is the one rule: every door that names a reader, or gives out what one wrote, asks it.
+    """
+    reviewing = select(blind_table.c.task_id).where(
+        blind_table.c.task_id == task_table.c.id, blind_table.c.practitioner_id == viewer.practitioner_id
+    )
+    home = viewer.institution_id
+    colleague = (task_table.c.performer_id == home) | (task_table.c.institution_id != home)
+    return ((task_table.c.stage == Stage.SECOND) & colleague) | reviewing.exists()
+
+
+def blind_to_somebody(db: Connection, task_ids: Collection[str]) -> frozenset[str]:
+    """Return those of *task_ids* to which anybody is `blind`, so that news for many at once names no reader of them."""
+    reviewed = select(blind_table.c.task_id).where(blind_table.c.task_id == task_table.c.id).exists()
+    somebody = (task_table.c.stage == Stage.SECOND) | reviewed
+    return frozenset(db.scalars(select(task_table.c.id).where(task_table.c.id.in_(task_ids), somebody)))
 
 
 def _sides(viewer: Viewer) -> list[ColumnElement[bool]]:
@@ -202,16 +225,20 @@ def _sides(viewer: Viewer) -> list[ColumnElement[bool]]:
     return sides
 
 
-def _shown(db: Connection, rows: Sequence[RowMapping]) -> list[Task]:
+def _shown(db: Connection, viewer: Viewer, rows: Sequence[RowMapping]) -> list[Task]:
     """Fill in what other tables know, in a fixed number of queries however many the rows."""
     places = institutions_by_id(db, {row[side] for row in rows for side in ("institution_id", "performer_id")})
     people = people_by_id(db, {row[who] for row in rows for who in ("owner_id", "assigned_id") if row[who]})
     studies = summaries(db, {(row["institution_id"], row["study_instance_uid"]) for row in rows})
     held = {row["id"] for row in rows if row["status"] == TaskStatus.ON_HOLD}
     asked = dict(_questions(db, question_table.c.task_id.in_(held) & question_table.c.answered_at.is_(None))) if held else {}
+    unseen = set(db.scalars(select(task_table.c.id).where(task_table.c.id.in_([row["id"] for row in rows]), blind(viewer))))
     shown = []
     for row in rows:
         study = studies.get((row["institution_id"], row["study_instance_uid"]))
+        is_blind = row["id"] in unseen
+        # Who holds an open task reads it next, which is no secret; who holds one that is done has signed it.
+        named = {} if is_blind and row["status"] not in OPEN else people
         shown.append(
             Task(
                 id=row["id"],
@@ -221,9 +248,9 @@ def _shown(db: Connection, rows: Sequence[RowMapping]) -> list[Task]:
                 kind=Kind(row["kind"]),
                 specialty=Role(row["specialty"]),
                 stage=Stage(row["stage"]),
-                owner=people.get(row["owner_id"]),
-                assigned=people.get(row["assigned_id"]),
-                dispatch=tuple(Verdict.of(stored) for stored in row["dispatch"]),
+                owner=named.get(row["owner_id"]),
+                assigned=named.get(row["assigned_id"]),
+                dispatch=() if is_blind else tuple(Verdict.of(stored) for stored in row["dispatch"]),
                 institution=places[row["institution_id"]],
                 performer=places[row["performer_id"]],
                 patient=study.patient if study else NOBODY,
@@ -246,9 +273,16 @@ def _shown(db: Connection, rows: Sequence[RowMapping]) -> list[Task]:
                 report_id=row["report_id"],
                 request_id=row["request_id"],
                 budget_s=row["budget_s"],
+                blind=is_blind,
             )
         )
     return shown
+
+
+def _anonymous(asked: Question, viewer: Viewer) -> Question:
+    """Return a question without its asker: what the clinic was asked and answered belongs to the patient's history."""
+    own = asked.asked_by is not None and asked.asked_by.id == viewer.practitioner_id
+    return asked if own else replace(asked, asked_by=None)
 
 
 def _questions(db: Connection, wanted: ColumnElement[bool]) -> list[tuple[str, Question]]:

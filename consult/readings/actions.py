@@ -41,6 +41,8 @@ LONGEST_COMMENT = 2000
 #: After these whoever the event names holds the task, draft and all.
 _TAKEN = frozenset({"TaskClaimed", "TaskTakenOver", "TaskHandedOver"})
 _LEFT = frozenset({"TaskReleased", "TaskDeclined"})
+#: From these on there may be a draft: a task whose clinic is asked goes on without being started.
+_BEGUN = frozenset({"TaskStarted", "TaskAsked"})
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,7 @@ def _writers(events: Iterable[Event]) -> set[str]:
             holder = event.data["owner"]
         elif event.type in _LEFT:
             holder = None
-        begun = begun or event.type == "TaskStarted"
+        begun = begun or event.type in _BEGUN
         if begun and holder is not None:
             found.add(holder)
     return found

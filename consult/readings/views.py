@@ -35,8 +35,8 @@ def readings(db: Connection, viewer: Viewer, task_id: str) -> Shown:
     """Return what was signed of a task before its report was final.
 
     One's own is always shown. What a colleague wrote is shown to whoever has signed their own reading or holds the task at a
-    stage that needs no blindness, and to every reader of the hospital once the task is done; never to the clinic, which has
-    the report. NotFound as `queue.views.task`.
+    stage that needs no blindness, and to every reader of the hospital once the task is done, but to whoever reviews the report
+    blind; never to the clinic, which has the report. NotFound as `queue.views.task`.
     """
     task = task_of(db, viewer, task_id)
     found = readings_of(db, task_id)
@@ -51,7 +51,7 @@ def readings(db: Connection, viewer: Viewer, task_id: str) -> Shown:
 
 def may_see_all(task: Task, found: tuple[SignedReading, ...], viewer: Viewer) -> bool:
     """Tell whether *viewer* may see what others wrote of *task*."""
-    if viewer.institution_id != task.performer.id or not viewer.roles & READERS:
+    if viewer.institution_id != task.performer.id or not viewer.roles & READERS or task.blind:
         return False
     if task.status is TaskStatus.COMPLETED:
         return True

@@ -15,6 +15,7 @@ from consult.practitioners.model import Institution, Level, Person, Role, Viewer
 from consult.practitioners.views import people_by_id
 from consult.queue.model import Stage
 from consult.queue.tables import task_table
+from consult.queue.views import blind
 from consult.queue.views import task as task_of
 from consult.reports.checks import Remark, Writing
 from consult.reports.checks import remarks as remarks_of
@@ -71,11 +72,15 @@ def newest_version(db: Connection, viewer: Viewer, report_id: str) -> Report:
     return _report(db.execute(mine.order_by(report_table.c.version.desc()).limit(1)).mappings().one())
 
 
-def newest_of_studies(db: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Brief]:
-    """Return the newest report of each (institution, StudyInstanceUID); who may see the study is the caller's to decide."""
+def newest_of_studies(db: Connection, viewer: Viewer, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Brief]:
+    """Return the newest report of each (institution, StudyInstanceUID) that the viewer need not be blind to.
+
+    Who may see the study is the caller's to decide.
+    """
     uids = {uid for _, uid in keys}
     columns = (report_table.c[name] for name in ("institution", "study_instance_uid", "id", "status", "version", "signed_at"))
-    query = select(*columns).where(report_table.c.study_instance_uid.in_(uids)).order_by(report_table.c.signed_at)
+    mine = report_table.c.study_instance_uid.in_(uids) & _known(viewer)
+    query = select(*columns).where(mine).order_by(report_table.c.signed_at)
     found = {(row.institution, row.study_instance_uid): row for row in db.execute(query)}
     return {
         key: Brief(row.id, ReportStatus(row.status), row.version, row.signed_at) for key, row in found.items() if key in set(keys)
@@ -201,18 +206,21 @@ def _reports(viewer: Viewer) -> Select[Any]:
     """Every version the viewer may see.
 
     The clinic that asked, the specialists that answered, the coordinators of both; never the administrator or the regulator.
-    What was told as preliminary is withheld from the colleagues of its signer while a second reader must not know of it.
+    To whoever must be blind to it, a second reader or a reviewer, it is not there.
     """
     home = viewer.institution_id
     sides: list[ColumnElement[bool]] = [false()]
     if viewer.roles & {Role.CLINIC, Role.COORDINATOR}:
         sides.append(report_table.c.institution == home)
     if viewer.roles & {Role.RADIOLOGIST, Role.CARDIOLOGIST, Role.COORDINATOR}:
-        blind = select(task_table.c.id).where(task_table.c.id == report_table.c.task_id, task_table.c.stage == Stage.SECOND)
-        open_to_all = (report_table.c.status != ReportStatus.PRELIMINARY) | ~blind.exists()
-        mine = report_table.c.signed_by == viewer.practitioner_id
-        sides.append((report_table.c.performer == home) & (open_to_all | mine))
-    return _every().where(or_(*sides))
+        sides.append(report_table.c.performer == home)
+    return _every().where(or_(*sides), _known(viewer))
+
+
+def _known(viewer: Viewer) -> ColumnElement[bool]:
+    """Return the condition for what the viewer wrote, or need not be blind to."""
+    hidden = select(task_table.c.id).where(task_table.c.id == report_table.c.task_id, blind(viewer)).exists()
+    return (report_table.c.signed_by == viewer.practitioner_id) | ~hidden
 
 
 def _past(cursor: str) -> ColumnElement[bool]:

@@ -25,11 +25,11 @@ MOST_LISTED = 500
 def sections(db: Connection, viewer: Viewer, task_id: str) -> tuple[Section, ...]:
     """Return a task's sections in the order of the report, none to whoever is no reader of it.
 
-    What is not signed only its author sees; what is signed the lead, too, and every reader once the task is done. While a
-    second reading is awaited nobody is told of them. NotFound as `queue.views.task`.
+    What is not signed only its author sees; what is signed the lead, too, and every reader once the task is done. Whoever must
+    be blind to the task is told of none. NotFound as `queue.views.task`.
     """
     task = task_of(db, viewer, task_id)
-    if viewer.institution_id != task.performer.id or task.specialty not in viewer.roles or task.stage is Stage.SECOND:
+    if viewer.institution_id != task.performer.id or task.specialty not in viewer.roles or task.blind:
         return ()
     leads = task.status is TaskStatus.COMPLETED or (task.owner is not None and task.owner.id == viewer.practitioner_id)
     return tuple(_shown(one, viewer, leads=leads) for one in sections_of(db, task))

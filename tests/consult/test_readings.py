@@ -178,10 +178,21 @@ def test_nobody_who_has_held_the_first_draft_reads_the_study_blind(desk):
     with pytest.raises(Refused, match="another pair of eyes"):
         desk.do(queue.claim, desk.task_id, by=desk.second)
     desk.do(queue.claim, desk.task_id, by=desk.third)
-    with pytest.raises(Refused, match="another pair of eyes"):
+    with pytest.raises(Refused, match="choose somebody else"):  # not why: that would name the first reader
         desk.do(queue.handover, desk.task_id, to=desk.first.practitioner_id, by=desk.third)
     with pytest.raises(Refused, match="another pair of eyes"):
         desk.do(queue.take_over, desk.task_id, reason="我来", by=desk.first)
+
+
+def test_who_asks_the_clinic_before_writing_does_not_read_the_study_twice(desk):
+    desk.twice()
+    desk.do(queue.claim, desk.task_id, by=desk.first)
+    desk.do(queue.ask, desk.task_id, question="何时起病？", by=desk.first)
+    desk.do(queue.answer, desk.task_id, answer="昨晚", by=desk.county.nurse)
+    desk.do(save_draft, desk.task_id, CALM, 0, by=desk.first)
+    actions.sign_task(desk.database, desk.chronicle, desk.task_id, pdf, by=desk.first)
+    with pytest.raises(Refused, match="another pair of eyes"):
+        desk.do(queue.claim, desk.task_id, by=desk.first)
 
 
 def test_a_critical_value_is_told_at_once_and_the_clock_waits_for_the_final_report(desk):

@@ -303,7 +303,7 @@ def test_an_amendment_is_a_new_version_and_the_old_one_stays(desk, clock):
         event = events_of(db, desk.task_id)[-1]
         assert (event.type, event.data["amends"]) == ("ReportAmended", second.id)
         key = (desk.county.clinic, desk.study)
-        assert views.newest_of_studies(db, [key])[key].version == 3
+        assert views.newest_of_studies(db, desk.county.nurse, [key])[key].version == 3
 
 
 def test_one_version_is_amended_once(desk):

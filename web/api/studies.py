@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
 
-from consult.access import may_read_study, visible
+from consult.access import may_read_study, visible, withheld_of
 from consult.gate.model import Gate
 from consult.gate.views import gates_of_study
 from consult.practitioners.model import Institution, Viewer
@@ -172,11 +172,12 @@ def _opened(db: Connection, viewer: Viewer, study_instance_uid: str) -> StudyDet
     study = index.study(db, institution, study_instance_uid)
     shown = _shown(db, viewer, [study])[0]
     gates = {gate.sop_instance_uid: gate for gate in gates_of_study(db, institution, study_instance_uid)}
-    series = tuple(
-        Series(one.series_instance_uid, one.modality, one.number, one.description, _instances(db, one.id, gates))
+    hidden = withheld_of(db, viewer, institution, study_instance_uid)
+    series = (
+        Series(one.series_instance_uid, one.modality, one.number, one.description, _instances(db, one.id, gates, hidden))
         for one in index.series_of(db, study.id)
     )
-    return StudyDetail(**vars(shown), series=series)
+    return StudyDetail(**vars(shown), series=tuple(one for one in series if one.instances))
 
 
 def _was_audited(db: Connection, viewer: Viewer, study_instance_uid: str, since: datetime) -> bool:
@@ -192,8 +193,9 @@ def _audit(db: Connection, chronicle: Chronicle, viewer: Viewer, study_instance_
     chronicle.trail.append(db, record)
 
 
-def _instances(db: Connection, series_id: str, gates: Mapping[str, Gate]) -> tuple[Instance, ...]:
-    return tuple(_shown_instance(one, gates.get(one.sop_instance_uid)) for one in index.instances_of(db, series_id))
+def _instances(db: Connection, series_id: str, gates: Mapping[str, Gate], hidden: Collection[str]) -> tuple[Instance, ...]:
+    found = (one for one in index.instances_of(db, series_id) if one.sop_instance_uid not in hidden)
+    return tuple(_shown_instance(one, gates.get(one.sop_instance_uid)) for one in found)
 
 
 def _shown_instance(one: index.Instance, gate: Gate | None) -> Instance:
@@ -207,7 +209,7 @@ def _shown(db: Connection, viewer: Viewer, studies: Sequence[index.Study]) -> li
     keys = [(study.institution, study.study_instance_uid) for study in studies]
     places = institutions_by_id(db, {institution for institution, _ in keys})
     tasks = tasks_of_studies(db, viewer, {uid for _, uid in keys})
-    reports = newest_of_studies(db, keys)
+    reports = newest_of_studies(db, viewer, keys)
     return [
         Study(
             study_instance_uid=study.study_instance_uid,

@@ -10,9 +10,9 @@ from functools import partial
 
 from aiohttp import web
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import Connection
 
-from consult.access import visible
+from consult.access import visible, visible_instances, visible_series
 from consult.practitioners.model import Viewer
 from dicom_node.archive.matching import Query
 from dicom_node.archive.search import search_instances, search_series, search_studies
@@ -107,27 +107,27 @@ def _whole(request: web.Request, name: str, default: int) -> int:
     return int(said)
 
 
-Search = Callable[[Connection, ColumnElement[bool], Asked, str], list[DicomJson]]
+Search = Callable[[Connection, Viewer, Asked, str], list[DicomJson]]
 
 
-def studies(db: Connection, seen: ColumnElement[bool], ask: Asked, base: str) -> list[DicomJson]:
+def studies(db: Connection, viewer: Viewer, ask: Asked, base: str) -> list[DicomJson]:
     """Search studies."""
-    return [of_study(study, base, ask.included) for study in search_studies(db, seen, ask.query)]
+    return [of_study(study, base, ask.included) for study in search_studies(db, visible(viewer), ask.query)]
 
 
-def series(db: Connection, seen: ColumnElement[bool], ask: Asked, base: str, *, whole: bool) -> list[DicomJson]:
+def series(db: Connection, viewer: Viewer, ask: Asked, base: str, *, whole: bool) -> list[DicomJson]:
     """Search series; *whole* results carry their study's attributes too."""
     return [
         (of_study(one.study, base, ask.included) if whole else {})
         | of_series(one.series, one.study.study_instance_uid, base, ask.included)
-        for one in search_series(db, seen, ask.query)
+        for one in search_series(db, visible_series(viewer), ask.query)
     ]
 
 
-def instances(db: Connection, seen: ColumnElement[bool], ask: Asked, base: str, *, levels: int) -> list[DicomJson]:
+def instances(db: Connection, viewer: Viewer, ask: Asked, base: str, *, levels: int) -> list[DicomJson]:
     """Search instances; results carry the attributes of as many *levels* above as the path does not name."""
     answers = []
-    for one in search_instances(db, seen, ask.query):
+    for one in search_instances(db, visible_instances(viewer), ask.query):
         study_uid, series_uid = one.study.study_instance_uid, one.series.series_instance_uid
         found = of_study(one.study, base, ask.included) if levels == 2 else {}
         found |= of_series(one.series, study_uid, base, ask.included) if levels >= 1 else {}
@@ -138,7 +138,7 @@ def instances(db: Connection, seen: ColumnElement[bool], ask: Asked, base: str, 
 def _answer(db: Connection, viewer: Viewer, search: Search, ask: Asked, base: str) -> tuple[int, bytes]:
     """Return how many were found, at most one more than wanted, and the wanted ones as JSON."""
     try:
-        found = search(db, visible(viewer), ask, base)
+        found = search(db, viewer, ask, base)
     except Invalid as error:
         # The matching rules name what they do not understand; to HTTP that is a request that cannot be read.
         raise Invalid(error.sentence, code="unparsable") from error

@@ -12,11 +12,11 @@ from pathlib import Path
 from aiohttp import web
 from sqlalchemy import Connection, bindparam, select
 
-from consult.access import may_read_study
+from consult.access import may_read_study, withheld_of
 from consult.practitioners.model import Viewer
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.index import Instance, instance_from
-from dicom_node.archive.tables import instance_table, series_table, study_table
+from dicom_node.archive.tables import WRITTEN_HERE, instance_table, series_table, study_table
 from dicom_node.imaging.cache import RecentlyUsed
 from telemed.kernel.audit import AuditRecord, Chronicle
 from telemed.kernel.confinement import Confinement
@@ -81,7 +81,8 @@ class Reader:
         moment = self._moment()
         with self._database.reading() as db:
             institution = may_read_study(db, viewer, names.study)
-            found = _instances(db, institution, names)
+            hidden = withheld_of(db, viewer, institution, names.study)
+            found = [one for one in _instances(db, institution, names) if one[0].sop_instance_uid not in hidden]
         self._granted.put((viewer, names.study), (moment, institution), 1)
         for instance, series in found:
             known = Names(names.study, series, instance.sop_instance_uid)
@@ -96,7 +97,7 @@ class Reader:
         institution = self._holder(viewer, names.study)
         known = self._instances.get((institution, names)) if institution else None
         path = self._paths.get(known[0].digest) if known else None
-        if institution is None or known is None or path is None:
+        if institution is None or known is None or path is None or known[0].source == WRITTEN_HERE:  # may be withheld
             return None
         if not self._audited.get(self._audit_key(viewer, session, institution, names.study)):
             return None

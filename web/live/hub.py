@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from dataclasses import replace
 
 from consult.access import CLINICAL
 from consult.practitioners.model import Viewer
+from consult.queue.views import blind_to_somebody
 from dicom_node.archive.events import INSTANCE_STORED
+from telemed.kernel.database import Database
 from telemed.kernel.errors import Unavailable
 from telemed.kernel.events import Event, EventLog
 from web.security import SignedIn
@@ -23,6 +26,9 @@ COALESCE_S = 0.5
 #: Resuming further back than this many positions is told to read everything anew instead.
 MOST_REPLAYED = 5000
 REPLAY_AT_ONCE = 500
+
+#: What news says of who reads or has read; left out while somebody must be blind to that.
+READERS = frozenset({"owner", "owner_name", "from", "assigned", "reader", "signed_by", "author", "compared_by"})
 
 #: Close codes of our own (RFC 6455, 7.4.2: 4000-4999 are private).
 SESSION_ENDED, TOO_SLOW = 4001, 4008
@@ -94,8 +100,9 @@ class Listener:
 class Hub:
     """Every open live socket, and the thread that feeds them."""
 
-    def __init__(self, events: EventLog) -> None:
-        """Read *events*; nothing runs before start()."""
+    def __init__(self, database: Database, events: EventLog) -> None:
+        """Read *events* of *database*; nothing runs before start()."""
+        self._database = database
         self._events = events
         self._listeners: set[Listener] = set()
         self._position = 0
@@ -144,12 +151,12 @@ class Hub:
                 break
             after = some[-1].position
             found += [event for event in some if event.position <= until and may_see(viewer, event)]
-        return found
+        return self._discreet(found)
 
     def _pump(self, loop: asyncio.AbstractEventLoop, position: int) -> None:
         while not self._stop.is_set():
             try:
-                found = self._events.after(position)
+                found = self._discreet(self._events.after(position))
             except Unavailable as error:
                 log.warning("the live hub waits: %s", error.sentence)
                 self._stop.wait(1)
@@ -163,8 +170,21 @@ class Hub:
             else:
                 self._events.wait(position, LOOK_AGAIN_S)
 
+    def _discreet(self, found: list[Event]) -> list[Event]:
+        """Return *found* without the readers of tasks to which somebody is blind: news goes to many at once."""
+        tasks = {event.data["task_id"] for event in found if READERS & event.data.keys() and "task_id" in event.data}
+        if not tasks:
+            return found
+        with self._database.reading() as db:
+            hidden = blind_to_somebody(db, tasks)
+        return [_nameless(event) if event.data.get("task_id") in hidden else event for event in found]
+
     def _publish(self, found: list[Event]) -> None:
         self._position = found[-1].position
         for listener in self._listeners:
             for event in found:
                 listener.offer(event)
+
+
+def _nameless(event: Event) -> Event:
+    return replace(event, data={key: value for key, value in event.data.items() if key not in READERS})

@@ -4918,12 +4918,12 @@ export interface components {
         };
         /**
          * Question
-         * @description What a reader asked the clinic, and its answer when there is one.
+         * @description What a reader asked the clinic, and its answer when there is one; *asked_by* is None to whoever is `blind`.
          */
         Question: {
             /** Question */
             question: string;
-            asked_by: components["schemas"]["Person"];
+            asked_by: components["schemas"]["Person"] | null;
             /**
              * Asked At
              * Format: date-time
@@ -5939,7 +5939,7 @@ export interface components {
          *     *stage* is the reading that is awaited, or was the last. *assigned* is whom dispatch chose and *dispatch* what it thought
          *     of everybody; *why* tells what raised the priority, *standing* where that puts the task in the queue, which is in the
          *     order of *begin_by*. *question* is what the clinic has to answer while the task is on hold, *escalated* how many rungs are
-         *     climbed.
+         *     climbed. *blind* tells that its viewer must not learn who has read it: see `blind`.
          */
         Task: {
             /** Id */
@@ -6003,6 +6003,8 @@ export interface components {
             request_id: string;
             /** Budget S */
             budget_s: number;
+            /** Blind */
+            blind: boolean;
         };
         /**
          * TaskStatus

@@ -17,7 +17,7 @@ export function useQuestions(studies: ShallowRef<Study[] | null>, open: (task: T
       chime();
       const toast = ElNotification({
         title: t("clinic.ask.title"),
-        message: t("clinic.ask.asks", { name: task.question?.asked_by.name ?? "", question: task.question?.question ?? "" }),
+        message: t("clinic.ask.asks", { name: task.question?.asked_by?.name ?? "", question: task.question?.question ?? "" }),
         type: "warning",
         duration: 0,
         offset: 58,
