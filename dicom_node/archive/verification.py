@@ -43,9 +43,10 @@ def _differences(database: Database, blobs: Blobs, journal: JournalReader, damag
             yield f"the object {received.header.sop_instance_uid}, acknowledged and not yet filed, is missing or has changed"
     yield from _differing_files(database, blobs, journal, rows, unfiled, damaged)
     for digest, sop_instance_uid in rows.items():
-        if not blobs.exists(digest) and digest not in unfiled:
+        if not blobs.exists(digest):
             damaged.add(digest)
-            yield f"the file {digest}.dcm of {sop_instance_uid} is missing"
+            comfort = "; the journal has it: start the server anew" if digest in unfiled else ""
+            yield f"the file {digest}.dcm of {sop_instance_uid} is missing{comfort}"
     for file in set_aside(journal):
         yield f"the object {file} was acknowledged and could not be entered into the index"
 
@@ -61,7 +62,10 @@ def _differing_files(  # noqa: PLR0917 - one walk over the files, split off for 
             yield f"the file {digest}.dcm lies where no object of that name belongs"
             continue
         sop_instance_uid = rows.pop(digest, None)
-        if digest in unfiled:  # whatever has become of the file, the journal has the object
+        if digest in unfiled:
+            if sop_instance_uid and not whole:  # it is read by whoever asks for it, and nobody else looks at the journal
+                damaged.add(digest)
+                yield f"the file {digest}.dcm ({sop_instance_uid}) has changed; the journal has it whole: start the server anew"
             continue
         if not whole:
             damaged.add(digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 
 import pytest
 from conformance.bad_files import identified
@@ -138,18 +139,45 @@ def test_a_start_after_a_failed_one_does_not_believe_the_files_of_it(journal, di
     assert list(differences(database, blobs)) == []
 
 
-def test_what_is_only_in_the_journal_is_no_difference_and_what_is_nowhere_is_one(journal, blobs, database):
+def test_what_is_only_in_the_journal_is_no_difference(journal, blobs, database):
     journal.write("receiver-0", "1.2.1")
     assert list(differences(database, blobs)) == []
+
+
+def _alter(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(("harm", "named"), [(Path.unlink, "1.2.1 is missing"), (_alter, "(1.2.1) has changed")])
+def test_a_file_that_came_to_harm_is_named_though_the_journal_has_it_and_the_next_start_mends_it(
+    journal, archive, database, harm, named
+):
+    journal.filing.start()
+    journal.write("receiver-0", "1.2.1")
+    fenced(journal.filing)
+    assert list(differences(database, archive.blobs)) == []
+    [digest] = archive.blobs.digests()
+    harm(archive.blobs.path(digest))
+    [sentence] = differences(database, archive.blobs)
+    assert named in sentence
+    assert sentence.endswith("start the server anew")
+    assert journal.filing.stop()
+    again = Filing(archive, journal.reader, stalled=lambda _stalled: None)
+    again.take_over()
+    assert again.replay() == 1
+    assert list(differences(database, archive.blobs)) == []
+
+
+def test_a_file_that_is_nowhere_is_a_difference(journal, blobs, database):
+    journal.write("receiver-0", "1.2.1")
     journal.filing.take_over()
     assert journal.filing.replay() == 1
     [digest] = blobs.digests()
-    journal.write("receiver-1", "1.2.1")
     blobs.path(digest).unlink()
-    assert list(differences(database, blobs)) == []
-    journal.reader.free("receiver-1.0.segment")
     [missing] = differences(database, blobs)
-    assert "1.2.1 is missing" in missing
+    assert missing.endswith("1.2.1 is missing")
 
 
 def test_an_acknowledged_object_that_the_index_refuses_is_set_aside_and_named(journal, blobs, database, monkeypatch):
