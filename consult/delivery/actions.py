@@ -150,8 +150,8 @@ def _deliver(db: Connection, chronicle: Chronicle, report: Report, at: datetime,
 
 
 def _stamp(db: Connection, report: Report, point: Point, at: datetime) -> None:
-    """Stamp the clock of record, which a preliminary report does not end."""
-    if report.status is not ReportStatus.PRELIMINARY:
+    """Stamp the clock of record, which neither a preliminary report ends nor one that is no answer any more."""
+    if report.status not in {ReportStatus.PRELIMINARY, ReportStatus.CANCELLED}:
         stamp(db, report.task_id, point, at)
 
 

@@ -62,7 +62,7 @@ def send(channel: Channel, message: Message, gateways: Gateways, now: datetime) 
 
 
 def _wecom(channel: Channel, message: Message, _: Gateways, __: datetime) -> Post:
-    mentioned = {"mentioned_list": ["@all"]} if message.critical else {}
+    mentioned = {"mentioned_list": ["@all"]} if message.presses else {}
     return Post(channel.address, {"msgtype": "text", "text": {"content": message.text, **mentioned}}, {}, "errcode")
 
 
@@ -72,12 +72,12 @@ def _dingtalk(channel: Channel, message: Message, _: Gateways, now: datetime) ->
         stamp = str(int(now.timestamp() * 1000))
         sign = _signature(channel.secret.encode(), f"{stamp}\n{channel.secret}".encode())
         url += ("&" if "?" in url else "?") + urllib.parse.urlencode({"timestamp": stamp, "sign": sign})
-    at = {"isAtAll": message.critical}
+    at = {"isAtAll": message.presses}
     return Post(url, {"msgtype": "text", "text": {"content": message.text}, "at": at}, {}, "errcode")
 
 
 def _feishu(channel: Channel, message: Message, _: Gateways, now: datetime) -> Post:
-    call = '<at user_id="all"></at> ' if message.critical else ""
+    call = '<at user_id="all"></at> ' if message.presses else ""
     body: dict[str, Any] = {"msg_type": "text", "content": {"text": call + message.text}}
     if channel.secret:
         stamp = str(int(now.timestamp()))
@@ -90,6 +90,7 @@ def _webhook(channel: Channel, message: Message, _: Gateways, now: datetime) -> 
         "type": "trial" if message.is_trial else "report",
         "critical": message.critical,
         "amended": message.amended,
+        "status": message.status,
         "institution": message.institution,
         "report_id": message.report_id,
         "signed_at": rfc3339(message.signed_at),

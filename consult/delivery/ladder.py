@@ -24,6 +24,7 @@ from consult.delivery.model import (
     ChannelKind,
     Message,
     NoticeStatus,
+    presses,
     rung_of,
 )
 from consult.delivery.tables import attempt_table, channel_table, notice_table
@@ -70,7 +71,7 @@ def begin(db: Connection, report_id: str) -> None:
             "critical": found.critical,
             "status": NoticeStatus.OPEN,
             "rung": 0,
-            "next_at": found.signed_at + SCREEN_HAS[found.critical],
+            "next_at": found.signed_at + SCREEN_HAS[presses(found.status, critical=found.critical)],
             "begun_at": found.signed_at,
         }
         db.execute(insert(notice_table).values(row))
@@ -79,7 +80,8 @@ def begin(db: Connection, report_id: str) -> None:
 def climb(db: Connection, chronicle: Chronicle) -> bool:
     """Take up the notices whose next rung is due; tell whether there were any.
 
-    An ordinary report is acknowledged by T5, a critical one by its read-back; a version that was amended by its successor.
+    An ordinary report is acknowledged by T5, a critical one by its read-back, a cancelled one by a person who has opened it;
+    a version that was replaced by its successor.
     """
     now = chronicle.clock.now()
     later = report_table.alias()
@@ -89,7 +91,9 @@ def climb(db: Connection, chronicle: Chronicle) -> bool:
             report_table.c.task_id,
             report_table.c.performer,
             report_table.c.signed_by,
+            report_table.c.status.label("report_status"),
             delivery_table.c.delivered_at,
+            delivery_table.c.read_at,
             delivery_table.c.read_back_at,
             later.c.id.label("amended_by"),
         )
@@ -108,19 +112,24 @@ def climb(db: Connection, chronicle: Chronicle) -> bool:
 
 
 def _climb_one(db: Connection, chronicle: Chronicle, row: Row[Any], channels: list[Channel], now: datetime) -> None:
-    taken = row.read_back_at if row.critical else row.delivered_at
-    if taken is not None or row.amended_by is not None:
+    if _taken_at(row) is not None or row.amended_by is not None:
         if _change(db, row, status=NoticeStatus.ACKNOWLEDGED, next_at=None, ended_at=now):
             waiting = (_ATTEMPT.notice_id == row.id) & (_ATTEMPT.status == AttemptStatus.DUE)
             db.execute(update(attempt_table).where(waiting).values(status=AttemptStatus.NEEDLESS, next_at=None))
         return
-    rung, mine = rung_of(channels, row.rung, critical=row.critical)
+    rung, mine = rung_of(channels, row.rung, critical=presses(row.report_status, critical=row.critical))
     if rung == len(RUNGS):
         if _change(db, row, status=NoticeStatus.ESCALATED, rung=rung, next_at=None, ended_at=now):
             _call_people(db, chronicle, row)
     elif _change(db, row, rung=rung + 1, next_at=now + RUNG_HAS):
         due = {"notice_id": row.id, "status": AttemptStatus.DUE, "tries": 0, "next_at": now, "at": now, "problem": ""}
         db.execute(insert(attempt_table), [{"id": new_id(), "channel_id": channel.id, **due} for channel in mine])
+
+
+def _taken_at(row: Row[Any]) -> datetime | None:
+    by_words: datetime | None = row.read_back_at if row.critical else row.delivered_at
+    opened: datetime | None = row.read_at
+    return opened if row.report_status == ReportStatus.CANCELLED else by_words
 
 
 def _call_people(db: Connection, chronicle: Chronicle, row: Row[Any]) -> None:
@@ -158,7 +167,7 @@ def take(db: Connection, now: datetime, most: int) -> list[Errand]:
     query = (
         select(_ATTEMPT.id.label("attempt_id"), _ATTEMPT.tries, _ATTEMPT.notice_id, _NOTICE.report_id, _NOTICE.critical)
         .add_columns(*(column.label(f"channel_{column.name}") for column in channel_table.c))
-        .add_columns((report_table.c.status == ReportStatus.AMENDED).label("amended"), report_table.c.signed_at)
+        .add_columns(report_table.c.status.label("report_status"), report_table.c.signed_at)
         .join(notice_table, _NOTICE.id == _ATTEMPT.notice_id)
         .join(channel_table, channel_table.c.id == _ATTEMPT.channel_id)
         .join(report_table, report_table.c.id == _NOTICE.report_id)
@@ -172,7 +181,7 @@ def take(db: Connection, now: datetime, most: int) -> list[Errand]:
         if db.execute(update(attempt_table).where(_ATTEMPT.id == row.attempt_id, due).values(sending)).rowcount == 1:
             channel = channel_of(row, "channel_")
             place = institution(db, channel.institution_id)
-            message = Message(place.name, row.critical, row.amended, row.report_id, row.signed_at)
+            message = Message(place.name, row.critical, ReportStatus(row.report_status), row.report_id, row.signed_at)
             errands.append(Errand(row.attempt_id, row.notice_id, channel, message, row.tries + 1))
     return errands
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from consult.reports.model import REPLACING, ReportStatus
 
 
 class ChannelKind(StrEnum):
@@ -69,7 +71,7 @@ class Channel:
     critical_only: bool
 
     def carries(self, *, critical: bool) -> bool:
-        """Tell whether it is used for such a report."""
+        """Tell whether it is used for such a report; one that `presses` counts as critical here."""
         return critical or not self.critical_only
 
 
@@ -103,16 +105,39 @@ class Return:
     problem: str = ""
 
 
+def presses(status: str, *, critical: bool) -> bool:
+    """Tell whether a clinic is told of a report in haste: it holds a critical value, or must not be used any more."""
+    return critical or status == ReportStatus.CANCELLED
+
+
+#: What was done to a report that is told of again.
+_DONE: Mapping[ReportStatus, str] = {
+    ReportStatus.AMENDED: "修订",
+    ReportStatus.CORRECTED: "更正",
+    ReportStatus.APPENDED: "补充",
+}
+
+
 @dataclass(frozen=True)
 class Message:
     """What is said on a channel: never a patient's name, whoever may look over a shoulder."""
 
     institution: str
     critical: bool
-    amended: bool
+    status: ReportStatus
     report_id: str
     signed_at: datetime
     is_trial: bool = False
+
+    @property
+    def amended(self) -> bool:
+        """Whether it is of a version that replaces a signed one."""
+        return self.status in REPLACING
+
+    @property
+    def presses(self) -> bool:
+        """Whether everybody is called."""
+        return presses(self.status, critical=self.critical)
 
     @property
     def text(self) -> str:
@@ -120,9 +145,13 @@ class Message:
         if self.is_trial:
             return f"【远程会诊】{self.institution}：这是一条测试消息，收到即表示通道可用。 Test message: this channel works."
         if self.critical:
-            zh = f"【远程会诊·危急值】{self.institution}：危急值报告已签发，请立即登录并复述。"
+            what = _DONE.get(self.status, "签发")
+            zh = f"【远程会诊·危急值】{self.institution}：危急值报告已{what}，请立即登录并复述。"
             return f"{zh} Critical value: sign in and read it back."
-        news = "报告已修订，请重新查看" if self.amended else "新的检查报告已签发，请登录查看"
+        if self.status is ReportStatus.CANCELLED:
+            zh = f"【远程会诊】{self.institution}：一份报告已作废，请勿再使用，请立即登录确认。"
+            return f"{zh} A report is cancelled, do not use it: sign in and acknowledge."
+        news = f"报告已{_DONE[self.status]}，请重新查看" if self.amended else "新的检查报告已签发，请登录查看"
         return f"【远程会诊】{self.institution}：{news}。 A report is waiting: sign in to read it."
 
 

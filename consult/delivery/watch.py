@@ -11,6 +11,7 @@ from datetime import datetime
 from consult.delivery.channels import Gateways, send
 from consult.delivery.ladder import Errand, begin, climb, ended, is_due, take
 from consult.delivery.model import AttemptStatus, Channel, Message, NotSentError, UnsureError
+from consult.reports.model import NEWS
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database
 from telemed.kernel.errors import Unavailable
@@ -20,8 +21,6 @@ from telemed.kernel.watch import Watch
 log = logging.getLogger(__name__)
 
 AT_ONCE = 8
-#: Each is a version of which the clinic is to be told.
-SIGNED = ("ReportPreliminary", "ReportSigned", "ReportAmended")
 Sender = Callable[[Channel, Message, Gateways, datetime], None]
 
 
@@ -37,7 +36,7 @@ class Telling(Watch):
         self._chronicle = chronicle
         self._gateways = gateways
         self._sender = sender
-        self._follower = Follower("delivery", database, chronicle.events, SIGNED, self.opened)
+        self._follower = Follower("delivery", database, chronicle.events, tuple(NEWS.values()), self.opened)
         self._changing = threading.Lock()
         self._free = AT_ONCE
         self._sending = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="telling")

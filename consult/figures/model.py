@@ -57,8 +57,8 @@ class Consultation:
     """One consultation without its patient.
 
     *reader* is who signed it, or holds it; None while nobody does, and to whoever reviews its report blind. *declined* and
-    *escalated* count refusals and rungs climbed, *versions* the signed versions of its report; *read_back_at* is when the clinic
-    first repeated its critical value.
+    *escalated* count refusals and rungs climbed, *versions* the signed versions of its report but the one that cancelled it;
+    *read_back_at* is when the clinic first repeated its critical value.
     """
 
     task_id: str
@@ -81,6 +81,12 @@ class Consultation:
     critical: bool
     read_back_at: datetime | None
     versions: int
+    cancelled: bool
+
+    @property
+    def answered_at(self) -> datetime | None:
+        """T5, None where nothing was delivered or the report does not hold any more: a cancelled one is no answer."""
+        return None if self.cancelled else self.T5
 
     def seconds(self, stage: Stage) -> int | None:
         """Return how long *stage* took, None while it has not ended; 0 where its end came before its beginning."""
@@ -112,6 +118,7 @@ class Score:
     critical: int
     critical_read_back: int
     amended: int
+    cancelled: int
 
 
 KEYS: Mapping[By, Callable[[Consultation], str | None]] = {
@@ -138,7 +145,7 @@ def _score(key: str, name: str, mine: list[Consultation]) -> Score:
     return Score(
         key=key,
         name=name,
-        turnaround=Figures.of((one.T0, one.T5, one.budget_s, one.paused_s) for one in mine),
+        turnaround=Figures.of((one.T0, one.answered_at, one.budget_s, one.paused_s) for one in mine),
         stages={stage: _spread(one.seconds(stage) for one in mine) for stage in Stage},
         paused_s=sum(one.paused_s for one in mine),
         declined=sum(one.declined for one in mine),
@@ -147,6 +154,7 @@ def _score(key: str, name: str, mine: list[Consultation]) -> Score:
         critical=sum(one.critical for one in mine),
         critical_read_back=sum(one.critical and one.read_back_at is not None for one in mine),
         amended=sum(one.versions > 1 for one in mine),
+        cancelled=sum(one.cancelled for one in mine),
     )
 
 

@@ -57,13 +57,13 @@ def scores(db: Connection, viewer: Viewer, by: By, span: Span) -> tuple[Score, .
 
 
 def turnaround(db: Connection, viewer: Viewer, span: Span) -> Figures:
-    """Return the counts and percentiles of T5 - T0 over all `consultations` of a span."""
+    """Return the counts and percentiles of T5 - T0 over all `consultations` of a span; a cancelled report counts as none."""
     total = scores_of(consultations(db, viewer, span), By.ALL, {})
     return total[0].turnaround if total else Figures.of([])
 
 
 def _consultation(row: Row[Any], versions: list[Any]) -> Consultation:
-    answers = [version for version in versions if version.status != ReportStatus.PRELIMINARY]
+    answers = [version for version in versions if version.status not in {ReportStatus.PRELIMINARY, ReportStatus.CANCELLED}]
     return Consultation(
         task_id=row.task_id,
         institution=row.institution,
@@ -79,6 +79,7 @@ def _consultation(row: Row[Any], versions: list[Any]) -> Consultation:
         critical=any(version.critical for version in versions),
         read_back_at=min((version.read_back_at for version in versions if version.read_back_at), default=None),
         versions=len(answers),
+        cancelled=any(version.status == ReportStatus.CANCELLED for version in versions),
     )
 
 

@@ -96,7 +96,7 @@ def uphold(db: Connection, chronicle: Chronicle, review_id: str, *, reason: str,
 
 
 def amended(db: Connection, chronicle: Chronicle, task_id: str) -> None:
-    """Take note that a task's report was amended: what was raised about it is answered by that."""
+    """Take note that a task's report was amended, corrected, added to or cancelled: that answers what was raised about it."""
     raised = (review_table.c.task_id == task_id) & (review_table.c.status == ReviewStatus.RAISED)
     for id_ in db.scalars(select(review_table.c.id).where(raised)).all():
         _change(db, chronicle, id_, ReviewEvent.AMEND, SYSTEM)

@@ -1,8 +1,9 @@
-"""The worker that draws reports for review as they are signed, and sees when a raised one is amended."""
+"""The worker that draws reports for review as they are signed, and sees when a raised one is answered by a further version."""
 
 from __future__ import annotations
 
 from consult.peer_review.actions import amended, draw
+from consult.reports.model import NEWS, REPLACING, ReportStatus
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database
 from telemed.kernel.events import Event, Follower, Write
@@ -14,7 +15,7 @@ class PeerReviews:
     def __init__(self, database: Database, chronicle: Chronicle) -> None:
         """Prepare to follow."""
         self._chronicle = chronicle
-        types = ("ReportSigned", "ReportAmended")
+        types = [NEWS[status] for status in (ReportStatus.FINAL, *sorted(REPLACING))]
         self._follower = Follower("peer-review", database, chronicle.events, types, self.prepare)
 
     def start(self) -> None:
@@ -27,6 +28,6 @@ class PeerReviews:
 
     def prepare(self, event: Event) -> Write:
         """Return what a signature means for reviews."""
-        if event.type == "ReportSigned":
+        if event.type == NEWS[ReportStatus.FINAL]:
             return lambda db: draw(db, self._chronicle, event.data["report_id"])
         return lambda db: amended(db, self._chronicle, event.data["task_id"])

@@ -41,7 +41,10 @@ class ByReading(StrEnum):
 
 @dataclass(frozen=True)
 class Answered:
-    """One consultation: whether it was *rejected* for its images, *reported*, and its report *amended* (addenda included)."""
+    """One consultation: whether it was *rejected* for its images, *reported*, its report *amended* or *cancelled*.
+
+    Corrections and addenda are amendments; a cancelled report leaves its consultation neither reported nor amended.
+    """
 
     task_id: str
     site: str
@@ -49,6 +52,7 @@ class Answered:
     rejected: bool
     reported: bool
     amended: bool
+    cancelled: bool
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class SiteQuality:
     retaken: int
     reports: int
     amended: int
+    cancelled: int
     compared: int
     discrepant: int
     significant: int
@@ -167,6 +172,7 @@ def _quality(key: str, name: str, mine: list[Answered], traced: list[Judged], co
         retaken=sum(one.repeated for one in traced),
         reports=sum(one.reported for one in mine),
         amended=sum(one.amended for one in mine),
+        cancelled=sum(one.cancelled for one in mine),
         compared=len(compared),
         discrepant=sum(one.score.is_discrepant for one in compared),
         significant=sum(one.score.is_significant for one in compared),

@@ -31,7 +31,7 @@ from consult.queue.tables import task_table
 from consult.queue.views import blind
 from consult.readings.model import Radpeer
 from consult.readings.tables import comparison_table
-from consult.reports.model import ReportStatus
+from consult.reports.model import REVISED, ReportStatus
 from consult.reports.tables import report_table
 from consult.turnaround.tables import turnaround_table
 from consult.turnaround.views import concerning
@@ -63,8 +63,7 @@ def answered(db: Connection, viewer: Viewer, span: Span) -> list[Answered]:
             site=row.institution_id,
             device=row.source or "",
             rejected=any(reason["code"] in _CODES for reason in row.why),
-            reported=ReportStatus.FINAL in statuses.get(row.id, ()),
-            amended=ReportStatus.AMENDED in statuses.get(row.id, ()),
+            **_fate(statuses.get(row.id, set())),
         )
         for row in rows
     ]
@@ -115,7 +114,7 @@ def differences(db: Connection, viewer: Viewer, span: Span) -> list[Difference]:
 
 
 def quality(db: Connection, viewer: Viewer, by: ByOrigin, span: Span) -> tuple[SiteQuality, ...]:
-    """Return what was rejected, retaken, amended and read differently, for each clinic or each device of it."""
+    """Return what was rejected, retaken, amended, cancelled and read differently, for each clinic or each device of it."""
     mine, traced, compared = answered(db, viewer, span), judged(db, viewer, span), differences(db, viewer, span)
     sites = {one.site for one in mine} | {one.site for one in traced} | {one.institution for one in compared}
     return quality_of(mine, traced, compared, by, _places(db, sites))
@@ -147,6 +146,13 @@ def _of_task() -> ColumnElement[bool]:
     return and_(
         _DEVICE.c.institution == task_table.c.institution_id, _DEVICE.c.study_instance_uid == task_table.c.study_instance_uid
     )
+
+
+def _fate(statuses: set[str]) -> dict[str, bool]:
+    """Return what became of a report whose versions have these *statuses*."""
+    cancelled = ReportStatus.CANCELLED in statuses
+    reported = ReportStatus.FINAL in statuses and not cancelled
+    return {"reported": reported, "amended": reported and not REVISED.isdisjoint(statuses), "cancelled": cancelled}
 
 
 def _scored(

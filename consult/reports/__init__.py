@@ -1,4 +1,4 @@
-"""DiagnosticReport: a draft while it is written, final once signed, amended by a further version; never edited.
+"""DiagnosticReport: a draft while it is written, final once signed, then replaced by further versions; never edited.
 
 What is signed is the canonical JSON of the report's content (`model.canonical`), and the PDF made from it before the
 signing transaction: both are kept with their SHA-256 in the transaction that completes the task. The slice decides

@@ -1,4 +1,4 @@
-"""What may be done with a report: save a draft, sign it, amend it.
+"""What may be done with a report: save a draft, sign it, amend or correct it, append to it, cancel it.
 
 Signing takes three steps, so that no transaction is open while a PDF is made: a reading that prepares the version as it
 will stand, the making of its document, and one short transaction that checks nothing moved in between and binds report,
@@ -21,17 +21,24 @@ from consult.queue.model import HELD, TaskStatus
 from consult.queue.views import Task
 from consult.queue.views import task as task_of
 from consult.reports.model import (
+    NEWS,
+    Addendum,
     Draft,
     EarlierReading,
     Report,
     ReportEvent,
     ReportStatus,
+    Signing,
+    Withdrawal,
+    appendable,
     checked,
     listing,
     sealed,
     signable,
     status_after,
+    stored_addenda,
     stored_readings,
+    stored_signing,
 )
 from consult.reports.tables import document_table, draft_table, draft_version_table, report_table
 from consult.reports.views import draft_from
@@ -148,17 +155,63 @@ def sign_task(database: Database, chronicle: Chronicle, task_id: str, make: Docu
 
 
 def amend_report(  # noqa: PLR0917 - in the order of every action: where, what, who
-    database: Database, chronicle: Chronicle, report_id: str, draft: Draft, reason: str, make: DocumentMaker, by: Viewer
+    database: Database,
+    chronicle: Chronicle,
+    report_id: str,
+    draft: Draft,
+    reason: str,
+    make: DocumentMaker,
+    by: Viewer,
+    *,
+    event: ReportEvent = ReportEvent.AMEND,
 ) -> Report:
     """Sign a new version that names the one it replaces; the old one stays readable, the clinic must acknowledge again.
 
-    Raises as `sign_task`; Conflict also when *report_id* was amended already, Invalid without a *reason*.
+    *event* is AMEND for what was learned since, CORRECT for an error of the earlier version. Addenda stay as they are.
+
+    Raises as `sign_task`; Conflict also when *report_id* was replaced already (code "report-superseded") or is cancelled (code
+    "report-state"), Invalid without a *reason*.
     """
     with database.reading() as db:
-        prepared = prepare_amendment(db, chronicle, report_id, draft, reason=reason, by=by)
-    document = make(prepared.report)
-    with database.transaction() as db:
-        return amend(db, chronicle, prepared, document, by)
+        prepared = prepare_amendment(db, chronicle, report_id, draft, event=event, reason=reason, by=by)
+    return _signed_over(database, chronicle, prepared, make, by)
+
+
+def append_to_report(  # noqa: PLR0917 - in the order of every action: where, what, who
+    database: Database,
+    chronicle: Chronicle,
+    report_id: str,
+    text: str,
+    make: DocumentMaker,
+    by: Viewer,
+    *,
+    critical: bool = False,
+) -> Report:
+    """Sign a new version that adds *text* beneath the report and leaves every word of it; the clinic must acknowledge again.
+
+    *critical* may make it so; nothing makes a critical report less. Raises as `amend_report`, and what `appendable` raises.
+    """
+    with database.reading() as db:
+        prepared = prepare_addendum(db, chronicle, report_id, text, critical=critical, by=by)
+    return _signed_over(database, chronicle, prepared, make, by)
+
+
+def cancel_report(  # noqa: PLR0917 - in the order of every action: where, what, who
+    database: Database,
+    chronicle: Chronicle,
+    report_id: str,
+    cause: Withdrawal,
+    reason: str,
+    make: DocumentMaker,
+    by: Viewer,
+) -> Report:
+    """Sign that a report is withdrawn, and why: nothing can follow it, and the clinic asks anew for an answer.
+
+    The task stays completed and its clock as it was. *reason* may be empty unless *cause* is OTHER. Raises as `amend_report`.
+    """
+    with database.reading() as db:
+        prepared = prepare_cancellation(db, chronicle, report_id, cause=cause, reason=reason, by=by)
+    return _signed_over(database, chronicle, prepared, make, by)
 
 
 def prepare(
@@ -224,13 +277,13 @@ def unchanged(db: Connection, chronicle: Chronicle, prepared: Prepared, by: View
         raise Conflict("the draft was changed while it was being signed: read it again and sign", code="draft-stale")
     told = db.execute(_newest(report.task_id)).first()
     if (told and told.id) != report.amends or (told and told.status != ReportStatus.PRELIMINARY):
-        raise Conflict("this report is signed already: amend it instead", code="report-signed")
+        raise Conflict("this report is signed already: amend or correct it instead", code="report-signed")
 
 
 def tell(db: Connection, chronicle: Chronicle, prepared: Prepared, document: bytes, by: Viewer) -> Report:
     """Bind a preliminary report and its *document* for ever: the clinic is told, the task and its clock go on."""
     told = _keep(db, prepared, document)
-    _enter(db, chronicle, "ReportPreliminary", told, by)
+    _enter(db, chronicle, NEWS[told.status], told, by)
     return told
 
 
@@ -250,67 +303,139 @@ def sign(db: Connection, chronicle: Chronicle, prepared: Prepared, document: byt
     stamp(db, report.task_id, Point.T4, report.signed_at)
     queue.start(db, chronicle, report.task_id, by=by)
     queue.complete(db, chronicle, report.task_id, report_id=report.id, by=by)
-    _enter(db, chronicle, "ReportSigned", signed, by, remarks=remarks)
+    _enter(db, chronicle, NEWS[signed.status], signed, by, remarks=remarks)
     return signed
 
 
-def prepare_amendment(db: Connection, chronicle: Chronicle, report_id: str, draft: Draft, *, reason: str, by: Viewer) -> Prepared:
-    """Return the version that is to replace *report_id*, dated now."""
-    replaced = report_of(db, by, report_id)
-    queue.require_fitting(db, replaced.task_id, by=by)
+def prepare_amendment(
+    db: Connection, chronicle: Chronicle, report_id: str, draft: Draft, *, event: ReportEvent, reason: str, by: Viewer
+) -> Prepared:
+    """Return the version that is to replace *report_id* with another text, dated now."""
+    replaced = _replaceable(db, report_id, by)
     if not reason.strip():
-        raise Invalid("say why the report is amended (修订原因): the clinic is shown it", code="reason-missing")
-    if len(reason) > LONGEST_REASON:
-        raise Invalid(f"the reason is too long: at most {LONGEST_REASON} characters", code="reason-too-long")
-    if replaced.amended_by is not None:
-        raise _superseded()
-    status = status_after(replaced.status, ReportEvent.AMEND)
+        raise Invalid("say why the report is changed (修改原因): the clinic is shown it", code="reason-missing")
     written = signable(draft)
     assert written.kind is not None
     _belonging(db, written, replaced.institution.id, replaced.study_instance_uid)
-    images = _images(db, replaced.institution.id, replaced.study_instance_uid)
-    return Prepared(
-        sealed(
-            replace(
-                replaced,
-                id=new_id(),
-                status=status,
-                version=replaced.version + 1,
-                kind=written.kind,
-                findings=written.findings,
-                impression=written.impression,
-                critical=written.critical,
-                key_images=written.key_images,
-                signed_at=_to_the_millisecond(chronicle.clock.now()),
-                signed_by=Person(by.practitioner_id, by.name),
-                readings=(),
-                amends=replaced.id,
-                reason=reason.strip(),
-                images_sha256=_sha256(images.encode()),
-                document_sha256=None,
-                delivered_at=None,
-                read_at=None,
-                read_by=None,
-                read_back=None,
-            )
-        ),
-        images,
+    return _succeeding(
+        db,
+        chronicle,
+        replaced,
+        event,
+        by,
+        kind=written.kind,
+        findings=written.findings,
+        impression=written.impression,
+        critical=written.critical,
+        key_images=written.key_images,
+        readings=(),
+        text_signed=None,
+        reason=_reasoned(reason),
     )
 
 
-def amend(db: Connection, chronicle: Chronicle, prepared: Prepared, document: bytes, by: Viewer) -> Report:
-    """Bind the amendment and its *document* for ever."""
+def prepare_addendum(db: Connection, chronicle: Chronicle, report_id: str, text: str, *, critical: bool, by: Viewer) -> Prepared:
+    """Return the version that is to add *text* to *report_id*, dated now."""
+    replaced = _replaceable(db, report_id, by)
+    made = _succeeding(
+        db, chronicle, replaced, ReportEvent.APPEND, by, critical=replaced.critical or critical, text_signed=_signing_of(replaced)
+    )
+    addendum = Addendum(appendable(text), made.report.signed_by, made.report.signed_at)
+    return replace(made, report=sealed(replace(made.report, addenda=(*replaced.addenda, addendum))))
+
+
+def prepare_cancellation(
+    db: Connection, chronicle: Chronicle, report_id: str, *, cause: Withdrawal, reason: str, by: Viewer
+) -> Prepared:
+    """Return the version that is to withdraw *report_id*, dated now: what it said, and that it no longer holds.
+
+    It is not critical: what nobody may act on any more is not read back, nor its cancellation withheld until it is.
+    """
+    replaced = _replaceable(db, report_id, by)
+    if cause is Withdrawal.OTHER and not reason.strip():
+        raise Invalid("say why the report is cancelled (作废原因): the clinic is shown it", code="reason-missing")
+    text_signed, reason = _signing_of(replaced), _reasoned(reason)
+    return _succeeding(
+        db,
+        chronicle,
+        replaced,
+        ReportEvent.CANCEL,
+        by,
+        critical=False,
+        cause=cause,
+        reason=reason or None,
+        text_signed=text_signed,
+    )
+
+
+def supersede(db: Connection, chronicle: Chronicle, prepared: Prepared, document: bytes, by: Viewer) -> Report:
+    """Bind a version that replaces a signed one, and its *document*, for ever."""
     report = prepared.report
     _fresh(report, chronicle, by)
     if report.amends is None:
-        raise Invalid("an amendment names the version it replaces", code="amends-missing")
-    # The lock lets two amendments of one version meet here one after the other; SQLite has one writer anyhow.
+        raise Invalid("such a version names the one it replaces", code="amends-missing")
+    # The lock lets two that replace one version meet here one after the other; SQLite has one writer anyhow.
     db.execute(select(report_table.c.id).where(report_table.c.id == report.amends).with_for_update())
     if max(_versions(db, report.task_id), default=0) != report.version - 1:
         raise _superseded()
     signed = _keep(db, prepared, document)
-    _enter(db, chronicle, "ReportAmended", signed, by)
+    _enter(db, chronicle, NEWS[signed.status], signed, by)
     return signed
+
+
+def _signed_over(database: Database, chronicle: Chronicle, prepared: Prepared, make: DocumentMaker, by: Viewer) -> Report:
+    document = make(prepared.report)
+    with database.transaction() as db:
+        return supersede(db, chronicle, prepared, document, by)
+
+
+def _replaceable(db: Connection, report_id: str, by: Viewer) -> Report:
+    """Return the version that *by* may replace; raise as `amend_report`."""
+    replaced = report_of(db, by, report_id)
+    queue.require_fitting(db, replaced.task_id, by=by)
+    if replaced.amended_by is not None:
+        raise _superseded()
+    return replaced
+
+
+def _succeeding(
+    db: Connection,
+    chronicle: Chronicle,
+    replaced: Report,
+    event: ReportEvent,
+    by: Viewer,
+    **changes: Any,  # noqa: ANN401 - fields of the report
+) -> Prepared:
+    """Return the version that *event* makes of *replaced*, signed now by *by* and told to nobody yet."""
+    images = _images(db, replaced.institution.id, replaced.study_instance_uid)
+    report = replace(
+        replaced,
+        id=new_id(),
+        status=status_after(replaced.status, event),
+        version=replaced.version + 1,
+        signed_at=_to_the_millisecond(chronicle.clock.now()),
+        signed_by=Person(by.practitioner_id, by.name),
+        amends=replaced.id,
+        images_sha256=_sha256(images.encode()),
+        document_sha256=None,
+        delivered_at=None,
+        read_at=None,
+        read_by=None,
+        read_back=None,
+        **{"reason": None, **changes},
+    )
+    return Prepared(sealed(report), images)
+
+
+def _signing_of(report: Report) -> Signing:
+    """Return who signed the findings and impression that stand in *report*."""
+    return report.text_signed or Signing(report.signed_by, report.signed_at)
+
+
+def _reasoned(reason: str) -> str:
+    if len(reason) > LONGEST_REASON:
+        raise Invalid(f"the reason is too long: at most {LONGEST_REASON} characters", code="reason-too-long")
+    return reason.strip()
 
 
 def _own_task(db: Connection, task_id: str, by: Viewer) -> Task:
@@ -397,7 +522,9 @@ def _keep(db: Connection, prepared: Prepared, document: bytes) -> Report:
         "modalities": list(report.modalities),
         "study_at": report.study_at and rfc3339(report.study_at),
         "readings": stored_readings(report.readings),
+        "text_signed": report.text_signed and stored_signing(report.text_signed),
     }
+    row["addenda"] = stored_addenda(report.addenda)
     db.execute(insert(report_table).values(row))
     digest = _sha256(document)
     kept = {
@@ -427,6 +554,7 @@ _PLAIN = (
     "budget_s",
     "amends",
     "reason",
+    "cause",
     "content_sha256",
     "images_sha256",
 )
@@ -448,13 +576,15 @@ def _enter(db: Connection, chronicle: Chronicle, type_: str, report: Report, by:
     }
     if report.amends is not None:
         data |= {"amends": report.amends, "reason": report.reason}
+    if report.cause is not None:
+        data["cause"] = report.cause
     chronicle.enter(
         db, type_, report.task_id, data, actor=by.practitioner_id, institution=by.institution_id, entity="DiagnosticReport"
     )
 
 
 def _superseded() -> Conflict:
-    return Conflict("this version has been amended already: amend the newest one", code="report-superseded")
+    return Conflict("this version has been replaced already: change the newest one", code="report-superseded")
 
 
 def _to_the_millisecond(at: datetime) -> datetime:

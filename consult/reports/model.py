@@ -39,11 +39,18 @@ REGION_NAMES: Mapping[Region, Text] = {
 
 
 class ReportStatus(StrEnum):
-    """FHIR DiagnosticReport.status, as far as we go."""
+    """FHIR DiagnosticReport.status, as far as we go.
+
+    *amended* tells what was learned since, *corrected* mends an error, *appended* leaves every word and adds to them. Of what
+    is *cancelled* here, withdrawn after it was signed, FHIR R4 says entered-in-error.
+    """
 
     PRELIMINARY = "preliminary"
     FINAL = "final"
     AMENDED = "amended"
+    CORRECTED = "corrected"
+    APPENDED = "appended"
+    CANCELLED = "cancelled"
 
 
 class ReportEvent(StrEnum):
@@ -52,15 +59,51 @@ class ReportEvent(StrEnum):
     GO_ON = "go-on"
     SIGN = "sign"
     AMEND = "amend"
+    CORRECT = "correct"
+    APPEND = "append"
+    CANCEL = "cancel"
 
 
-#: Every change is a new version: the state named is that of the version it makes.
-TRANSITIONS: Mapping[tuple[ReportStatus, ReportEvent], ReportStatus] = {
-    (ReportStatus.PRELIMINARY, ReportEvent.GO_ON): ReportStatus.PRELIMINARY,
-    (ReportStatus.PRELIMINARY, ReportEvent.SIGN): ReportStatus.FINAL,
-    (ReportStatus.FINAL, ReportEvent.AMEND): ReportStatus.AMENDED,
-    (ReportStatus.AMENDED, ReportEvent.AMEND): ReportStatus.AMENDED,
+_S, _E = ReportStatus, ReportEvent
+
+#: What becomes of a signed report, once and again.
+_MAKES: Mapping[ReportEvent, ReportStatus] = {
+    _E.AMEND: _S.AMENDED,
+    _E.CORRECT: _S.CORRECTED,
+    _E.APPEND: _S.APPENDED,
+    _E.CANCEL: _S.CANCELLED,
 }
+
+#: Every change is a new version: the state named is that of the version it makes. Nothing follows a cancelled one.
+TRANSITIONS: Mapping[tuple[ReportStatus, ReportEvent], ReportStatus] = {
+    (_S.PRELIMINARY, _E.GO_ON): _S.PRELIMINARY,
+    (_S.PRELIMINARY, _E.SIGN): _S.FINAL,
+    **{(status, event): made for status in (_S.FINAL, _S.AMENDED, _S.CORRECTED, _S.APPENDED) for event, made in _MAKES.items()},
+}
+
+#: By which event the log tells of each version.
+NEWS: Mapping[ReportStatus, str] = {
+    _S.PRELIMINARY: "ReportPreliminary",
+    _S.FINAL: "ReportSigned",
+    _S.AMENDED: "ReportAmended",
+    _S.CORRECTED: "ReportCorrected",
+    _S.APPENDED: "ReportAppended",
+    _S.CANCELLED: "ReportCancelled",
+}
+
+#: The versions that replace a signed one; the clock of record ended with that.
+REPLACING = frozenset(_MAKES.values())
+#: Those of them whose content is another than before: what figures call amended.
+REVISED = REPLACING - {_S.CANCELLED}
+
+
+class Withdrawal(StrEnum):
+    """Why a report is cancelled."""
+
+    WRONG_PATIENT = "wrong-patient"
+    WRONG_STUDY = "wrong-study"
+    SIGNED_IN_ERROR = "signed-in-error"
+    OTHER = "other"
 
 
 def status_after(status: ReportStatus, event: ReportEvent) -> ReportStatus:
@@ -104,6 +147,23 @@ class EarlierReading:
 
 
 @dataclass(frozen=True)
+class Signing:
+    """Who signed, and when."""
+
+    by: Person
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Addendum:
+    """What was added to a signed report, by whom and when; it changes no word of what stood there before."""
+
+    text: str
+    by: Person
+    at: datetime
+
+
+@dataclass(frozen=True)
 class DraftVersion:
     """A version of a draft as a list shows it; *characters* are those of findings and impression."""
 
@@ -127,9 +187,11 @@ class Report:
     """One signed version; everything but the delivery is fixed for ever.
 
     Names are those of the signing; *patient* is as old as on the day of the study. *readings* are those before the signer's.
-    *amends* is the id of the version this one replaces, *amended_by* the id of the one that replaces it. *delivered_at* is
-    T5, *read_at* T6. *content_sha256* covers `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the
-    `listing` of what was shown; the last is empty for a report older than the signatures.
+    *amends* is the id of the version this one replaces, *amended_by* the id of the one that replaces it; *cause* is why it is
+    cancelled. *text_signed* tells whose findings and impression they are where this version's signer has not touched them:
+    of one with *addenda*, the oldest first, and of a cancelled one. *delivered_at* is T5, *read_at* T6. *content_sha256* covers
+    `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the `listing` of what was shown; the last is empty for
+    a report older than the signatures.
     """
 
     id: str
@@ -150,6 +212,9 @@ class Report:
     readings: tuple[EarlierReading, ...] = ()
     amends: str | None = None
     reason: str | None = None
+    cause: Withdrawal | None = None
+    addenda: tuple[Addendum, ...] = ()
+    text_signed: Signing | None = None
     study_description: str = ""
     modalities: tuple[str, ...] = ()
     study_at: datetime | None = None
@@ -172,6 +237,11 @@ class Report:
         """
         preliminary = self.status is ReportStatus.PRELIMINARY
         return {"institution": self.institution.id, "hospital" if preliminary else "performer": self.performer.id}
+
+    @property
+    def text_by(self) -> Person:
+        """Return who signed its findings and impression."""
+        return self.signed_by if self.text_signed is None else self.text_signed.by
 
     @property
     def withheld(self) -> bool:
@@ -203,6 +273,18 @@ def signable(draft: Draft) -> Draft:
     if left:
         raise Invalid(f"a blank of the template is left, {left[0]}: fill it in before signing", code="blank-left")
     return checked(draft)
+
+
+def appendable(text: str) -> str:
+    """Return the text of an addendum when it may be signed; raise Invalid for one that is empty, too long or has a blank left."""
+    if not text.strip():
+        raise Invalid("the addendum (补充内容) is empty: write it before signing", code="addendum-missing")
+    if len(text) > LONGEST_TEXT:
+        raise Invalid(f"the addendum is too long: at most {LONGEST_TEXT} characters", code="report-too-long")
+    left = blanks_in(text)
+    if left:
+        raise Invalid(f"a blank of the template is left, {left[0]}: fill it in before signing", code="blank-left")
+    return _printable(text.strip())
 
 
 def canonical(report: Report) -> bytes:
@@ -238,6 +320,12 @@ def canonical(report: Report) -> bytes:
         content["images_sha256"] = report.images_sha256
     if report.readings:
         content["readings"] = stored_readings(report.readings)
+    if report.cause:
+        content["cause"] = report.cause.value
+    if report.addenda:
+        content["addenda"] = stored_addenda(report.addenda)
+    if report.text_signed:
+        content["text_signed"] = stored_signing(report.text_signed)
     return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -248,6 +336,16 @@ def stored_readings(readings: tuple[EarlierReading, ...]) -> list[dict[str, Any]
         | ({"region": one.region.value} if one.region else {})
         for one in readings
     ]
+
+
+def stored_addenda(addenda: tuple[Addendum, ...]) -> list[dict[str, Any]]:
+    """Return the addenda as plain JSON."""
+    return [{"text": one.text, "by": vars(one.by), "at": rfc3339(one.at)} for one in addenda]
+
+
+def stored_signing(signing: Signing) -> dict[str, Any]:
+    """Return a signing as plain JSON."""
+    return {"by": vars(signing.by), "at": rfc3339(signing.at)}
 
 
 def listing(digests: Mapping[str, str]) -> str:

@@ -70,6 +70,10 @@ report_table = Table(
     Column("budget_s", Integer, nullable=False),
     Column("amends", String(32), ForeignKey("report.id"), unique=True),
     Column("reason", Text),
+    # `model.Withdrawal` of a cancelled version; null for any other.
+    Column("cause", String(32)),
+    # `model.stored_addenda`; null where it was signed before there were any.
+    Column("addenda", JSON),
     Column("content_sha256", String(64), nullable=False),
     # Of `report_document.images`; null before there were signatures.
     Column("images_sha256", String(64)),

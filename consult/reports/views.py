@@ -19,7 +19,18 @@ from consult.queue.views import blind
 from consult.queue.views import task as task_of
 from consult.reports.checks import Remark, Writing
 from consult.reports.checks import remarks as remarks_of
-from consult.reports.model import Draft, DraftVersion, EarlierReading, KeyImage, ReadBack, Report, ReportStatus
+from consult.reports.model import (
+    Addendum,
+    Draft,
+    DraftVersion,
+    EarlierReading,
+    KeyImage,
+    ReadBack,
+    Report,
+    ReportStatus,
+    Signing,
+    Withdrawal,
+)
 from consult.reports.tables import delivery_table, document_table, draft_table, draft_version_table, object_table, report_table
 from consult.requests.model import Kind, Patient
 from dicom_node.archive import index
@@ -67,7 +78,7 @@ def reports_of_study(db: Connection, viewer: Viewer, study_instance_uid: str) ->
 
 
 def newest_version(db: Connection, viewer: Viewer, report_id: str) -> Report:
-    """Return the version that stands now in place of *report_id*, itself where it was never amended; NotFound as `report`."""
+    """Return the version that stands now in place of *report_id*, itself where nothing replaced it; NotFound as `report`."""
     mine = _reports(viewer).where(report_table.c.task_id == report(db, viewer, report_id).task_id)
     return _report(db.execute(mine.order_by(report_table.c.version.desc()).limit(1)).mappings().one())
 
@@ -256,6 +267,9 @@ def _report(row: RowMapping) -> Report:
         readings=tuple(map(_reading, named.get("readings", ()))),
         amends=row["amends"],
         reason=row["reason"],
+        cause=Withdrawal(row["cause"]) if row["cause"] else None,
+        addenda=tuple(Addendum(one["text"], **vars(_signing(one))) for one in row["addenda"] or ()),
+        text_signed=_signing(named["text_signed"]) if named.get("text_signed") else None,
         study_description=named["study_description"],
         modalities=tuple(named["modalities"]),
         study_at=datetime.fromisoformat(named["study_at"]) if named["study_at"] else None,
@@ -278,6 +292,10 @@ def _reading(stored: Mapping[str, Any]) -> EarlierReading:
     at = datetime.fromisoformat(stored["signed_at"])
     region = Region(stored["region"]) if "region" in stored else None
     return EarlierReading(Stage(stored["stage"]), Person(**stored["by"]), at, stored["content_sha256"], region)
+
+
+def _signing(stored: Mapping[str, Any]) -> Signing:
+    return Signing(Person(**stored["by"]), datetime.fromisoformat(stored["at"]))
 
 
 def _institution(named: Mapping[str, str]) -> Institution:

@@ -12,7 +12,7 @@ from consult.practitioners.model import SYSTEM
 from consult.reports.document.composite import ENHANCED_SR, Context, Source, series_of, uid_of
 from consult.reports.document.encapsulated import encapsulate
 from consult.reports.document.structured_report import write_structured_report
-from consult.reports.model import Report
+from consult.reports.model import NEWS, Report, ReportStatus
 from consult.reports.tables import document_table, object_table, report_table
 from consult.reports.views import objects_of, of_record
 from dicom_node.archive import index
@@ -27,7 +27,7 @@ from telemed.kernel.events import Event, Follower, Write
 class Returning:
     """Follows what is signed and what is read back, from its own cursor."""
 
-    TYPES = ("ReportSigned", "ReportAmended", "CriticalReadBack")
+    TYPES = (*(type_ for status, type_ in NEWS.items() if status is not ReportStatus.PRELIMINARY), "CriticalReadBack")
 
     def __init__(self, database: Database, chronicle: Chronicle, archive: Archive) -> None:
         """Prepare to follow; nothing runs before start()."""

@@ -14,6 +14,7 @@ import pytest
 
 from consult.delivery.channels import Gateways, send
 from consult.delivery.model import Channel, ChannelKind, Message
+from consult.reports.model import ReportStatus
 
 API = "/api/v1"
 
@@ -92,7 +93,7 @@ def test_a_critical_value_calls_everybody_in_the_group_and_an_ordinary_report_no
         channel = Channel("1", "2", kind, robot.url, "", "", critical_only=False)
         send(
             channel,
-            Message("莲花乡卫生院", critical, amended=False, report_id="3", signed_at=clock.now()),
+            Message("莲花乡卫生院", critical, ReportStatus.FINAL, report_id="3", signed_at=clock.now()),
             Gateways(),
             clock.now(),
         )

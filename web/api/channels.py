@@ -11,6 +11,7 @@ from consult.delivery.actions import add_channel, remove_channel
 from consult.delivery.channels import send
 from consult.delivery.model import Attempt, Channel, ChannelKind, Message, NotSentError, Return, UnsureError
 from consult.practitioners.views import institution
+from consult.reports.model import ReportStatus
 from telemed.kernel.errors import Unavailable
 from web import keys
 from web.accounts.permissions import Permission
@@ -67,7 +68,7 @@ async def try_delivery_channel(call: Call[None, None]) -> None:
     channel = await call.view(views.channel, call.part("channel_id"))
     place = await call.view(institution, channel.institution_id)
     now = call.request.app[keys.CLOCK].now()
-    message = Message(place.name, critical=False, amended=False, report_id="", signed_at=now, is_trial=True)
+    message = Message(place.name, critical=False, status=ReportStatus.FINAL, report_id="", signed_at=now, is_trial=True)
     try:
         await call.off_loop(send, channel, message, call.request.app[keys.GATEWAYS], now)
     except (NotSentError, UnsureError) as error:

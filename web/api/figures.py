@@ -79,7 +79,7 @@ async def figures_by(call: Call[ScoresQuery, None]) -> Scores:
 
 
 async def quality_figures(call: Call[QualityQuery, None]) -> Page[SiteQuality]:
-    """Return what was rejected, taken again, amended and read differently, by clinic or device."""
+    """Return what was rejected, taken again, amended, cancelled and read differently, by clinic or device."""
     return Page(await call.view(quality.quality, call.viewer, call.query.by, _wanted(call)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -16,7 +16,17 @@ from consult.readings.actions import sign_task
 from consult.reports import actions
 from consult.reports import views as reports
 from consult.reports.checks import Remark
-from consult.reports.model import LONGEST_TEXT, MOST_KEY_IMAGES, Draft, DraftVersion, KeyImage, Report, ReportKind
+from consult.reports.model import (
+    LONGEST_TEXT,
+    MOST_KEY_IMAGES,
+    Draft,
+    DraftVersion,
+    KeyImage,
+    Report,
+    ReportEvent,
+    ReportKind,
+    Withdrawal,
+)
 from telemed.kernel.errors import Invalid, NotFound
 from web import keys
 from web.accounts.actions import confirm_identity
@@ -57,9 +67,29 @@ class Signature(Given):
 
 
 class Amendment(DraftText):
-    """The new text of a signed report, why it is needed, and the signer's password."""
+    """The new text of a signed report, why it is needed, and the signer's password.
 
+    *status* is that of the version it makes: amended for what was learned since, corrected for an error of the earlier one.
+    """
+
+    status: Literal["amended", "corrected"] = "amended"
     reason: str = Field(min_length=1, max_length=2000)
+    password: str = Field(max_length=1000)
+
+
+class GivenAddendum(Given):
+    """What is added beneath a signed report, whether it makes it critical, and the signer's password."""
+
+    text: str = Field(max_length=LONGEST_TEXT)
+    critical: bool = False
+    password: str = Field(max_length=1000)
+
+
+class Cancellation(Given):
+    """Why a signed report is withdrawn, in words where the cause is "other", and the signer's password."""
+
+    cause: Withdrawal
+    reason: str = Field(default="", max_length=2000)
     password: str = Field(max_length=1000)
 
 
@@ -142,7 +172,7 @@ async def get_report_document(call: Call[None, None]) -> web.Response:
 
 
 async def get_printed_report(call: Call[None, None]) -> web.Response:
-    """Return what to print of a version, as PDF: the signed document, or its pages marked as superseded once it was amended."""
+    """Return what to print of a version, as PDF: the signed document, or its pages marked as superseded once it was replaced."""
     report_id = call.part("report_id")
     report, signed = await call.view(_signed, call.viewer, report_id)
     newest = await call.view(reports.newest_version, call.viewer, report_id)
@@ -170,10 +200,30 @@ def _signed(db: Connection, viewer: Viewer, report_id: str) -> tuple[Report, byt
 async def amend_report(call: Call[None, Amendment]) -> Report:
     """Replace a signed report by a new signed version that names it; the clinic is told again."""
     await confirmed(call, call.body.password)
-    database = call.request.app[keys.DATABASE]
-    report_id, viewer = call.part("report_id"), call.viewer
+    database, report_id, viewer = call.request.app[keys.DATABASE], call.part("report_id"), call.viewer
     draft, reason, make = call.body.as_draft(), call.body.reason, maker_of(call)
-    return await call.off_loop(actions.amend_report, database, call.chronicle, report_id, draft, reason, make, by=viewer)
+    event = ReportEvent.CORRECT if call.body.status == "corrected" else ReportEvent.AMEND
+    return await call.off_loop(
+        actions.amend_report, database, call.chronicle, report_id, draft, reason, make, by=viewer, event=event
+    )
+
+
+async def append_to_report(call: Call[None, GivenAddendum]) -> Report:
+    """Add to a signed report by a new signed version that leaves its text as it is; the clinic is told again."""
+    await confirmed(call, call.body.password)
+    database, report_id, viewer = call.request.app[keys.DATABASE], call.part("report_id"), call.viewer
+    text, critical, make = call.body.text, call.body.critical, maker_of(call)
+    return await call.off_loop(
+        actions.append_to_report, database, call.chronicle, report_id, text, make, by=viewer, critical=critical
+    )
+
+
+async def cancel_report(call: Call[None, Cancellation]) -> Report:
+    """Withdraw a signed report by a last signed version that says why; the clinic is told, and asks anew for an answer."""
+    await confirmed(call, call.body.password)
+    database, report_id, viewer = call.request.app[keys.DATABASE], call.part("report_id"), call.viewer
+    cause, reason, make = call.body.cause, call.body.reason, maker_of(call)
+    return await call.off_loop(actions.cancel_report, database, call.chronicle, report_id, cause, reason, make, by=viewer)
 
 
 async def acknowledge_report(call: Call[None, None]) -> Report:
@@ -235,6 +285,8 @@ OPERATIONS = (
     Operation("GET", "/reports/{report_id}/slip.pdf", get_delivery_slip, Permission.READ_REPORTS, produces="application/pdf"),
     Operation("GET", "/reports/{report_id}", get_report, Permission.READ_REPORTS),
     Operation("POST", "/reports/{report_id}/amend", amend_report, Permission.WRITE_REPORTS),
+    Operation("POST", "/reports/{report_id}/append", append_to_report, Permission.WRITE_REPORTS),
+    Operation("POST", "/reports/{report_id}/cancel", cancel_report, Permission.WRITE_REPORTS),
     Operation("POST", "/reports/{report_id}/read-back", read_back_report, Permission.ACKNOWLEDGE_REPORTS),
     Operation("POST", "/reports/{report_id}/receipt", acknowledge_report, Permission.ACKNOWLEDGE_REPORTS),
 )

@@ -29,7 +29,7 @@ class Hints:
 class Ledger:
     """When each of T0 to T6 came true, None when it has not; *budget_s* is the lane's target from T0 to T5.
 
-    An amended version carries its own T4 to T6 and no target (0): the clock of record ended with the first version.
+    A version that replaces a signed one carries its own T4 to T6 and no target (0): the clock of record ended with the first.
     """
 
     stamps: Sequence[datetime | None]

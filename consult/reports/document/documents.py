@@ -16,7 +16,7 @@ from consult.reports.document.pages import write
 from consult.reports.document.signature import Signatory
 from consult.reports.document.slip import write_slip
 from consult.reports.document.superseded import write_superseded
-from consult.reports.model import KeyImage, Report, ReportStatus
+from consult.reports.model import REPLACING, KeyImage, Report, ReportStatus
 from consult.turnaround.views import turnaround
 from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
@@ -67,10 +67,15 @@ class Documents:
         self._fonts = fonts
 
     def make(self, report: Report, by: Viewer) -> bytes:
-        """Return the PDF with T0 to T4, signed by the report's signer. Raises Invalid naming a key image that cannot be shown."""
+        """Return the PDF with T0 to T4, signed by the report's signer; of a cancelled one the text alone, without its images.
+
+        Raises Invalid naming a key image that cannot be shown.
+        """
         institution = report.institution.id
         with self._database.reading() as db:
             ledger = _ledger(db, report, by)
+            if report.status is ReportStatus.CANCELLED:
+                return self._signatory.sign(write(report, Attachments(), ledger, self._fonts), report)
             chosen = [(image, index.instance(db, institution, image.sop_instance_uid)) for image in report.key_images]
             recordings = [kept for _, kept in chosen if kept.kind == "ecg"] or _recordings(db, report)[-1:]
         shown = [self._illustration(image, kept, institution) for image, kept in chosen if kept.kind != "ecg"]
@@ -151,4 +156,4 @@ def _ledger(db: Connection, report: Report, by: Viewer) -> Ledger:
         report.delivered_at,
         report.read_at,
     ]
-    return Ledger(stamps, 0 if report.status is ReportStatus.AMENDED else report.budget_s, clock.paused_s)
+    return Ledger(stamps, 0 if report.status in REPLACING else report.budget_s, clock.paused_s)

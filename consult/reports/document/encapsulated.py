@@ -11,8 +11,8 @@ from consult.reports.document.composite import (
     title_of,
     written,
 )
-from consult.reports.document.wording import TITLES
-from consult.reports.model import Report
+from consult.reports.document.wording import STATUSES, TITLES
+from consult.reports.model import Report, ReportStatus
 
 
 def encapsulate(report: Report, pdf: bytes, context: Context) -> bytes:
@@ -21,7 +21,8 @@ def encapsulate(report: Report, pdf: bytes, context: Context) -> bytes:
     made.ConversionType, made.BurnedInAnnotation, made.VerificationFlag = "WSD", "YES", "VERIFIED"
     made.AcquisitionDateTime = ""
     made.SourceInstanceSequence = [referenced(one.sop_class_uid, one.sop_instance_uid) for one in context.sources]
-    made.DocumentTitle = " ".join(TITLES[report.kind])
+    withdrawn = [f"({STATUSES[report.status]})"] if report.status is ReportStatus.CANCELLED else []
+    made.DocumentTitle = " ".join([*TITLES[report.kind], *withdrawn])
     made.ConceptNameCodeSequence = [coded(title_of(report))]
     made.MIMETypeOfEncapsulatedDocument = "application/pdf"
     made.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)  # a value has an even length (PS3.5 7.1.1)

@@ -29,8 +29,20 @@ from consult.reports.document.drawing import EcgSheet, picture
 from consult.reports.document.fonts import BOLD, REGULAR, typesetting
 from consult.reports.document.ledger import ledger_table, target
 from consult.reports.document.style import ACCENT, ALARM, GRID, MARGIN, PARAGRAPHS, RULE, SOFT, TINT
-from consult.reports.document.wording import RESPONSIBILITY, SEXES, STAGES, STATUSES, TITLES, age_of, local, plain
-from consult.reports.model import REGION_NAMES, EarlierReading, Report, ReportStatus
+from consult.reports.document.wording import (
+    REPLACES,
+    RESPONSIBILITY,
+    SEXES,
+    STAGES,
+    STATUSES,
+    TITLES,
+    age_of,
+    heading_of,
+    local,
+    plain,
+    reason_of,
+)
+from consult.reports.model import REGION_NAMES, REVISED, EarlierReading, Report, ReportStatus
 
 WIDTH = A4[0] - 2 * MARGIN
 FOOT = 16 * mm
@@ -41,7 +53,8 @@ SIDE = 12 * mm
 def write(report: Report, attachments: Attachments, ledger: Ledger, fonts: Path) -> bytes:
     """Return the PDF of *report*: the same arguments give the same bytes (same reportlab, same font).
 
-    *ledger* is printed up to T4: T5 and T6 belong to the delivery slip. A preliminary report carries a watermark.
+    *ledger* is printed up to T4: T5 and T6 belong to the delivery slip. A preliminary and a cancelled report carry a
+    watermark, and what a cancelled one said is struck through.
     """
     sheet = io.BytesIO()
     title = " ".join(TITLES[report.kind])
@@ -109,15 +122,17 @@ def _head(report: Report) -> list[Flowable]:
             )
         )
     if report.amends:
-        reason = f"　原因 Reason: {plain(report.reason)}" if report.reason else ""
-        amended = report.status is ReportStatus.AMENDED
-        replacing = (
-            f"修订版 Amended version {report.version}　替代 Replaces: " if amended else "替代初步报告 Replaces preliminary: "
-        )
-        words = f"{replacing}{report.amends}{reason}"
-        story.append(_boxed(words, "small-strong"))
+        story.append(_boxed(_replacing(report), "alarm" if report.status is ReportStatus.CANCELLED else "small-strong"))
     story.append(_identity(report))
     return story
+
+
+def _replacing(report: Report) -> str:
+    begun = REPLACES[report.status]
+    if report.status in REVISED:
+        begun += f" {report.version}　替代 Replaces"
+    why = reason_of(report)
+    return f"{begun}: {report.amends}" + (f"　原因 Reason: {plain(why)}" if why else "")
 
 
 def _boxed(markup: str, style: str) -> Table:
@@ -165,16 +180,22 @@ def _cell(zh: str, en: str, value: str) -> Paragraph:
 
 
 def _text(report: Report) -> list[Flowable]:
+    struck = report.status is ReportStatus.CANCELLED
     story: list[Flowable] = [_section("检查所见", "Findings")]
-    story += _lines(report.findings, "body")
+    story += _lines(report.findings, "body", struck=struck)
     story.append(_section("会诊意见" if report.kind == "consultation" else "诊断意见", "Impression"))
-    story += _lines(report.impression, "impression")
+    story += _lines(report.impression, "impression", struck=struck)
+    for number, addendum in enumerate(report.addenda, 1):
+        story.append(_section("补充报告", "Addendum"))
+        story.append(Paragraph(plain(heading_of(number, addendum)), PARAGRAPHS["note"]))
+        story += _lines(addendum.text, "body", struck=struck)
     return story
 
 
-def _lines(text: str, style: str) -> list[Flowable]:
+def _lines(text: str, style: str, *, struck: bool) -> list[Flowable]:
     """One paragraph a line: each may break across pages, and an empty line keeps its height."""
-    return [Paragraph(plain(line) or "&nbsp;", PARAGRAPHS[style]) for line in text.strip("\n").split("\n")]
+    lines = [plain(line) or "&nbsp;" for line in text.strip("\n").split("\n")]
+    return [Paragraph(f"<strike>{line}</strike>" if struck else line, PARAGRAPHS[style]) for line in lines]
 
 
 def _hints(hints: Hints) -> list[Flowable]:
@@ -203,8 +224,12 @@ def _pictures(illustrations: Sequence[Illustration]) -> list[Flowable]:
     return [KeepTogether([heading, table])] if len(rows) == 1 else [heading, table]
 
 
+#: Who signs a version whose text is not the signer's own.
+_SIGNERS = {ReportStatus.APPENDED: "补充医师", ReportStatus.CANCELLED: "作废医师"}
+
+
 def _signature(report: Report, ledger: Ledger) -> list[Flowable]:
-    signer = "会诊医师" if report.kind == "consultation" else "报告医师"
+    signer = _SIGNERS.get(report.status) or ("会诊医师" if report.kind == "consultation" else "报告医师")
     signature = Table(
         [
             [
@@ -221,7 +246,7 @@ def _signature(report: Report, ledger: Ledger) -> list[Flowable]:
         KeepTogether(
             [
                 signature,
-                *(Paragraph(_earlier(one), PARAGRAPHS["note"]) for one in report.readings),
+                *(Paragraph(words, PARAGRAPHS["note"]) for words in _before(report)),
                 Paragraph(RESPONSIBILITY[report.kind], PARAGRAPHS["note"]),
                 Spacer(0, 2 * mm),
                 ledger_table(ledger, until=4, width=WIDTH),
@@ -232,10 +257,21 @@ def _signature(report: Report, ledger: Ledger) -> list[Flowable]:
     ]
 
 
+def _before(report: Report) -> list[str]:
+    """Say who has read the study, and signed the text, before the one who signs this version."""
+    text = report.text_signed
+    signed = [] if text is None else [f"正文签发 Text signed by: {plain(text.by.name)}　{local(text.at)}"]
+    return [*map(_earlier, report.readings), *signed]
+
+
 def _earlier(reading: EarlierReading) -> str:
     name = reading.region and REGION_NAMES[reading.region]
     what = f"分区阅片·{name.zh} {name.en} section" if name else STAGES[reading.stage]
     return f"{what}: {plain(reading.by.name)}　{local(reading.signed_at)}"
+
+
+#: The watermark of what must not be taken for the report that holds.
+_ACROSS = {ReportStatus.PRELIMINARY: "初步", ReportStatus.CANCELLED: "作废"}
 
 
 class _Numbered(Canvas):  # type: ignore[misc] # reportlab ships no types
@@ -263,12 +299,12 @@ class _Numbered(Canvas):  # type: ignore[misc] # reportlab ships no types
     def _foot(self, number: int, count: int) -> None:
         report, width = self.printed, self._pagesize[0]
         self.saveState()
-        if report.status is ReportStatus.PRELIMINARY:
+        if report.status in _ACROSS:
             self.setFont(BOLD, 120)
             self.setFillColorRGB(0.7, 0.1, 0.1, alpha=0.10)
             self.translate(width / 2, self._pagesize[1] / 2)
             self.rotate(45)
-            self.drawCentredString(0, -40, "初步")
+            self.drawCentredString(0, -40, _ACROSS[report.status])
             self.rotate(-45)
             self.translate(-width / 2, -self._pagesize[1] / 2)
         self.setStrokeColor(RULE)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydicom.dataset import Dataset
 
+from consult.practitioners.model import Person
 from consult.reports.document.composite import (
     ENHANCED_SR,
     Code,
@@ -22,8 +23,8 @@ from consult.reports.document.composite import (
     title_of,
     written,
 )
-from consult.reports.document.wording import RESPONSIBILITY, local
-from consult.reports.model import Report
+from consult.reports.document.wording import REPLACES, RESPONSIBILITY, local, reason_of
+from consult.reports.model import Addendum, Report, ReportStatus
 
 LANGUAGE: Code = ("121049", "DCM", "Language of Content Item and Descendants")
 COUNTRY: Code = ("121046", "DCM", "Country of Language")
@@ -35,7 +36,11 @@ COMMENT: Code = ("121106", "DCM", "Comment")
 SOURCE_OF: Code = ("121112", "DCM", "Source of Measurement")
 BEST_ILLUSTRATION: Code = ("121080", "DCM", "Best illustration of finding")
 KEY_IMAGES: Code = ("55113-5", "LN", "Key Images")
+ADDENDUM: Code = ("55107-7", "LN", "Addendum")
 CRITICAL: Code = ("73568-8", "LN", "Communication of Critical Results")
+
+#: How an item is related to what tells who observed it.
+CONTEXT_OF = "HAS OBS CONTEXT"
 
 #: What is reported, by its modality (0008,0060); *ANY* where several were used, or one that is not here.
 PROCEDURES: Mapping[str, Code] = {
@@ -56,7 +61,7 @@ def write_structured_report(report: Report, context: Context, before: Sequence[S
     made = header(report, context, ENHANCED_SR, modality="SR", number=9001, description="Diagnostic report")
     made.CompletionFlag, made.VerificationFlag, made.PreliminaryFlag = "COMPLETE", "VERIFIED", "FINAL"
     made.VerifyingObserverSequence = [_observer(report, context)]
-    made.AuthorObserverSequence = [_author(report)]
+    made.AuthorObserverSequence = [_author(report, by) for by in _authors(report)]
     made.ReferencedRequestSequence = [_request(context)]
     made.ReferencedPerformedProcedureStepSequence, made.PerformedProcedureCodeSequence = [], []
     made.CurrentRequestedProcedureEvidenceSequence = [in_their_series(report.study_instance_uid, context.sources)]
@@ -76,9 +81,15 @@ def _observer(report: Report, context: Context) -> Dataset:
     return observer
 
 
-def _author(report: Report) -> Dataset:
+def _authors(report: Report) -> list[Person]:
+    """Return who wrote what it says, each once: its text, then its addenda, and who withdrew it."""
+    withdrew = [report.signed_by] if report.status is ReportStatus.CANCELLED else []
+    return list(dict.fromkeys([report.text_by, *(one.by for one in report.addenda), *withdrew]))
+
+
+def _author(report: Report, by: Person) -> Dataset:
     author = Dataset()
-    author.ObserverType, author.PersonName = "PSN", person(report.signed_by.name)
+    author.ObserverType, author.PersonName = "PSN", person(by.name)
     author.InstitutionName, author.InstitutionCodeSequence = long_text(report.performer.name), []
     author.PersonIdentificationCodeSequence = []
     return author
@@ -94,17 +105,17 @@ def _request(context: Context) -> Dataset:
 
 
 def _content(report: Report, context: Context) -> Iterator[Dataset]:
-    """Yield the content of TID 2000 in its order."""
+    """Yield the content of TID 2000 in its order; of a cancelled report none of what it found, only that it is withdrawn."""
     language = _code(LANGUAGE, ("zh", "RFC5646", "Chinese"), relation="HAS CONCEPT MOD")
     language.ContentSequence = [_code(COUNTRY, ("CN", "ISO3166_1", "China"), relation="HAS CONCEPT MOD")]
     yield language
-    observer = "HAS OBS CONTEXT"
-    yield _code(OBSERVER_TYPE, ("121006", "DCM", "Person"), relation=observer)
-    name = _item(observer, "PNAME", OBSERVER_NAME)
-    name.PersonName = person(report.signed_by.name)
-    yield name
-    yield _text(OBSERVER_ORGANIZATION, report.performer.name, relation=observer)
+    withdrawn = report.status is ReportStatus.CANCELLED
+    yield from _observed(report.signed_by if withdrawn else report.text_by)
+    yield _text(OBSERVER_ORGANIZATION, report.performer.name, relation=CONTEXT_OF)
     yield _code(PROCEDURE_REPORTED, _procedure(report), relation="HAS CONCEPT MOD")
+    if withdrawn:
+        yield _container(ADDENDUM, [_text(COMMENT, _why(report))])
+        return
     if report.critical:
         yield _container(CRITICAL, [_text(COMMENT, _repeated(report))])
     yield _container(("59776-5", "LN", "Findings"), [_text(("121071", "DCM", "Finding"), report.findings)])
@@ -113,9 +124,28 @@ def _content(report: Report, context: Context) -> Iterator[Dataset]:
     if chosen := list(_key_images(report, context)):
         yield _container(KEY_IMAGES, chosen)
     yield _text(COMMENT, RESPONSIBILITY[report.kind])
+    for addendum in report.addenda:
+        yield _added(addendum, context)
     if report.reason:
-        addendum: Code = ("55107-7", "LN", "Addendum")
-        yield _container(addendum, [_text(COMMENT, f"修订原因 Reason of the amendment: {report.reason}")])
+        yield _container(ADDENDUM, [_text(COMMENT, _why(report))])
+
+
+def _observed(by: Person) -> Iterator[Dataset]:
+    """Yield who says what stands beside it (PS3.16 TID 1003)."""
+    yield _code(OBSERVER_TYPE, ("121006", "DCM", "Person"), relation=CONTEXT_OF)
+    name = _item(CONTEXT_OF, "PNAME", OBSERVER_NAME)
+    name.PersonName = person(by.name)
+    yield name
+
+
+def _added(addendum: Addendum, context: Context) -> Dataset:
+    item = _container(ADDENDUM, [*_observed(addendum.by), _text(COMMENT, addendum.text)])
+    item.ObservationDateTime = moment(addendum.at, context)
+    return item
+
+
+def _why(report: Report) -> str:
+    return f"{REPLACES[report.status]}　原因 Reason: {reason_of(report)}"
 
 
 def _procedure(report: Report) -> Code:

@@ -1,4 +1,4 @@
-"""What comes out of the printer of a version that was amended: the signed pages under a mark that says so.
+"""What comes out of the printer of a version that was replaced: the signed pages under a mark that says so.
 
 It is a copy without the signature, whose file stays as it is: nothing may be added behind that (see `signature`).
 """
@@ -13,7 +13,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from consult.reports.document.fonts import BOLD, typesetting
 from consult.reports.document.style import ALARM
-from consult.reports.document.wording import local
+from consult.reports.document.wording import SUPERSEDED, local
 from consult.reports.model import Report
 
 
@@ -43,14 +43,15 @@ def _mark(newest: Report, width: float, height: float, fonts: Path) -> bytes:
     with typesetting(fonts):
         canvas.setFillColor(ALARM)
         canvas.setFont(BOLD, 8)
+        large, small, head = SUPERSEDED[newest.status]
         by = f"第 {newest.version} 版 {local(newest.signed_at)} 替代本件 Replaced by {newest.id}"
-        canvas.drawCentredString(width / 2, height - 9 * mm, f"已被修订，请勿使用 SUPERSEDED, do not use　{by}")
+        canvas.drawCentredString(width / 2, height - 9 * mm, f"{head}　{by}")
         canvas.translate(width / 2, height / 2)
         canvas.rotate(35)
         canvas.setFillAlpha(0.22)
         canvas.setFont(BOLD, 84)
-        canvas.drawCentredString(0, 10, "已被修订")
+        canvas.drawCentredString(0, 10, large)
         canvas.setFont(BOLD, 48)
-        canvas.drawCentredString(0, -50, "SUPERSEDED")
+        canvas.drawCentredString(0, -50, small)
         canvas.save()
     return sheet.getvalue()

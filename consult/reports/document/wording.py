@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
 from consult.queue.model import Stage
-from consult.reports.model import Report, ReportStatus
+from consult.reports.model import Addendum, Report, ReportStatus, Withdrawal
 from consult.requests.model import Kind
 
 #: All of China keeps one time.
@@ -29,6 +29,34 @@ STATUSES: Mapping[ReportStatus, str] = {
     ReportStatus.PRELIMINARY: "初步 Preliminary",
     ReportStatus.FINAL: "正式 Final",
     ReportStatus.AMENDED: "修订 Amended",
+    ReportStatus.CORRECTED: "更正 Corrected",
+    ReportStatus.APPENDED: "补充 Appended",
+    ReportStatus.CANCELLED: "作废 Cancelled",
+}
+
+#: How a version that replaces another begins to say so.
+REPLACES: Mapping[ReportStatus, str] = {
+    ReportStatus.FINAL: "替代初步报告 Replaces preliminary",
+    ReportStatus.AMENDED: "修订版 Amended version",
+    ReportStatus.CORRECTED: "更正版 Corrected version",
+    ReportStatus.APPENDED: "补充版（原文未改） With an addendum, the text unchanged: version",
+    ReportStatus.CANCELLED: "本报告已作废，请勿使用 CANCELLED, do not use",
+}
+
+#: What stands across an earlier version that is printed: large, small, and at its head.
+SUPERSEDED: Mapping[ReportStatus, tuple[str, str, str]] = {
+    ReportStatus.FINAL: ("已被替代", "SUPERSEDED", "已出正式报告，请勿使用 SUPERSEDED by the final report, do not use"),
+    ReportStatus.AMENDED: ("已被修订", "SUPERSEDED", "已被修订，请勿使用 SUPERSEDED, do not use"),
+    ReportStatus.CORRECTED: ("已被更正", "SUPERSEDED", "已被更正，请勿使用 SUPERSEDED by a correction, do not use"),
+    ReportStatus.APPENDED: ("已有补充", "SUPERSEDED", "已有补充，请用新版 SUPERSEDED, use the version with the addendum"),
+    ReportStatus.CANCELLED: ("已作废", "CANCELLED", "报告已作废，请勿使用 CANCELLED, do not use"),
+}
+
+WITHDRAWALS: Mapping[Withdrawal, str] = {
+    Withdrawal.WRONG_PATIENT: "患者错误 Wrong patient",
+    Withdrawal.WRONG_STUDY: "检查错误 Wrong study",
+    Withdrawal.SIGNED_IN_ERROR: "误签发 Signed in error",
+    Withdrawal.OTHER: "其他 Other",
 }
 
 #: How the readings before the signer's are called.
@@ -49,6 +77,16 @@ POINTS = (
     ("T5", "送达", "Delivered"),
     ("T6", "已阅", "Read"),
 )
+
+
+def reason_of(report: Report) -> str:
+    """Say why a version replaces the one before; nothing where it does not say."""
+    return "；".join(filter(None, (report.cause and WITHDRAWALS[report.cause], report.reason)))
+
+
+def heading_of(number: int, addendum: Addendum) -> str:
+    """Say whose addendum it is, and when it was signed."""
+    return f"补充 Addendum {number}　{addendum.by.name}　{local(addendum.at)}"
 
 
 def plain(text: str) -> str:

@@ -52,6 +52,10 @@ export type Instance = Required<Schemas["Instance"]>;
 /** A frame worth showing; frames count from 1, as DICOM counts them. */
 export type KeyImage = Required<Schemas["KeyImage"]>;
 export type Report = Required<Schemas["Report"]>;
+/** What becomes of a signed report by a further version. */
+export type Replacing = Exclude<Report["status"], "preliminary" | "final">;
+/** Why a report is cancelled. */
+export type Withdrawal = Schemas["Withdrawal"];
 export type Return = Required<Schemas["Return"]>;
 export type Turnaround = Schemas["Turnaround"];
 export type Figures = Schemas["Figures"];

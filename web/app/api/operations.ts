@@ -71,6 +71,7 @@ import type {
   ToldSplit,
   Turnaround,
   Week,
+  Withdrawal,
   Wording,
 } from "@/api/model";
 
@@ -298,9 +299,19 @@ export const report = async (report_id: string): Promise<Report> =>
 export const reportsOf = async (study_instance_uid: string): Promise<Report[]> =>
   (await answered(client.GET("/api/v1/reports", { params: { query: { study_instance_uid } } }))).items as Report[];
 /** Sign a new version that replaces *report_id*; 409 `report-superseded` when somebody was quicker. */
-export const amend = async (report_id: string, content: DraftContent, reason: string, password: string): Promise<Report> => {
-  const body = { ...content, reason, password };
+export const amend = async (report_id: string, content: DraftContent, status: "amended" | "corrected", reason: string, password: string): Promise<Report> => {
+  const body = { ...content, status, reason, password };
   return (await answered(client.POST("/api/v1/reports/{report_id}/amend", { params: { path: { report_id } }, body }))) as Report;
+};
+/** Sign a version that adds *text* beneath *report_id* and leaves every word of it. */
+export const append = async (report_id: string, text: string, critical: boolean, password: string): Promise<Report> => {
+  const body = { text, critical, password };
+  return (await answered(client.POST("/api/v1/reports/{report_id}/append", { params: { path: { report_id } }, body }))) as Report;
+};
+/** Withdraw *report_id* for good. */
+export const cancelReport = async (report_id: string, cause: Withdrawal, reason: string, password: string): Promise<Report> => {
+  const body = { cause, reason, password };
+  return (await answered(client.POST("/api/v1/reports/{report_id}/cancel", { params: { path: { report_id } }, body }))) as Report;
 };
 /** Every version signed for one's own institution, newest first. */
 export const inbox = (): Promise<Report[]> =>
@@ -311,7 +322,7 @@ export const receipt = async (report_id: string): Promise<Report> =>
 /** Repeat the critical value; only then is the document given to the clinic. */
 export const readBack = async (report_id: string, words: string): Promise<Report> =>
   (await answered(client.POST("/api/v1/reports/{report_id}/read-back", { params: { path: { report_id } }, body: { words } }))) as Report;
-/** Where the signed document is, for the browser's own PDF viewer; a version that was amended comes marked as superseded. */
+/** Where the signed document is, for the browser's own PDF viewer; a version that was replaced comes marked as superseded. */
 export const pdfOf = (report_id: string): string => `/api/v1/reports/${encodeURIComponent(report_id)}/print.pdf`;
 /** Where its DICOM objects went. */
 export const returnsOf = async (report_id: string): Promise<Return[]> =>
@@ -372,7 +383,7 @@ export const figures = (query: Span): Promise<Figures> => answered(client.GET("/
 /** The same and more for each lane, institution, hospital, reader or day. */
 export const scores = async (query: Span & { by: ScoreKey }): Promise<Score[]> =>
   (await answered(client.GET("/api/v1/figures/scores", { params: { query } }))).items;
-/** What was rejected, taken again, amended and read differently, for each clinic or device. */
+/** What was rejected, taken again, amended, cancelled and read differently, for each clinic or device. */
 export const quality = (query: Span & { by: QualityKey }): Promise<Quality[]> =>
   every(() => answered(client.GET("/api/v1/figures/quality", { params: { query } })));
 /** How readings compared, for each reader, lane, clinic, hospital or month. */

@@ -1081,7 +1081,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Return what to print of a version, as PDF: the signed document, or its pages marked as superseded once it was amended.
+         * Return what to print of a version, as PDF: the signed document, or its pages marked as superseded once it was replaced.
          * @description For the roles cardiologist, clinic, coordinator, radiologist.
          */
         get: operations["get_printed_report"];
@@ -1147,6 +1147,46 @@ export interface paths {
          * @description For the roles cardiologist, radiologist.
          */
         post: operations["amend_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{report_id}/append": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add to a signed report by a new signed version that leaves its text as it is; the clinic is told again.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["append_to_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{report_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw a signed report by a last signed version that says why; the clinic is told, and asks anew for an answer.
+         * @description For the roles cardiologist, radiologist.
+         */
+        post: operations["cancel_report"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2397,7 +2437,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Return what was rejected, taken again, amended and read differently, by clinic or device.
+         * Return what was rejected, taken again, amended, cancelled and read differently, by clinic or device.
          * @description For the roles admin, coordinator, regulator.
          */
         get: operations["quality_figures"];
@@ -2598,6 +2638,20 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Addendum
+         * @description What was added to a signed report, by whom and when; it changes no word of what stood there before.
+         */
+        Addendum: {
+            /** Text */
+            text: string;
+            by: components["schemas"]["Person"];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
          * Agreement
          * @description A cooperation agreement: *institution_id* may ask *performer_id* from *valid_from* to *valid_until*, both included.
          *
@@ -2645,6 +2699,8 @@ export interface components {
         /**
          * Amendment
          * @description The new text of a signed report, why it is needed, and the signer's password.
+         *
+         *     *status* is that of the version it makes: amended for what was learned since, corrected for an error of the earlier one.
          */
         Amendment: {
             /**
@@ -2669,6 +2725,12 @@ export interface components {
              * @default []
              */
             key_images: components["schemas"]["GivenKeyImage"][];
+            /**
+             * Status
+             * @default amended
+             * @enum {string}
+             */
+            status: "amended" | "corrected";
             /** Reason */
             reason: string;
             /** Password */
@@ -2792,6 +2854,20 @@ export interface components {
             ventricular_share: number;
             /** Supraventricular Share */
             supraventricular_share: number;
+        };
+        /**
+         * Cancellation
+         * @description Why a signed report is withdrawn, in words where the cause is "other", and the signer's password.
+         */
+        Cancellation: {
+            cause: components["schemas"]["Withdrawal"];
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Password */
+            password: string;
         };
         /**
          * Card
@@ -3488,6 +3564,21 @@ export interface components {
              * @default null
              */
             replaced_by: string | null;
+        };
+        /**
+         * GivenAddendum
+         * @description What is added beneath a signed report, whether it makes it critical, and the signer's password.
+         */
+        GivenAddendum: {
+            /** Text */
+            text: string;
+            /**
+             * Critical
+             * @default false
+             */
+            critical: boolean;
+            /** Password */
+            password: string;
         };
         /**
          * GivenConsent
@@ -5071,9 +5162,11 @@ export interface components {
          * @description One signed version; everything but the delivery is fixed for ever.
          *
          *     Names are those of the signing; *patient* is as old as on the day of the study. *readings* are those before the signer's.
-         *     *amends* is the id of the version this one replaces, *amended_by* the id of the one that replaces it. *delivered_at* is
-         *     T5, *read_at* T6. *content_sha256* covers `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the
-         *     `listing` of what was shown; the last is empty for a report older than the signatures.
+         *     *amends* is the id of the version this one replaces, *amended_by* the id of the one that replaces it; *cause* is why it is
+         *     cancelled. *text_signed* tells whose findings and impression they are where this version's signer has not touched them:
+         *     of one with *addenda*, the oldest first, and of a cancelled one. *delivered_at* is T5, *read_at* T6. *content_sha256* covers
+         *     `canonical` of it, *document_sha256* the signed PDF, *images_sha256* the `listing` of what was shown; the last is empty for
+         *     a report older than the signatures.
          */
         Report: {
             /** Id */
@@ -5118,6 +5211,15 @@ export interface components {
              * @default null
              */
             reason: string | null;
+            /** @default null */
+            cause: components["schemas"]["Withdrawal"] | null;
+            /**
+             * Addenda
+             * @default []
+             */
+            addenda: components["schemas"]["Addendum"][];
+            /** @default null */
+            text_signed: components["schemas"]["Signing"] | null;
             /**
              * Study Description
              * @default
@@ -5181,9 +5283,12 @@ export interface components {
         /**
          * ReportStatus
          * @description FHIR DiagnosticReport.status, as far as we go.
+         *
+         *     *amended* tells what was learned since, *corrected* mends an error, *appended* leaves every word and adds to them. Of what
+         *     is *cancelled* here, withdrawn after it was signed, FHIR R4 says entered-in-error.
          * @enum {string}
          */
-        ReportStatus: "preliminary" | "final" | "amended";
+        ReportStatus: "preliminary" | "final" | "amended" | "corrected" | "appended" | "cancelled";
         /**
          * RequestStatus
          * @description FHIR ServiceRequest.status, as far as we go.
@@ -5458,6 +5563,8 @@ export interface components {
             critical_read_back: number;
             /** Amended */
             amended: number;
+            /** Cancelled */
+            cancelled: number;
         };
         /**
          * Scored
@@ -5691,6 +5798,18 @@ export interface components {
             content_sha256: string;
         };
         /**
+         * Signing
+         * @description Who signed, and when.
+         */
+        Signing: {
+            by: components["schemas"]["Person"];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
          * SiteQuality
          * @description What the studies of one *key*, a clinic or one device of it, sum up to.
          */
@@ -5713,6 +5832,8 @@ export interface components {
             reports: number;
             /** Amended */
             amended: number;
+            /** Cancelled */
+            cancelled: number;
             /** Compared */
             compared: number;
             /** Discrepant */
@@ -6260,6 +6381,12 @@ export interface components {
             code: string;
             text: components["schemas"]["Text"];
         };
+        /**
+         * Withdrawal
+         * @description Why a report is cancelled.
+         * @enum {string}
+         */
+        Withdrawal: "wrong-patient" | "wrong-study" | "signed-in-error" | "other";
         /**
          * Wording
          * @description One wording in both languages.
@@ -8381,6 +8508,76 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["Amendment"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    append_to_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                report_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GivenAddendum"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                report_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Cancellation"];
             };
         };
         responses: {

@@ -6,6 +6,7 @@ import { following, type Following } from "@/api/following";
 import { live } from "@/api/live";
 import type { Report } from "@/api/model";
 import { inbox } from "@/api/operations";
+import { reasonOf } from "@/report/reasons";
 import { notice } from "@/ui/notices";
 import { institutionName } from "@/ui/said";
 import { chime } from "@/ui/sound";
@@ -17,18 +18,18 @@ export interface News {
   unread: ComputedRef<Map<string, Report>>;
 }
 
-const NEWS = new Set(["ReportPreliminary", "ReportSigned", "ReportAmended", "ReportDelivered", "ReportRead", "CriticalReadBack"]);
-
-/** How a report is announced: the key of the toast's title, and its colour. */
-function manner({ critical, amends, status }: Report) {
-  if (critical) return ["critical", "error"] as const;
-  return amends && status === "amended" ? (["amended", "warning"] as const) : (["title", "success"] as const);
+/** How a report is announced: the keys of the toast's title and text, and its colour. */
+function manner({ critical, status }: Report) {
+  const text = status === "preliminary" || status === "final" ? "text" : `${status}_text`;
+  if (critical) return ["critical", text, "error"] as const;
+  if (status === "cancelled") return ["cancelled", text, "error"] as const;
+  return text === "text" ? (["title", text, "success"] as const) : ([status, text, "warning"] as const);
 }
 
 /** Watch for reports to this person's institution; *open* is called when the toast is clicked. */
 export function useNews(open: (report: Report) => void): News {
   const { t } = useI18n();
-  const all = following(inbox, (type) => NEWS.has(type));
+  const all = following(inbox, (type) => type.startsWith("Report") || type === "CriticalReadBack");
   const announced = new Set<string>();
   const toasts = new Map<string, { close: () => void }>();
 
@@ -39,13 +40,14 @@ export function useNews(open: (report: Report) => void): News {
 
   function announce(report: Report, aloud: boolean): void {
     announced.add(report.id);
-    if (aloud) chime(report.critical);
-    void notice(t(`clinic.news.${manner(report)[0]}`), { tag: report.task_id, path: "/clinic", critical: report.critical });
-    const words = { patient: report.patient.name, hospital: institutionName(report.performer), reason: report.reason ?? "" };
-    const [title, type] = manner(report);
+    const [title, text, type] = manner(report);
+    const presses = type === "error";
+    if (aloud) chime(presses);
+    void notice(t(`clinic.news.${title}`), { tag: report.task_id, path: "/clinic", critical: presses });
+    const words = { patient: report.patient.name, hospital: institutionName(report.performer), reason: reasonOf(report) };
     const toast = ElNotification({
       title: t(`clinic.news.${title}`),
-      message: t(report.status === "amended" ? "clinic.news.amended_text" : "clinic.news.text", words),
+      message: t(`clinic.news.${text}`, words),
       type,
       duration: 0,
       // Below the header and away from the open report: the toast must cover neither who is signed in nor what is read.

@@ -3,8 +3,8 @@ import type { Report, Study, Task } from "@/api/model";
 import { isUnasked, isWaiting, stepOf } from "@/clinic/steps";
 
 const study = (status: Task["status"] | null, settled = true): Study =>
-  ({ task: status && { status }, report: null, settled_at: settled ? "2026-01-01T00:00:00Z" : null }) as Study;
-const report = (over: Partial<Report>): Report => ({ delivered_at: null, read_at: null, ...over }) as Report;
+  ({ task: status && { id: "1", status }, report: null, settled_at: settled ? "2026-01-01T00:00:00Z" : null }) as Study;
+const report = (over: Partial<Report>): Report => ({ delivered_at: null, read_at: null, task_id: "1", ...over }) as Report;
 
 describe("where a study stands", () => {
   it("follows the task until there is a report, then the report's own stamps", () => {
@@ -22,5 +22,15 @@ describe("where a study stands", () => {
     expect(isUnasked(study("cancelled"))).toBe(true);
     expect(isUnasked(study("requested"))).toBe(false);
     expect(isWaiting(study("cancelled"))).toBe(false);
+  });
+
+  it("offers to ask again once the report is cancelled, and then follows the new question", () => {
+    const answered = (over: Partial<Study>): Study => ({ ...study("completed"), report: { status: "cancelled", signed_at: "x" }, ...over }) as Study;
+    expect(isUnasked(answered({}))).toBe(true);
+    expect(isUnasked(answered({ report: { status: "corrected" } as Study["report"] }))).toBe(false);
+    const again = answered({ task: { id: "2", status: "requested" } as Task });
+    expect(isUnasked(again)).toBe(false);
+    expect(stepOf(again, report({ status: "cancelled", read_at: "y" }))).toBe("queued");
+    expect(stepOf(answered({}), report({ status: "cancelled", read_at: "y" }))).toBe("read");
   });
 });

@@ -5,19 +5,26 @@ import { isHeld, isOpen } from "@/ui/state";
 export const STEPS = ["arrived", "queued", "reading", "signed", "delivered", "read"] as const;
 export type Step = (typeof STEPS)[number];
 
+/** The report that answers what was asked last; none while a newer question about the study waits. */
+export function answerOf(study: Study, report: Report | undefined): Report | undefined {
+  return !study.task || study.task.id === report?.task_id ? report : undefined;
+}
+
 /** The step a study has reached; the report's own times count most, for they are what was proved. */
 export function stepOf(study: Study, report: Report | undefined): Step {
-  if (report?.read_at) return "read";
-  if (report?.delivered_at) return "delivered";
-  if (report || study.report?.signed_at) return "signed";
+  const answer = answerOf(study, report);
+  if (answer?.read_at) return "read";
+  if (answer?.delivered_at) return "delivered";
+  if (answer || (study.report?.signed_at && !isWaiting(study))) return "signed";
   if (study.task && isHeld(study.task)) return "reading";
   if (study.task?.status === "requested") return "queued";
   return "arrived";
 }
 
-/** Whether the study lies here whole and nobody was asked, or nobody took it. */
+/** Whether the study lies here whole and nobody was asked, nobody took it, or its report does not hold any more. */
 export function isUnasked(study: Study): boolean {
-  if (study.report || !study.settled_at) return false;
+  if (!study.settled_at) return false;
+  if (study.report) return study.report.status === "cancelled" && !isWaiting(study);
   return study.task === null || study.task.status === "cancelled";
 }
 
