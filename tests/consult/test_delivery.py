@@ -9,8 +9,8 @@ from support.builders import a_clinic, a_county, a_nurse, a_study, a_task
 from consult.delivery.actions import delivered, read_back, receipt
 from consult.queue.actions import claim
 from consult.reports import views
-from consult.reports.actions import amend_report, save_draft, sign_task
-from consult.reports.model import Draft
+from consult.reports.actions import amend_report, cancel_report, save_draft, sign_task
+from consult.reports.model import Draft, Withdrawal
 from consult.requests.model import Kind
 from consult.turnaround.views import turnaround
 from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
@@ -147,6 +147,18 @@ def test_a_critical_report_is_printed_at_the_clinic_only_once_it_was_read_back(d
         assert views.report(db, county.radiologist, report.id).read_back == heard.read_back
         (told,) = [event.data for event in events_of(db, task_id) if event.type == "CriticalReadBack"]
     assert (told["words"], told["signed_by"]) == ("左侧张力性气胸", county.radiologist.practitioner_id)
+
+
+def test_a_cancelled_report_is_acknowledged_and_ends_no_clock(database, chronicle, county, signed, clock):
+    cause, by = Withdrawal.WRONG_STUDY, county.radiologist
+    last = cancel_report(database, chronicle, signed.id, cause, "", lambda _: b"%PDF", by=by)
+    clock.pass_(minutes=1)
+    with database.transaction() as db:
+        read = receipt(db, chronicle, last.id, by=county.nurse)
+        ledger = turnaround(db, county.nurse, signed.task_id, clock.now())
+    assert read.read_by.name == county.nurse.name
+    stamps = ledger.T4, ledger.T5, ledger.T6
+    assert stamps == (signed.signed_at, None, None)
 
 
 def test_an_amended_critical_report_asks_for_a_read_back_of_its_own(database, chronicle, county, signed):

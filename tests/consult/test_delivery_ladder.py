@@ -9,17 +9,17 @@ from sqlalchemy import select
 from support.builders import a_county, a_person, a_task
 from support.server import until
 
-from consult.delivery.actions import add_channel, delivered, read_back, remove_channel
+from consult.delivery.actions import add_channel, delivered, read_back, receipt, remove_channel
 from consult.delivery.channels import Gateways
 from consult.delivery.ladder import begin, climb, is_due, take
-from consult.delivery.model import AttemptStatus, ChannelKind, NoticeStatus, NotSentError
+from consult.delivery.model import AttemptStatus, ChannelKind, Message, NoticeStatus, NotSentError
 from consult.delivery.tables import notice_table
 from consult.delivery.views import attempts, channels
 from consult.delivery.watch import Telling
 from consult.practitioners.model import SYSTEM, Role
 from consult.queue.actions import claim
-from consult.reports.actions import amend_report, save_draft, sign_task
-from consult.reports.model import Draft
+from consult.reports.actions import amend_report, cancel_report, save_draft, sign_task
+from consult.reports.model import Draft, ReportStatus, Withdrawal
 from consult.requests.model import Kind
 from telemed.kernel.errors import Invalid, NotFound
 from telemed.kernel.events import events_of
@@ -183,6 +183,44 @@ def test_an_amended_version_is_told_anew_and_the_former_one_no_more(house):
         begin(db, amended.id)
     house.pass_(62)
     assert [(kind, id_) for kind, id_, _ in house.sent] == [(ChannelKind.WECOM, report.id), (ChannelKind.WECOM, amended.id)]
+
+
+def test_a_cancelled_report_climbs_the_whole_ladder_until_a_person_has_opened_its_news(house):
+    house.add(ChannelKind.WECOM)
+    house.add(ChannelKind.VOICE, critical_only=True)
+    report = house.report()
+    with house.database.transaction() as db:
+        delivered(db, house.chronicle, report.id, by=house.county.nurse)
+    cancelled = cancel_report(
+        house.database, house.chronicle, report.id, Withdrawal.WRONG_PATIENT, "", lambda _: b"%PDF", by=house.county.radiologist
+    )
+    with house.database.transaction() as db:
+        begin(db, cancelled.id)
+    house.pass_(21)
+    assert house.sent[-1][:2] == (ChannelKind.WECOM, cancelled.id)
+    with house.database.transaction() as db:  # its news on the screen is nobody's acknowledgement
+        delivered(db, house.chronicle, cancelled.id, by=house.county.nurse)
+    house.pass_(31)
+    assert house.sent[-1][:2] == (ChannelKind.VOICE, cancelled.id)
+    with house.database.transaction() as db:
+        receipt(db, house.chronicle, cancelled.id, by=house.county.nurse)
+    house.pass_(60)
+    assert "DeliveryEscalated" not in house.types(report)
+    with house.database.reading() as db:
+        notice = db.execute(select(notice_table.c.status).where(notice_table.c.report_id == cancelled.id)).scalar_one()
+    assert notice == NoticeStatus.ACKNOWLEDGED
+
+
+def test_a_message_says_in_words_what_was_done_to_the_report(clock):
+    said = {status: said_of(status, clock, critical=False) for status in ReportStatus}
+    for status, word in (("amended", "已修订"), ("corrected", "已更正"), ("appended", "已补充"), ("cancelled", "已作废")):
+        assert word in said[status]
+    assert len(set(said.values())) == 5, "preliminary and final are told alike"
+    assert "危急值报告已更正" in said_of(ReportStatus.CORRECTED, clock, critical=True)
+
+
+def said_of(status, clock, *, critical):
+    return Message("莲花乡卫生院", critical, status, "1", clock.now()).text
 
 
 def test_what_was_interrupted_is_not_sent_again_and_the_next_rung_is(house):

@@ -23,8 +23,8 @@ from consult.queue import actions as queue
 from consult.queue.model import Declined
 from consult.queue.tables import task_table
 from consult.queue.watch import QueueWatch
-from consult.reports.actions import amend_report, save_draft, sign_task
-from consult.reports.model import Draft
+from consult.reports.actions import amend_report, append_to_report, cancel_report, save_draft, sign_task
+from consult.reports.model import Draft, ReportEvent, ReportStatus, Withdrawal
 from consult.requests.model import Kind, Lane
 from consult.turnaround.actions import stamp
 from consult.turnaround.model import Point
@@ -43,10 +43,13 @@ SELECT subject AS task_id,
        SUM(CASE WHEN type = 'TaskDeclined' THEN 1 ELSE 0 END) AS declined,
        SUM(CASE WHEN type = 'TaskEscalated' THEN 1 ELSE 0 END) AS escalated,
        SUM(CASE WHEN type = 'SlaBreached' THEN 1 ELSE 0 END) AS breached,
-       SUM(CASE WHEN type IN ('ReportSigned', 'ReportAmended') THEN 1 ELSE 0 END) AS versions
+       SUM(CASE WHEN type IN ('ReportSigned', 'ReportAmended', 'ReportCorrected', 'ReportAppended')
+           THEN 1 ELSE 0 END) AS versions,
+       SUM(CASE WHEN type = 'ReportCancelled' THEN 1 ELSE 0 END) AS cancelled
 FROM event WHERE subject IN (SELECT subject FROM event WHERE type = 'TaskRequested')
 GROUP BY subject
 """
+SIGNED = {"ReportSigned", "ReportAmended", "ReportCorrected", "ReportAppended"}
 SAID = "SELECT subject, type, at, data FROM event ORDER BY position"
 
 
@@ -97,7 +100,7 @@ def retell(task, type_, at, news):
         task["asked_at"] = None
     if type_ in HOLDER:
         task["reader"] = news[HOLDER[type_]] if HOLDER[type_] else None
-    task["critical"] = task["critical"] or (type_ in {"ReportSigned", "ReportAmended"} and news["critical"])
+    task["critical"] = task["critical"] or (type_ in SIGNED and news["critical"])
 
 
 def nearest_rank(values, share):
@@ -140,6 +143,7 @@ class Fate:
 
     def __init__(self, database, chronicle, chance, task_id, readers):
         self.database, self.chronicle, self.chance, self.task_id = database, chronicle, chance, task_id
+        self.world = database, chronicle
         self.readers = readers
 
     @property
@@ -195,10 +199,11 @@ class Fate:
 
     def answered(self, reader, nurse):
         report = sign_task(self.database, self.chronicle, self.task_id, lambda _: b"%PDF", by=reader)
-        for version in range(self.chance.choice([1, 1, 2])):
+        for version in range(self.chance.choice([1, 1, 2, 3])):
+            if report.status is ReportStatus.CANCELLED:
+                return
             if version:
-                draft = Draft("所见改", "印象", Kind.DIAGNOSIS, critical=report.critical)
-                report = amend_report(self.database, self.chronicle, report.id, draft, "补充", lambda _: b"%PDF", by=reader)
+                report = self.chance.choice([self.amended, self.amended, self.appended, self.withdrawn])(report, reader)
             self.passes(1, 60)
             if self.chance.random() < 0.9:
                 self.do(delivered, report.id, by=nurse)
@@ -207,6 +212,19 @@ class Fate:
                     self.do(receipt, report.id, by=nurse)
                 if report.critical and self.chance.random() < 0.8:
                     self.do(read_back, report.id, words="脑出血", by=nurse)
+
+    def amended(self, report, reader):
+        draft, event = (
+            Draft("所见改", "印象", Kind.DIAGNOSIS, critical=report.critical),
+            self.chance.choice(list(ReportEvent)[2:4]),
+        )
+        return amend_report(*self.world, report.id, draft, "补充", lambda _: b"%PDF", by=reader, event=event)
+
+    def appended(self, report, reader):
+        return append_to_report(*self.world, report.id, "另见骨折。", lambda _: b"%PDF", by=reader)
+
+    def withdrawn(self, report, reader):
+        return cancel_report(*self.world, report.id, Withdrawal.WRONG_STUDY, "", lambda _: b"%PDF", by=reader)
 
 
 def test_every_figure_is_what_the_event_log_says(database, chronicle, clock, story):
@@ -235,6 +253,7 @@ def test_every_figure_is_what_the_event_log_says(database, chronicle, clock, sto
             "breached",
             "critical",
             "versions",
+            "cancelled",
         )
     }
     for one in shown:
@@ -245,11 +264,13 @@ def test_every_figure_is_what_the_event_log_says(database, chronicle, clock, sto
         assert {score.key for score in found} == kinds
         for score in found:
             mine = [task for task in log.values() if task[key] == score.key]
-            taken = [seconds(task["t0"], task["t5"]) for task in mine if task["t5"]]
+            taken = [seconds(task["t0"], task["t5"]) for task in mine if task["t5"] and not task["cancelled"]]
             assert (score.turnaround.count, score.turnaround.delivered) == (len(mine), len(taken))
             assert score.turnaround.p90_s == nearest_rank(taken, 0.9)
             within = [
-                task for task in mine if task["t5"] and seconds(task["t0"], task["t5"]) - task["paused_s"] <= task["budget_s"]
+                task
+                for task in mine
+                if task["t5"] and not task["cancelled"] and seconds(task["t0"], task["t5"]) - task["paused_s"] <= task["budget_s"]
             ]
             assert score.turnaround.within_target == len(within)
             reading = [seconds(task["t3"], task["t4"]) for task in mine if task["t3"] and task["t4"]]
@@ -263,10 +284,14 @@ def test_every_figure_is_what_the_event_log_says(database, chronicle, clock, sto
             assert score.critical == sum(task["critical"] for task in mine)
             assert score.critical_read_back == sum(task["read_back"] is not None for task in mine)
             assert score.amended == sum(task["versions"] > 1 for task in mine)
+            assert score.cancelled == sum(task["cancelled"] for task in mine)
     assert total.count == CONSULTATIONS
-    assert total.p50_s == nearest_rank([seconds(task["t0"], task["t5"]) for task in log.values() if task["t5"]], 0.5)
+    assert total.p50_s == nearest_rank(
+        [seconds(task["t0"], task["t5"]) for task in log.values() if task["t5"] and not task["cancelled"]], 0.5
+    )
     assert sum(score.breached for score in lanes) > 0
     assert sum(score.declined for score in lanes) > 0
+    assert sum(score.cancelled for score in lanes) > 0
     assert sum(score.critical_read_back for score in lanes) > 0
 
 

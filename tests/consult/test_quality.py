@@ -23,8 +23,8 @@ from consult.queue import actions as queue
 from consult.queue.model import Declined
 from consult.readings import actions as readings
 from consult.readings.model import Radpeer
-from consult.reports.actions import amend_report, save_draft
-from consult.reports.model import Draft
+from consult.reports.actions import amend_report, append_to_report, cancel_report, save_draft
+from consult.reports.model import Draft, ReportEvent, Withdrawal
 from consult.requests.model import Kind, Lane
 from consult.triage.model import Analysis
 from dicom_node.archive import events as archive
@@ -87,7 +87,15 @@ class Story:
         if self.chance.random() < 0.3:
             draft, amender = Draft("所见改", "印象", Kind.DIAGNOSIS), report.signed_by.id
             by = next(one for one in self.readers if one.practitioner_id == amender)
-            amend_report(self.database, self.chronicle, report.id, draft, "补充", lambda _: b"%PDF", by=by)
+            event = self.chance.choice([ReportEvent.AMEND, ReportEvent.CORRECT])
+            amend_report(self.database, self.chronicle, report.id, draft, "补充", lambda _: b"%PDF", by=by, event=event)
+        elif self.chance.random() < 0.3:
+            by = next(one for one in self.readers if one.practitioner_id == report.signed_by.id)
+            if self.chance.random() < 0.5:
+                report = append_to_report(self.database, self.chronicle, report.id, "另见骨折。", lambda _: b"%PDF", by=by)
+            if self.chance.random() < 0.5:
+                cause = Withdrawal.SIGNED_IN_ERROR
+                cancel_report(self.database, self.chronicle, report.id, cause, "", lambda _: b"%PDF", by=by)
 
     def comes_from(self, institution, study, device):
         with self.database.transaction() as db:
@@ -129,10 +137,10 @@ def told(database):
         yield type_, subject, json.loads(data) if isinstance(data, str) else data
 
 
-def recount(database):  # noqa: C901 - a branch for each thing that is told of
+def recount(database):  # noqa: C901, PLR0912 - a branch for each thing that is told of
     """Return what the log says: for each clinic and device its counts, and every score given."""
     devices, tasks, counts, scores = {}, {}, defaultdict(Counter), []
-    noted = {"rejected": set(), "amended": set()}
+    noted = {"rejected": set(), "reports": set(), "amended": set(), "cancelled": set()}
     for type_, subject, data in told(database):
         if type_ == "StudyArrived":
             devices[data["institution"], data["study_instance_uid"]] = data["source"]
@@ -142,14 +150,18 @@ def recount(database):  # noqa: C901 - a branch for each thing that is told of
         elif type_ == "TaskDeclined" and data["code"] in {"images-unusable", "incomplete"}:
             noted["rejected"].add(subject)
         elif type_ == "ReportSigned":
-            counts[tasks[subject][:2]]["reports"] += 1
-        elif type_ == "ReportAmended":
+            noted["reports"].add(subject)
+        elif type_ in {"ReportAmended", "ReportCorrected", "ReportAppended"}:
             noted["amended"].add(subject)
+        elif type_ == "ReportCancelled":
+            noted["cancelled"].add(subject)
         elif type_ in {"EcgJudged", "EcgRepeated"}:
             retell(counts[data["institution"], ""], type_, data)  # the builders index no recording: it has no device
         elif type_ in {"ReadingsCompared", "PeerReviewScored", "AmendmentAsked"}:
             site, device, lane = tasks[data["task_id"]]
             scores.append({"site": site, "device": device, "lane": lane, "reader": data["author"], "score": data["score"]})
+    for name in ("reports", "amended"):
+        noted[name] -= noted["cancelled"]
     for name, found in noted.items():
         for task_id in found:
             counts[tasks[task_id][:2]][name] += 1
@@ -173,6 +185,7 @@ COUNTED = (
     "retaken",
     "reports",
     "amended",
+    "cancelled",
     "compared",
     "discrepant",
     "significant",

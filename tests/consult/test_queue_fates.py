@@ -27,8 +27,8 @@ from consult.queue import actions
 from consult.queue.model import Declined
 from consult.queue.tables import task_table
 from consult.queue.watch import QueueWatch
-from consult.reports.actions import amend_report, save_draft, sign_task
-from consult.reports.model import Draft
+from consult.reports.actions import amend_report, append_to_report, cancel_report, save_draft, sign_task
+from consult.reports.model import Draft, ReportEvent, Withdrawal
 from consult.requests.model import Kind, Lane
 from consult.requests.views import request_by_id
 from consult.turnaround.tables import turnaround_table
@@ -113,6 +113,7 @@ class Expected:
     draft: bool = False
     declined_by: list[str] = field(default_factory=list)
     reports: list[str] = field(default_factory=list)
+    withdrawn: bool = False
     acknowledged: set[tuple[str, str]] = field(default_factory=set)
     points: dict[str, datetime | None] = field(default_factory=lambda: dict.fromkeys(["t2", "t3", "t4", "t5", "t6"]))
     told: list[str] = field(default_factory=lambda: ["TaskRequested"])
@@ -162,6 +163,30 @@ class Expected:
         points = {f"{name}_at": at for name, at in {"t0": self.t0, **self.points}.items()}
         return {"paused_s": self.paused.total_seconds(), "paused_since": self.paused_since, "performer": self.performer, **points}
 
+
+def amending(database, chronicle, report_id, make, by):
+    return amend_report(database, chronicle, report_id, DRAFT, "补充", make, by)
+
+
+def correcting(database, chronicle, report_id, make, by):
+    return amend_report(database, chronicle, report_id, DRAFT, "左右写反", make, by, event=ReportEvent.CORRECT)
+
+
+def appending(database, chronicle, report_id, make, by):
+    return append_to_report(database, chronicle, report_id, "另见骨折。", make, by)
+
+
+def cancelling(database, chronicle, report_id, make, by):
+    return cancel_report(database, chronicle, report_id, Withdrawal.WRONG_PATIENT, "", make, by)
+
+
+#: What becomes of a signed report, by the event that tells of it.
+WAYS = {
+    "ReportAmended": amending,
+    "ReportCorrected": correcting,
+    "ReportAppended": appending,
+    "ReportCancelled": cancelling,
+}
 
 #: As many as one deed takes, and more.
 some_numbers = st.tuples(*[st.integers(0, 1 << 24)] * 8)
@@ -537,14 +562,15 @@ class Fates(RuleBasedStateMachine):
             task.reports.append(reports[0].id)
 
     def amend(self, task, person):
-        person = person or self.reader_of(task)
+        person, news = person or self.reader_of(task), self.pick(list(WAYS))
         for number, report in enumerate(task.reports[:]):
-            allowed = self.reads(task, person) and number + 1 == len(task.reports)
+            allowed = self.reads(task, person) and number + 1 == len(task.reports) and not task.withdrawn
             reports = []
-            amending = partial(amend_report, *self.world, report, DRAFT, "补充", lambda _: b"%PDF", by=person)
+            amending = partial(WAYS[news], *self.world, report, lambda _: b"%PDF", by=person)
             if self.attempt(allowed, lambda amending=amending, reports=reports: reports.append(amending())):
                 task.reports.append(reports[0].id)
-                task.told.append("ReportAmended")
+                task.told.append(news)
+                task.withdrawn = news == "ReportCancelled"
 
     def deliver(self, task, person):
         person, opened = person or self.county.nurse, self.pick([False, True])
@@ -552,7 +578,8 @@ class Fates(RuleBasedStateMachine):
         for report in task.reports[-1:]:
             if self.attempt(person is self.county.nurse, lambda report=report: verb(report, by=person)):
                 for point, type_ in (("t5", "ReportDelivered"), ("t6", "ReportRead"))[: 1 + opened]:
-                    task.points[point] = task.points[point] or self.now
+                    # No clock ends with news that there is no answer any more.
+                    task.points[point] = task.points[point] or (None if task.withdrawn else self.now)
                     if (report, type_) not in task.acknowledged:
                         task.acknowledged.add((report, type_))
                         task.told.append(type_)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import random
 import threading
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -15,7 +18,7 @@ from consult.queue.actions import claim, handover
 from consult.queue.model import TaskStatus
 from consult.queue.views import task
 from consult.reports import views
-from consult.reports.actions import amend_report, save_draft, sign_task
+from consult.reports.actions import amend_report, append_to_report, cancel_report, save_draft, sign_task
 from consult.reports.model import (
     TRANSITIONS,
     Draft,
@@ -23,6 +26,8 @@ from consult.reports.model import (
     Report,
     ReportEvent,
     ReportStatus,
+    Signing,
+    Withdrawal,
     canonical,
     checked,
     sealed,
@@ -60,6 +65,24 @@ class Desk:
     def amend(self, report: Report, draft: Draft, reason: str = "补充测量", by: Viewer | None = None) -> Report:
         by = by or self.county.radiologist
         return amend_report(self.database, self.chronicle, report.id, draft, reason, lambda made: made.id.encode(), by=by)
+
+    def correct(self, report: Report, draft: Draft, reason: str = "左右写反", by: Viewer | None = None) -> Report:
+        by = by or self.county.radiologist
+        correct = partial(amend_report, by=by, event=ReportEvent.CORRECT)
+        return correct(self.database, self.chronicle, report.id, draft, reason, lambda made: made.id.encode())
+
+    def append(
+        self, report: Report, text: str = "另见左侧第 5 肋骨骨折。", by: Viewer | None = None, *, critical: bool = False
+    ) -> Report:
+        by = by or self.county.radiologist
+        append = partial(append_to_report, by=by, critical=critical)
+        return append(self.database, self.chronicle, report.id, text, lambda made: made.id.encode())
+
+    def cancel(
+        self, report: Report, cause: Withdrawal = Withdrawal.WRONG_PATIENT, reason: str = "", by: Viewer | None = None
+    ) -> Report:
+        by = by or self.county.radiologist
+        return cancel_report(self.database, self.chronicle, report.id, cause, reason, lambda made: made.id.encode(), by=by)
 
     def report(self, report_id: str, by: Viewer | None = None) -> Report:
         with self.database.reading() as db:
@@ -306,6 +329,162 @@ def test_an_amendment_is_a_new_version_and_the_old_one_stays(desk, clock):
         assert views.newest_of_studies(db, desk.county.nurse, [key])[key].version == 3
 
 
+def test_an_addendum_leaves_every_word_and_names_who_added_it(desk, clock):
+    desk.save(replace(WRITTEN, critical=True))
+    first = desk.sign()
+    clock.pass_(hours=1)
+    second = desk.append(first, " 另见骨折。\r\n已电话告知。 ", by=desk.county.colleague)
+    clock.pass_(hours=1)
+    third = desk.append(second, "骨折为陈旧性。")
+    assert (second.status, second.version, second.amends, second.reason) == (ReportStatus.APPENDED, 2, first.id, None)
+    assert second.signed_by.name == "陈涛"
+    assert [(one.text, one.by.name, one.at) for one in third.addenda] == [
+        ("另见骨折。\n已电话告知。", "陈涛", second.signed_at),
+        ("骨折为陈旧性。", "王敏", third.signed_at),
+    ]
+    for version in (second, third):
+        assert (version.findings, version.impression, version.critical) == (first.findings, first.impression, True)
+        assert version.text_signed == Signing(first.signed_by, first.signed_at)
+        assert desk.report(version.id).addenda == version.addenda
+    assert desk.report(first.id) == replace(first, amended_by=second.id)
+
+
+def test_an_addendum_may_make_a_report_critical_and_never_less(desk):
+    desk.save()
+    first = desk.sign()
+    assert desk.append(first, critical=True).withheld
+    assert desk.report(first.id).withheld is False
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [(" \n", "addendum-missing"), ("长" * 20_001, "report-too-long"), ("约 {{大小}} mm。", "blank-left")]
+)
+def test_an_addendum_that_is_empty_too_long_or_has_a_blank_is_not_signed(desk, text, code):
+    desk.save()
+    first = desk.sign()
+    with pytest.raises(Invalid) as refused:
+        desk.append(first, text)
+    assert refused.value.code == code
+    assert desk.report(first.id).amended_by is None
+
+
+def test_a_correction_keeps_what_was_added_and_is_its_signers_own_text(desk):
+    desk.save()
+    added = desk.append(desk.sign(), by=desk.county.colleague)
+    corrected = desk.correct(added, replace(WRITTEN, impression="右侧脑出血。"))
+    assert (corrected.status, corrected.reason, corrected.impression) == (ReportStatus.CORRECTED, "左右写反", "右侧脑出血。")
+    assert (corrected.addenda, corrected.text_signed) == (added.addenda, None)
+
+
+def test_a_cancelled_report_says_why_is_no_longer_critical_and_nothing_follows_it(desk, clock):
+    desk.save(replace(WRITTEN, critical=True))
+    first = desk.sign()
+    clock.pass_(hours=1)
+    last = desk.cancel(first, reason="影像属同名患者", by=desk.county.colleague)
+    assert (last.status, last.cause, last.reason) == (ReportStatus.CANCELLED, Withdrawal.WRONG_PATIENT, "影像属同名患者")
+    assert (last.impression, last.critical, last.withheld) == (first.impression, False, False)
+    assert (last.signed_by.name, last.text_by.name) == ("陈涛", "王敏")
+    assert desk.report(last.id) == last
+    for change in (
+        desk.cancel,
+        desk.append,
+        lambda report: desk.amend(report, WRITTEN),
+        lambda report: desk.correct(report, WRITTEN),
+    ):
+        with pytest.raises(Conflict) as refused:
+            change(last)
+        assert refused.value.code == "report-state"
+    with desk.database.reading() as db:
+        event = events_of(db, desk.task_id)[-1]
+        assert (event.type, event.data["amends"], event.data["cause"]) == ("ReportCancelled", first.id, "wrong-patient")
+        closed = task(db, desk.county.radiologist, desk.task_id)
+        assert (closed.status, closed.report_id) == (TaskStatus.COMPLETED, first.id)
+
+
+def test_after_a_cancelled_report_the_clinic_asks_anew_and_is_answered(desk):
+    desk.save()
+    last = desk.cancel(desk.sign())
+    again = a_task(desk.database, desk.chronicle, desk.county.nurse, desk.study)
+    assert again != desk.task_id
+    with desk.database.transaction() as db:
+        claim(db, desk.chronicle, again, by=desk.county.colleague)
+    anew = Desk(desk.database, desk.chronicle, desk.county, desk.study, again)
+    anew.save(by=desk.county.colleague)
+    answered = anew.sign(by=desk.county.colleague)
+    assert (answered.status, answered.version, answered.amends) == (ReportStatus.FINAL, 1, None)
+    with desk.database.reading() as db:
+        key = (desk.county.clinic, desk.study)
+        assert views.newest_of_studies(db, [key])[key].id == answered.id
+        assert {one.id for one in views.reports_of_study(db, desk.county.nurse, desk.study)} >= {last.id, answered.id}
+
+
+def test_a_cancellation_for_another_cause_needs_words(desk):
+    desk.save()
+    first = desk.sign()
+    with pytest.raises(Invalid) as refused:
+        desk.cancel(first, Withdrawal.OTHER, " ")
+    assert refused.value.code == "reason-missing"
+    assert desk.cancel(first, Withdrawal.OTHER, "患者撤回同意").reason == "患者撤回同意"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_history_replays_every_version_as_it_was_signed(desk, clock, seed):
+    chance, people = random.Random(seed), [desk.county.radiologist, desk.county.colleague]
+    desk.save()
+    signed = [desk.sign()]
+    for number in range(8):
+        clock.pass_(minutes=1)
+        way, by = chance.choice([desk.amend, desk.correct, desk.append, desk.append]), chance.choice(people)
+        what = f"补充 {number}" if way == desk.append else replace(WRITTEN, impression=f"脑出血，第 {number} 次复核。")
+        signed.append(way(signed[-1], what, by=by))
+    signed.append(desk.cancel(signed[-1]))
+    with desk.database.reading() as db:
+        history = views.reports_of_study(db, desk.county.nurse, desk.study)[::-1]
+        told = [event.data["report_id"] for event in events_of(db, desk.task_id) if event.data.get("content_sha256")]
+        assert list(broken_seals(db)) == []
+    assert told == [report.id for report in signed]
+    assert [replace(kept, amended_by=None) for kept in history] == signed
+    assert [kept.amended_by for kept in history] == [report.id for report in signed[1:]] + [None]
+    for kept in history:
+        assert hashlib.sha256(canonical(kept)).hexdigest() == kept.content_sha256
+    for before, after in pairwise(history):
+        assert after.addenda[: len(before.addenda)] == before.addenda
+        if after.status in {ReportStatus.APPENDED, ReportStatus.CANCELLED}:
+            assert (after.findings, after.impression, after.text_by) == (before.findings, before.impression, before.text_by)
+
+
+def test_what_was_signed_before_there_were_addenda_keeps_its_digest(desk):
+    desk.save()
+    content = json.loads(canonical(desk.sign()))
+    assert not content.keys() & {"addenda", "cause", "text_signed"}
+
+
+def test_of_two_who_replace_one_version_at_one_instant_exactly_one_does(desk):
+    desk.save()
+    first = desk.sign()
+    gate, outcomes = threading.Barrier(2), []
+
+    def together(report: Report) -> bytes:
+        gate.wait(10)
+        return report.id.encode()
+
+    def attempt(change, *given):
+        try:
+            outcomes.append(change(desk.database, desk.chronicle, first.id, *given, together, by=desk.county.radiologist))
+        except Conflict as lost:
+            outcomes.append(lost)
+
+    changes = [(append_to_report, "另见骨折。"), (cancel_report, Withdrawal.WRONG_STUDY, "")]
+    threads = [threading.Thread(target=attempt, args=change) for change in changes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "Report"]
+    with desk.database.reading() as db:
+        assert len(views.reports_of_study(db, desk.county.nurse, desk.study)) == 2
+
+
 def test_one_version_is_amended_once(desk):
     desk.save()
     first = desk.sign()
@@ -322,9 +501,10 @@ def test_an_amendment_needs_a_reason_and_a_specialist_of_the_hospital(desk):
     with pytest.raises(Refused):
         desk.amend(first, WRITTEN, by=desk.county.nurse)
     for other in (desk.county.cardiologist, desk.county.coordinator):  # as at claiming
-        with pytest.raises(Refused) as refused:
-            desk.amend(first, WRITTEN, by=other)
-        assert refused.value.code == "specialty"
+        for change in (partial(desk.amend, draft=WRITTEN), partial(desk.correct, draft=WRITTEN), desk.append, desk.cancel):
+            with pytest.raises(Refused) as refused:
+                change(first, by=other)
+            assert refused.value.code == "specialty"
 
 
 def verdict_on(desk: Desk, sop_instance_uid: str) -> str:

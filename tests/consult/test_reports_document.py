@@ -21,7 +21,7 @@ from consult.reports.document.fonts import typesetting
 from consult.reports.document.pages import write
 from consult.reports.document.slip import write_slip
 from consult.reports.document.wording import span
-from consult.reports.model import EarlierReading, Report, ReportStatus, sealed
+from consult.reports.model import Addendum, EarlierReading, Report, ReportStatus, Signing, Withdrawal, sealed
 from consult.requests.model import Kind, Patient
 from ecg.rendering import sheets
 from sample_data.ecg_synthesis import synthesise
@@ -133,6 +133,41 @@ def test_a_critical_value_an_amendment_and_a_draft_say_so():
     assert "1f" * 16 in amended
     assert "补充测量" in amended
     assert "初步" in text_of(made(a_report(status=ReportStatus.PRELIMINARY)))
+
+
+def test_each_version_that_replaces_another_says_what_it_is_and_why():
+    replacing = {"version": 2, "amends": "1f" * 16}
+    corrected = text_of(made(a_report(**replacing, reason="左右写反", status=ReportStatus.CORRECTED)))
+    for said in ("更正版 Corrected version 2", "1f" * 16, "左右写反", "更正 Corrected"):
+        assert said in corrected
+    written = Signing(Person("p2", "陈涛"), STAMPS[3])
+    addendum = Addendum("另见左侧第 5 肋骨骨折。", Person("p3", "吴进"), STAMPS[4])
+    appended = text_of(made(a_report(**replacing, addenda=(addendum,), text_signed=written, status=ReportStatus.APPENDED)))
+    for said in (
+        "补充版",
+        "补充报告",
+        "吴进",
+        "另见左侧第 5 肋骨骨折。",
+        "正文签发 Text signed by: 陈涛",
+        "左侧基底节区脑出血。",
+        "补充医师",
+    ):
+        assert said in appended
+    assert "作废" not in appended
+
+
+def test_a_cancelled_report_says_so_across_the_page_and_what_it_said_is_struck_through():
+    withdrawal = {"version": 2, "amends": "1f" * 16, "cause": Withdrawal.WRONG_PATIENT, "status": ReportStatus.CANCELLED}
+    pdf = made(a_report(**withdrawal, reason="影像属同名患者"))
+    text = text_of(pdf)
+    for said in ("本报告已作废，请勿使用", "患者错误 Wrong patient；影像属同名患者", "作废医师", "左侧基底节区脑出血。"):
+        assert said in text
+    assert lines_drawn(pdf) > lines_drawn(made(a_report(version=2, amends="1f" * 16, status=ReportStatus.AMENDED)))
+
+
+def lines_drawn(pdf: bytes) -> int:
+    """Count the straight strokes on the first page."""
+    return PdfReader(io.BytesIO(pdf)).pages[0].get_contents().get_data().count(b" l S")
 
 
 def test_long_text_flows_over_pages_that_are_numbered():

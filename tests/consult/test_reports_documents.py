@@ -18,10 +18,10 @@ from consult.delivery.actions import receipt
 from consult.practitioners.model import Viewer
 from consult.queue.actions import claim
 from consult.reports import views
-from consult.reports.actions import amend_report, save_draft, sign_task
+from consult.reports.actions import amend_report, append_to_report, cancel_report, save_draft, sign_task
 from consult.reports.document.authority import Authority
 from consult.reports.document.documents import Documents
-from consult.reports.model import Draft, KeyImage, Report
+from consult.reports.model import Draft, KeyImage, Report, ReportEvent, Withdrawal
 from consult.requests.model import Kind
 from dicom_node.archive.archive import Archive, Stored
 from dicom_node.archive.blobs import Blobs
@@ -103,6 +103,25 @@ def test_an_ecg_is_printed_on_paper_with_what_the_machine_measured(house):
     text = "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(signed)).pages)
     for said in ("提示，非诊断", "心率", "bpm", "aVR", "V6", "25 mm/s"):
         assert said in text
+
+
+@pytest.mark.parametrize(("change", "word"), [("append", "已有补充"), ("correct", "已被更正"), ("cancel", "已作废")])
+def test_the_mark_on_an_earlier_version_says_what_became_of_it(house, change, word):
+    stored, reader = house.store(STUDIES / "ct-head" / "024.dcm"), house.county.radiologist
+    first = house.sign(stored, reader, KeyImage(stored.sop_instance_uid))
+    world, make = (house.database, house.chronicle, first.id), partial(house.documents.make, by=reader)
+    draft = Draft("右侧基底节区见团片状高密度影。", "右侧基底节区脑出血。", Kind.DIAGNOSIS)
+    changes = {
+        "append": lambda: append_to_report(*world, "另见骨折。", make, by=reader),
+        "correct": lambda: amend_report(*world, draft, "左右写反", make, by=reader, event=ReportEvent.CORRECT),
+        "cancel": lambda: cancel_report(*world, Withdrawal.WRONG_STUDY, "", make, by=reader),
+    }
+    newest = changes[change]()
+    with house.database.reading() as db:
+        signed = views.document(db, house.county.nurse, first.id)
+        images = PdfReader(io.BytesIO(views.document(db, house.county.nurse, newest.id))).pages[0].images
+    assert word in PdfReader(io.BytesIO(house.documents.printed(first, signed, newest))).pages[0].extract_text()
+    assert bool(images) == (change == "append"), "a cancelled report shows no image"
 
 
 def test_a_key_image_that_is_not_there_is_named_and_nothing_is_signed(house):

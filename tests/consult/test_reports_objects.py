@@ -12,7 +12,7 @@ import pytest
 from support.objects import an_image
 from support.signing import CRITICAL, DRAFT, PDF, SLICES, SR, Desk, a_desk, printed_by
 
-from consult.reports.model import KeyImage
+from consult.reports.model import KeyImage, Withdrawal
 from consult.requests.model import Kind
 from telemed.kernel.database import Database, metadata
 
@@ -58,10 +58,51 @@ def test_a_validator_of_the_standard_finds_no_error_in_either(desk):
     desk.return_reports()
     second = desk.amend(first, DRAFT, "左右写反")
     desk.return_reports()
-    for file in (*desk.objects(first).values(), *desk.objects(second).values()):
+    third = desk.append(second, "另见骨折。", by=desk.county.colleague)
+    desk.return_reports()
+    last = desk.cancel(third, Withdrawal.OTHER, "患者撤回同意")
+    desk.return_reports()
+    for file in [file for report in (first, second, third, last) for file in desk.objects(report).values()]:
         said = subprocess.run(["/usr/bin/dciodvfy", file], capture_output=True, text=True, check=False).stderr
         assert said.splitlines()[-1] in ("EnhancedSR", "EncapsulatedPDF")
         assert "Error" not in said
+
+
+def test_an_addendum_stands_in_both_objects_under_who_wrote_it_and_the_text_under_its_own_author(desk):
+    first = desk.sign(DRAFT)
+    desk.return_reports()
+    second = desk.append(first, "另见左侧第 5 肋骨骨折。", by=desk.county.colleague)
+    desk.return_reports()
+    said = printed_by("/usr/bin/dsrdump", "+Pc", "+Pl", "+Pu", desk.objects(second)[SR])
+    text, _, added = said.partition('"Addendum"')
+    for words in (DRAFT.impression, '"Person Observer Name")="王敏"'):
+        assert words in text
+    for words in ('"Person Observer Name")="陈涛"', "另见左侧第 5 肋骨骨折。"):
+        assert words in added
+    assert "Predecessor Docs" in said
+    read = pydicom.dcmread(desk.objects(second)[SR])
+    assert [str(one.PersonName) for one in read.AuthorObserverSequence] == ["王敏", "陈涛"]
+    assert (read.CompletionFlag, read.VerificationFlag, read.InstanceNumber) == ("COMPLETE", "VERIFIED", 2)
+    assert read.VerifyingObserverSequence[0].VerifyingObserverName == "陈涛"
+
+
+def test_a_cancelled_report_goes_back_without_what_it_found_and_names_every_version_it_withdraws(desk):
+    first = desk.sign(DRAFT)
+    desk.return_reports()
+    second = desk.append(first, "另见骨折。")
+    desk.return_reports()
+    last = desk.cancel(second, Withdrawal.WRONG_PATIENT, "影像属同名患者")
+    desk.return_reports()
+    said = printed_by("/usr/bin/dsrdump", "+Pc", "+Pl", "+Pu", desk.objects(last)[SR])
+    for words in ("本报告已作废，请勿使用 CANCELLED, do not use", "患者错误 Wrong patient；影像属同名患者", "COMPLETE"):
+        assert words in said
+    for words in (DRAFT.impression, "另见骨折。", "Findings", "Key Images"):
+        assert words not in said
+    read, pdf = (pydicom.dcmread(desk.objects(last)[sop_class]) for sop_class in (SR, PDF))
+    [named] = read.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+    before = {pydicom.dcmread(desk.objects(report)[SR]).SOPInstanceUID for report in (first, second)}
+    assert {one.ReferencedSOPInstanceUID for one in named.ReferencedSOPSequence} == before
+    assert pdf.DocumentTitle.endswith("(作废 Cancelled)")
 
 
 def test_pydicom_finds_patient_study_images_and_who_verified(desk):

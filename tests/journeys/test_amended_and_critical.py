@@ -1,4 +1,4 @@
-"""What must not be missed at the clinic: a report that was amended after it was read, and a critical value."""
+"""What must not be missed at the clinic: a report that was changed or cancelled after it was read, and a critical value."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_report_amended_after_delivery_is_told_again_opened_again_and_the_old_
     editor.get_by_test_id("impression").fill(CORRECTED)
     # A change is not thrown away unasked; nor is it signed without a reason.
     editor.get_by_test_id("amend-cancel").click()
-    reading.get_by_role("button", name="继续修订").click()
+    reading.get_by_role("button", name="继续更改").click()
     editor.get_by_test_id("amend-sign").click()
     expect(editor.get_by_test_id("amend-lack")).to_have_text("请填写修订原因。")
     editor.get_by_test_id("amend-reason").fill(REASON)
@@ -147,6 +147,97 @@ def test_a_critical_value_is_read_back_before_its_document_is_there_and_so_is_it
     stamps = [ledger[point] for point in ("T0", "T1", "T2", "T3", "T4", "T5", "T6")]
     assert stamps == sorted(stamps)
     assert ledger["T4"] == first["signed_at"]
+
+
+def change(reading: Page, way: str) -> Locator:
+    """Open the editor of the signed report and choose what becomes of it, by the keyboard."""
+    reading.get_by_test_id("amend").click()
+    editor = reading.get_by_test_id("amend-editor")
+    editor.get_by_role("radio", name=way).focus()
+    reading.keyboard.press("Space")
+    return editor
+
+
+def opened_again(clinic: Page, reading: Page) -> None:
+    """The clinic opens the newest version: both sides see that it has."""
+    clinic.get_by_test_id("show-newer").click()
+    expect(reading.get_by_test_id("read-line")).to_be_visible()
+    expect(clinic).not_to_have_title(BADGE)
+
+
+def test_a_report_added_to_corrected_and_cancelled_is_acknowledged_each_time_and_asked_for_anew(server, pages):
+    clinic, reading, row = pages
+    sign(reading)
+    row.get_by_test_id("report-open").click()
+    expect(reading.get_by_test_id("read-line")).to_be_visible()
+    client = server.client("clinic")
+    (first,) = until(lambda: [one for one in versions_of(client, row) if one["read_at"]])
+    ledger = client.get(f"/api/v1/tasks/{first['task_id']}/turnaround")
+
+    editor = change(reading, "补充")
+    expect(editor.get_by_test_id("amend-means")).to_contain_text("原文一字不改")
+    expect(editor.get_by_test_id("report-findings")).to_have_text(FINDINGS)
+    editor.get_by_test_id("amend-sign").click()
+    expect(editor.get_by_test_id("amend-lack")).to_have_text("请填写补充内容。")
+    editor.get_by_test_id("addendum").fill("另见左侧第 5 肋骨陈旧性骨折。")
+    reading.keyboard.press("Control+Enter")
+    confirm(reading)
+    expect(clinic.locator(".report-news")).to_contain_text("原文未改")
+    opened_again(clinic, reading)
+    expect(clinic.get_by_test_id("report-findings")).to_have_text(FINDINGS)
+    expect(clinic.get_by_test_id("report-addendum")).to_have_text("另见左侧第 5 肋骨陈旧性骨折。")
+
+    editor = change(reading, "更正")
+    editor.get_by_test_id("amend-reason").fill(REASON)
+    editor.get_by_test_id("impression").fill(CORRECTED)
+    editor.get_by_test_id("amend-sign").click()
+    confirm(reading)
+    expect(clinic.locator(".report-news")).to_contain_text("更正了报告")
+    expect(clinic.get_by_test_id("newer-version")).to_contain_text(REASON)
+    opened_again(clinic, reading)
+    expect(clinic.get_by_test_id("report-impression").locator("ins")).to_contain_text("左")
+    expect(clinic.get_by_test_id("report-addendum")).to_be_visible()
+
+    editor = change(reading, "作废")
+    editor.get_by_test_id("amend-sign").click()
+    expect(editor.get_by_test_id("amend-lack")).to_have_text("请选择作废原因。")
+    editor.get_by_test_id("cause-wrong-patient").click()
+    quiet = clinic.evaluate("window.heard")
+    editor.get_by_test_id("amend-sign").click()
+    confirm(reading)
+    expect(reading.get_by_test_id("cancelled")).to_contain_text("患者错误")
+    expect(reading.get_by_test_id("amend")).to_have_count(0)
+    expect(clinic.locator(".report-news")).to_contain_text("患者错误")
+    assert clinic.evaluate("window.heard") > quiet
+    expect(clinic.get_by_test_id("newer-version")).to_contain_text("请勿使用")
+    opened_again(clinic, reading)
+    # It is shown struck through with the reason, and so is every version before it; none is hidden.
+    for version in ("version-4", "version-1"):
+        clinic.get_by_test_id(version).click()
+        expect(clinic.get_by_test_id("report-impression")).to_have_css("text-decoration-line", "line-through")
+    clinic.keyboard.press("Escape")
+    expect(row).to_contain_text("报告已作废，请勿使用：患者错误")
+    expect(row.get_by_test_id("report-open")).to_be_visible()
+
+    versions = versions_of(client, row)
+    assert [one["status"] for one in versions] == ["final", "appended", "corrected", "cancelled"]
+    assert [one["amends"] for one in versions] == [None, *(one["id"] for one in versions[:-1])]
+    for one in versions:
+        assert one["signed_at"] < one["delivered_at"] <= one["read_at"]
+        assert pdf_status(client, one) == 200
+    assert client.get(f"/api/v1/tasks/{first['task_id']}/turnaround") == ledger
+
+    # What is withdrawn is no answer: the clinic asks again, and the question is in the queue.
+    expect(row.get_by_test_id("request")).to_have_text("重新申请")
+    row.get_by_test_id("request").click()
+    clinic.get_by_test_id("request-complaint").fill("胸痛")
+    clinic.get_by_test_id("request-reason").fill("请按本人影像重新出具报告")
+    clinic.get_by_text("已取得书面同意").click()
+    clinic.get_by_test_id("request-place").click()
+    expect(row).to_contain_text("等待专家领取")
+    expect(row.get_by_test_id("request")).to_have_count(0)
+    [waiting] = server.client("radiologist").get("/api/v1/tasks?status=requested")["items"]
+    assert waiting["id"] != first["task_id"]
 
 
 def repeat(clinic: Page, words: str) -> None:

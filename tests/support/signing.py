@@ -15,11 +15,12 @@ from support.time import StandingClock
 
 import sample_data
 from consult.delivery.actions import read_back
+from consult.practitioners.model import Viewer
 from consult.queue.actions import claim
-from consult.reports.actions import amend_report, save_draft, sign_task
+from consult.reports.actions import amend_report, append_to_report, cancel_report, save_draft, sign_task
 from consult.reports.document.authority import Authority
 from consult.reports.document.documents import Documents
-from consult.reports.model import Draft, Report
+from consult.reports.model import Draft, Report, Withdrawal
 from consult.reports.tables import document_table
 from consult.reports.views import objects_of
 from consult.reports.watch import Returning
@@ -92,6 +93,18 @@ class Desk:
         self.clock.pass_(minutes=10)
         make = partial(self.documents.make, by=reader)
         return amend_report(self.database, self.chronicle, report.id, draft, reason, make, by=reader)
+
+    def append(self, report: Report, text: str, by: Viewer | None = None) -> Report:
+        reader = by or self.county.radiologist
+        self.clock.pass_(minutes=10)
+        make = partial(self.documents.make, by=reader)
+        return append_to_report(self.database, self.chronicle, report.id, text, make, by=reader)
+
+    def cancel(self, report: Report, cause: Withdrawal, reason: str = "") -> Report:
+        reader = self.county.radiologist
+        self.clock.pass_(minutes=10)
+        make = partial(self.documents.make, by=reader)
+        return cancel_report(self.database, self.chronicle, report.id, cause, reason, make, by=reader)
 
     def read_back(self, report: Report, words: str) -> None:
         self.clock.pass_(minutes=1)

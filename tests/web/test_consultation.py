@@ -97,6 +97,52 @@ def test_from_the_request_to_the_receipt(site, database, chronicle, clock):
     assert clinic.get(f"{API}/reports/{report['id']}").json()["impression"] == DRAFT["impression"]
 
 
+def test_a_signed_report_is_corrected_added_to_and_cancelled(site, database, chronicle, clock):
+    uid = a_study(database, chronicle, site.clinic)
+    task_id = a_task(database, chronicle, site.people["clinic"], uid)
+    clinic, reader = site.browser("clinic"), site.browser("radiologist")
+    live = clinic.live()
+    live.hear_until("Connected")
+    reader.post(f"{API}/tasks/{task_id}/claim")
+    reader.request("PUT", f"{API}/tasks/{task_id}/report", json=DRAFT)
+    first = reader.post(f"{API}/tasks/{task_id}/report/sign", json={"password": PASSWORD}).json()
+
+    def change(report, verb, **given):
+        clock.pass_(minutes=1)
+        return reader.post(f"{API}/reports/{report['id']}/{verb}", json={"password": PASSWORD, **given})
+
+    for verb, given in (("append", {"text": "另见骨折。"}), ("cancel", {"cause": "wrong-patient"})):
+        forged = change(first, verb, **{**given, "password": "a wrong password"})
+        assert (forged.status, forged.json()["code"]) == (403, "password")
+        assert clinic.post(f"{API}/reports/{first['id']}/{verb}", json={"password": PASSWORD, **given}).status == 403
+
+    corrected = change(first, "amend", **DRAFT, status="corrected", reason="左右写反").json()
+    assert (corrected["status"], corrected["amends"]) == ("corrected", first["id"])
+    live.hear_until("ReportCorrected")
+    lacking = change(corrected, "append", text=" ")
+    assert (lacking.status, lacking.json()["code"]) == (422, "addendum-missing")
+    appended = change(corrected, "append", text="另见骨折。", critical=True).json()
+    assert (appended["status"], appended["critical"], appended["findings"]) == ("appended", True, DRAFT["findings"])
+    assert [one["text"] for one in appended["addenda"]] == ["另见骨折。"]
+    live.hear_until("ReportAppended")
+    assert clinic.get(f"{API}/reports/{appended['id']}.pdf").status == 409, "withheld until it is read back"
+
+    assert change(appended, "cancel", cause="because").status == 422
+    wordless = change(appended, "cancel", cause="other")
+    assert (wordless.status, wordless.json()["code"]) == (422, "reason-missing")
+    assert change(first, "cancel", cause="wrong-study").json()["code"] == "report-superseded"
+    cancelled = change(appended, "cancel", cause="wrong-study").json()
+    assert (cancelled["status"], cancelled["version"], cancelled["cause"]) == ("cancelled", 4, "wrong-study")
+    live.hear_until("ReportCancelled")
+    assert clinic.get(f"{API}/reports/{cancelled['id']}/print.pdf").body[:5] == b"%PDF-", "nothing keeps its news back"
+    assert clinic.post(f"{API}/reports/{cancelled['id']}/receipt").json()["read_by"]["name"] == "赵兰"
+    final = change(cancelled, "append", text="另见骨折。")
+    assert (final.status, final.json()["code"]) == (409, "report-state")
+    assert clinic.get(f"{API}/studies").json()["items"][0]["report"]["status"] == "cancelled"
+    again = {"study_instance_uid": uid, "kind": "diagnosis", "priority": "urgent", "reason": "请重新阅片", "consent": CONSENT}
+    assert clinic.post(f"{API}/requests", json=again).status == 201
+
+
 def test_what_is_another_institutions_is_not_there(site, database, chronicle):
     uid = a_study(database, chronicle, site.clinic)
     task_id = a_task(database, chronicle, site.people["clinic"], uid)

@@ -42,7 +42,7 @@ from consult.reports.document.wording import (
     plain,
     reason_of,
 )
-from consult.reports.model import REGION_NAMES, REVISED, EarlierReading, Report, ReportStatus
+from consult.reports.model import REGION_NAMES, REPLACING, REVISED, EarlierReading, Report, ReportStatus
 
 WIDTH = A4[0] - 2 * MARGIN
 FOOT = 16 * mm
@@ -129,8 +129,8 @@ def _head(report: Report) -> list[Flowable]:
 
 def _replacing(report: Report) -> str:
     begun = REPLACES[report.status]
-    if report.status in REVISED:
-        begun += f" {report.version}　替代 Replaces"
+    if report.status in REPLACING:
+        begun += f"{f' {report.version}' if report.status in REVISED else ''}　替代 Replaces"
     why = reason_of(report)
     return f"{begun}: {report.amends}" + (f"　原因 Reason: {plain(why)}" if why else "")
 

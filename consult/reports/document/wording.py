@@ -39,16 +39,16 @@ REPLACES: Mapping[ReportStatus, str] = {
     ReportStatus.FINAL: "替代初步报告 Replaces preliminary",
     ReportStatus.AMENDED: "修订版 Amended version",
     ReportStatus.CORRECTED: "更正版 Corrected version",
-    ReportStatus.APPENDED: "补充版（原文未改） With an addendum, the text unchanged: version",
+    ReportStatus.APPENDED: "补充版（原文未改） With an addendum, the text unchanged, version",
     ReportStatus.CANCELLED: "本报告已作废，请勿使用 CANCELLED, do not use",
 }
 
 #: What stands across an earlier version that is printed: large, small, and at its head.
 SUPERSEDED: Mapping[ReportStatus, tuple[str, str, str]] = {
-    ReportStatus.FINAL: ("已被替代", "SUPERSEDED", "已出正式报告，请勿使用 SUPERSEDED by the final report, do not use"),
+    ReportStatus.FINAL: ("已被替代", "SUPERSEDED", "已出正式报告，请勿使用 SUPERSEDED, do not use"),
     ReportStatus.AMENDED: ("已被修订", "SUPERSEDED", "已被修订，请勿使用 SUPERSEDED, do not use"),
-    ReportStatus.CORRECTED: ("已被更正", "SUPERSEDED", "已被更正，请勿使用 SUPERSEDED by a correction, do not use"),
-    ReportStatus.APPENDED: ("已有补充", "SUPERSEDED", "已有补充，请用新版 SUPERSEDED, use the version with the addendum"),
+    ReportStatus.CORRECTED: ("已被更正", "SUPERSEDED", "已被更正，请勿使用 SUPERSEDED, do not use"),
+    ReportStatus.APPENDED: ("已有补充", "SUPERSEDED", "已有补充，请用新版 SUPERSEDED, see the addendum"),
     ReportStatus.CANCELLED: ("已作废", "CANCELLED", "报告已作废，请勿使用 CANCELLED, do not use"),
 }
 
