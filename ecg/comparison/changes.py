@@ -9,6 +9,7 @@ from typing import Any
 
 from ecg.analysis import Analysis, Measurements, Statement, Text
 from ecg.comparison.average import AverageBeat, Snapshot
+from ecg.comparison.electrodes import Exchange, exchange
 
 #: Machines differ from the experts' median by 4-6 (PR), 4-8 (QRS), 6-10 ms (QT) at the 75th percentile: about three times that.
 _REPEATED = "own limit: three times what commercial machines err by at the 75th percentile"
@@ -82,18 +83,20 @@ def _worded(value: float | str | None) -> Text:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All quantities of both, the rhythm before and after, and the statements that are new or gone."""
+    """All quantities of both, the rhythm before and after, the statements that are new or gone, and exchanged electrodes."""
 
     changes: tuple[Change, ...]
     rhythm: tuple[Text, Text]
     rhythm_changed: bool
     new: tuple[Statement, ...]
     gone: tuple[Statement, ...]
+    exchange: Exchange | None
 
     def sentences(self) -> list[Text]:
-        """Say what changed, the rhythm first; one sentence where nothing did."""
+        """Say what changed, first exchanged electrodes, which would explain the rest; one sentence where nothing did."""
         before, after = self.rhythm
-        said = [Text(f"节律：{before.zh} → {after.zh}", f"Rhythm: {before.en} → {after.en}")] if self.rhythm_changed else []
+        said = [] if self.exchange is None else [self.exchange.sentence()]
+        said += [Text(f"节律：{before.zh} → {after.zh}", f"Rhythm: {before.en} → {after.en}")] if self.rhythm_changed else []
         said += [change.sentence() for change in self.changes if change.notable]
         said += [Text(f"新出现：{each.text.zh}", f"New: {each.text.en}") for each in self.new]
         said += [Text(f"不再出现：{each.text.zh}", f"No longer: {each.text.en}") for each in self.gone]
@@ -110,6 +113,7 @@ class Comparison:
             "changes": [{**vars(change), "text": vars(change.text)} for change in self.changes],
             "new_statements": [_shown(statement) for statement in self.new],
             "gone_statements": [_shown(statement) for statement in self.gone],
+            "exchanged_electrodes": None if self.exchange is None else self.exchange.as_json(),
             "sentences": [vars(sentence) for sentence in self.sentences()],
         }
 
@@ -132,6 +136,7 @@ def compare(previous: Snapshot, current: Snapshot) -> Comparison:
         rhythm_changed=before.rhythm.code != after.rhythm.code,
         new=tuple(each for code, each in has.items() if code not in had),
         gone=tuple(each for code, each in had.items() if code not in has),
+        exchange=exchange(previous.beat, current.beat),
     )
 
 

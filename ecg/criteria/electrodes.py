@@ -8,15 +8,15 @@ swapped arms, and only its fading chest leads tell it apart.
 from collections.abc import Callable, Mapping
 
 from ecg.analysis import Severity
-from ecg.findings import VENTRICULAR, Evidence, Findings, Rule
+from ecg.findings import FIBRILLATING, VENTRICULAR, Evidence, Findings, Rule
 
 FLAT_SHARE = 0.12  # of the greatest QRS in the limb leads
 SMALLEST_MV = 0.05
 #: Log odds over the right arrangement at which a hint is given: a moved right arm is plain to see, the left arm and leg are not.
-RIGHT_ARM, LEFT_SIDE = 0.5, 5.5
-CHEST_ODDS = 0.5
+RIGHT_ARM, LEFT_SIDE = 0.5, 1.9
+CHEST_ODDS = 0.8
 #: Two electrodes are taken for each other more often than three.
-ROTATED = 3.0
+ROTATED = 1.0
 _RIGHT_ARM = {
     "arm-electrodes-swapped": 0.0,
     "right-arm-left-leg-swapped": 0.0,
@@ -26,14 +26,17 @@ _RIGHT_ARM = {
 _LEFT = "left-arm-left-leg-swapped"
 
 
-def told(scores: Mapping[str, float]) -> str | None:
-    """Return the statement's code for *scores* of `ecg.measures.placement`, or None where no hint is to be given."""
+def told(scores: Mapping[str, float], *, fibrillating: bool) -> str | None:
+    """Return the statement's code for *scores* of `ecg.measures.placement`, or None where no hint is to be given.
+
+    The P wave tells the left arm from the left leg, which is why nothing is said of them while the atria are *fibrillating*.
+    """
     if not scores:
         return None
     likeliest = max(_RIGHT_ARM, key=lambda name: scores[name] - _RIGHT_ARM[name])
     if scores[likeliest] - _RIGHT_ARM[likeliest] > RIGHT_ARM + max(0.0, scores[_LEFT]):
         return likeliest.removesuffix("-back")
-    return _LEFT if scores[_LEFT] > LEFT_SIDE else None
+    return _LEFT if scores[_LEFT] > LEFT_SIDE and not fibrillating else None
 
 
 def _chest(f: Findings) -> Evidence | None:
@@ -60,7 +63,8 @@ def _inverted(f: Findings, lead: str) -> bool:
 
 def _swapped(code: str) -> Callable[[Findings], Evidence | None]:
     def when(f: Findings) -> Evidence | None:
-        if f.rhythm in VENTRICULAR or told(f.placement) != code or _dextrocardia(f) is not None or _chest(f) is not None:
+        hint = told(f.placement, fibrillating=f.rhythm in FIBRILLATING)
+        if f.rhythm in VENTRICULAR or hint != code or _dextrocardia(f) is not None or _chest(f) is not None:
             return None
         net = {lead: round(value, 2) for lead in ("I", "II", "aVR", "V6") if (value := _net(f, lead)) is not None}
         return {"net_qrs_mv": net, "log_odds": {name: round(value, 1) for name, value in f.placement.items()}}

@@ -1,19 +1,22 @@
 """Whether the chest electrodes sit in their order: the chest leads change from one to the next little by little.
 
-Each exchange of electrodes is scored by how undoing it would put the leads: what each lead usually shows during P, QRS and T,
-and how much each resembles its neighbours. The weights are made by ``tests/training/ecg_placement.py``.
+Each exchange of electrodes is scored by how undoing it would put the leads: how usual the row is that each of
+`ecg.measures.chest_profiles` then makes. The weights are made by ``tests/training/ecg_placement.py``.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg.measures.chest_profiles import QUANTITIES
 from ecg.measures.placement import LEADS, Segments
-from ecg.processing.network import network
+from ecg.processing.network import Network, network
 
 Numbers = NDArray[np.float64]
 
 CHEST = LEADS[2:]
-NEARLY_ALIKE = 1.02  # less the correlation of two leads, under the logarithm
+FREEDOM = 4.0  # of Student's distribution: a row far off the usual course speaks only so much
+#: Which rows are usual where the leads' voltages can be compared, and where they cannot.
+COMPARABLE, STRETCHED = "comparable", "stretched"
 
 #: Which electrodes changed places: none, two neighbours, V1 and V3, all six (the row is reversed) -> the rows that put them back.
 ORDERS: dict[tuple[str, ...], tuple[int, ...]] = {
@@ -29,16 +32,21 @@ ORDERS: dict[tuple[str, ...], tuple[int, ...]] = {
 _ROWS = np.array(list(ORDERS.values()))
 
 
-def described(found: Segments) -> Numbers:
-    """Return (orders, numbers): what speaks for each of `ORDERS`."""
-    usual = found.chest.reshape(-1, len(CHEST))[:, _ROWS].swapaxes(0, 1).reshape(len(_ROWS), -1)
-    neighbours = found.alike[:, _ROWS[:, :-1], _ROWS[:, 1:]].swapaxes(0, 1).reshape(len(_ROWS), -1)
-    return np.concatenate([usual, np.log(NEARLY_ALIKE - neighbours)], axis=1)
+def described(profiles: Numbers, usual: Network) -> Numbers:
+    """Return (orders, quantities): the logarithm of how often a row such as each of `ORDERS` makes of *profiles* is met.
+
+    *usual* takes each quantity's row to what is usual: as many numbers, independent and of variance 1.
+    """
+    unusual = (usual(profiles[:, _ROWS]) ** 2).sum(axis=-1).T
+    met: Numbers = -(FREEDOM + len(CHEST)) / 2 * np.log1p(unusual / FREEDOM)
+    return met
 
 
 def chest_order(found: Segments | None) -> dict[tuple[str, ...], float]:
     """Return how much more speaks for each exchange than for the right order (log odds); nothing where nothing is known."""
     if found is None:
         return {}
-    scores = network("placement", "chest")(described(found))[:, 0]
+    kind = STRETCHED if found.stretched else COMPARABLE
+    usual = network("chest_order", *(f"{kind} {quantity}" for quantity in QUANTITIES))
+    scores = network("chest_order", kind)(described(found.profiles, usual))[:, 0]
     return {electrodes: float(score) for electrodes, score in zip(ORDERS, scores - scores[0], strict=True) if electrodes}

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg.measures.chest_profiles import AFTER_S, profiles
 from ecg.processing.network import network
 from ecg.recording import Millivolts
 
@@ -20,12 +21,12 @@ Numbers = NDArray[np.float64]
 
 LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 LEVEL_S = 0.016  # before the QRS, averaged to the zero
-AFTER_S = 0.30  # of ST and T, behind the QRS
+CONTRADICTING = 0.1  # I + III less II, of what the three show together: noise stays under it
 PIECES = 5  # of the QRS, one behind the other; then follow the whole QRS, P and T
 _WHOLE, _P, _T = PIECES, PIECES + 1, PIECES + 2
 #: Segments scaled together, and what is added to their size (mV) so that a small wave counts little.
 GROUPS = ((slice(0, _P), 0.1), (slice(_P, _T), 0.01), (slice(_T, _T + 1), 0.03))
-_FRONTAL = np.array([[1.0, 0.0], [-1 / math.sqrt(3), 2 / math.sqrt(3)]])  # (I, II) to x (left) and y (feet)
+FRONTAL = np.array([[1.0, 0.0], [-1 / math.sqrt(3), 2 / math.sqrt(3)]])  # (I, II) to x (left) and y (feet)
 
 
 def _turned(degrees: float, *, mirrored: bool) -> Numbers:
@@ -48,12 +49,14 @@ ARRANGEMENTS = {
 class Segments(NamedTuple):
     """Mean vectors of the segments, scaled: ``limb`` (segments, x and y), ``chest`` (segments times V1 to V6,).
 
-    ``alike`` is (2, 6, 6): how the chest leads correlate with each other during the QRS, and during ST and T.
+    ``profiles`` are those of `ecg.measures.chest_profiles`. ``stretched`` tells that I and III do not add up to II, so that
+    the leads were not kept at one scale and their voltages cannot be compared.
     """
 
     limb: Numbers
     chest: Numbers
-    alike: Numbers
+    profiles: Numbers
+    stretched: bool
 
 
 def segments(median: Millivolts, rows: Mapping[str, int], whole: Mapping[str, int], before: int, rate: float) -> Segments | None:
@@ -71,18 +74,20 @@ def segments(median: Millivolts, rows: Mapping[str, int], whole: Mapping[str, in
     waves = [_mean_wave(leads, before + whole[f"{wave}_on"], before + whole[f"{wave}_off"]) if f"{wave}_on" in whole else
              np.zeros(len(LEADS)) for wave in ("p", "t")]  # fmt: skip
     means = np.stack([*pieces, qrs.mean(axis=1), *waves])
-    limb, chest = means[:, :2] @ _FRONTAL.T, means[:, 2:].copy()
+    limb, chest = means[:, :2] @ FRONTAL.T, means[:, 2:].copy()
     for group, least in GROUPS:
         for vectors in (limb, chest):
             vectors[group] /= math.sqrt(float((vectors[group] ** 2).sum())) + least
-    return Segments(limb, chest.ravel(), np.stack([_alike(qrs[2:]), _alike(after[2:])]))
+    p = leads[2:, max(0, before + whole["p_on"]) : before + whole["p_off"] + 1] if "p_on" in whole else leads[2:, :0]
+    einthoven = median[[rows[name] for name in ("I", "II", "III")], on : off + 1] if "III" in rows else None
+    stretched = einthoven is not None and _contradicting(einthoven)
+    return Segments(limb, chest.ravel(), profiles(qrs[2:], after[2:], p, rate), stretched=stretched)
 
 
-def _alike(leads: Numbers) -> Numbers:
-    """Return the correlation of each of *leads* with each, about the level before the QRS."""
-    sizes = np.sqrt((leads**2).sum(axis=1)) + 1e-6
-    alike: Numbers = leads @ leads.T / np.outer(sizes, sizes)
-    return alike
+def _contradicting(leads: Numbers) -> bool:
+    """Tell whether the leads I, II and III break Einthoven's law."""
+    first, second, third = centred = leads - leads.mean(axis=1, keepdims=True)
+    return float(((first + third - second) ** 2).sum()) > CONTRADICTING**2 * float((centred**2).sum())
 
 
 def _mean_wave(leads: Millivolts, on: int, off: int) -> Numbers:

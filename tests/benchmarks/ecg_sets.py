@@ -13,12 +13,18 @@ import numpy as np
 import pytest
 import wfdb
 
-from ecg.formats import read
+from ecg.formats import Declared, read
 from ecg.recording import PatientTags, Recording
 
 #: WFDB's symbols of beats (EC57 counts these and no others).
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")
 VENTRICULAR, SUPRAVENTRICULAR = frozenset("VE"), frozenset("AaJSej")
+#: Twelve leads of no annotated set, each heart once: nothing is trained on them.
+APART = (
+    "cpsc2018_A1980", "cpsc2018_A1982", "cpsc2018_A1984", "cpsc2018_A1986", "cpsc2018_A1988", "ptbdb_s0010_re", "ptbxl_00001_lr",
+    "muse_1", "muse_2", "sierra_129DYPRG", "sierra_ad4d3d80-d165_1-04_orig", "aecg_Example_aECG", "dicom_pydicom",
+    "scp_20070321_110542_ANON000014",
+)  # fmt: skip
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 _WAVES = {"p": "p", "N": "qrs", "t": "t"}
 _AGE = re.compile(r"[Aa]ge:?\s*>?\s*(\d+)")
@@ -80,10 +86,10 @@ def _episodes(marks: wfdb.Annotation, samples: int) -> tuple[tuple[int, int], ..
 
 def _marked(row: dict[str, str]) -> Marked:
     header = folder() / row["path"]
-    files = {
-        path.name: path.read_bytes() for path in (header, header.with_suffix(".dat"), header.with_suffix(".mat")) if path.exists()
-    }
-    recording = read(files)
+    signals = (header.with_suffix(suffix) for suffix in (".dat", ".mat", ".xyz"))
+    files = {path.name: path.read_bytes() for path in (header, *signals) if path.exists()}
+    # CPSC 2018 keeps millivolts at 500 Hz and does not say so.
+    recording = read(files, declared=Declared(1000.0, 500.0) if row["set"] == "cpsc2018" else None)
     sex, age = _SEX.search(row["labels"]), _AGE.search(row["labels"])
     tags = PatientTags(sex=sex[1] if sex else "", age_years=float(age[1]) if age else None)
     recording = replace(recording, patient=tags)
@@ -99,6 +105,23 @@ def _marked(row: dict[str, str]) -> Marked:
         row["id"], recording, marks.sample[keep], tuple(marks.symbol[place] for place in keep),
         fibrillation=_episodes(marks, recording.millivolts.shape[1]) if row["set"] == "cpsc2021" else None, labels=labels,
     )  # fmt: skip
+
+
+def as_stored(marked: Marked) -> Marked:
+    """Return a recording of LUDB with its stored numbers taken as microvolts.
+
+    The gains in its headers stretch every lead to 1 mV from lowest to highest, so that I + III is far from II; in the stored
+    numbers it is II to the last bit, and their microvolts are usual voltages.
+    """
+    stored = wfdb.rdrecord(str(folder() / "ludb" / str(int(marked.name.removeprefix("ludb_")))), physical=False).d_signal
+    return replace(marked, recording=replace(marked.recording, millivolts=stored.T / 1000, resolution_mv=None))
+
+
+@cache
+def apart() -> tuple[Marked, ...]:
+    """Return the recordings of `APART`."""
+    with (folder() / "MANIFEST.csv").open(encoding="utf-8") as table:
+        return tuple(_marked(row) for row in csv.DictReader(table) if row["id"] in APART)
 
 
 @cache

@@ -1,58 +1,76 @@
 """Train what tells swapped electrodes, on recordings whose electrodes sit right, and write the weights into the package.
 
 Run as ``PYTHONPATH=.:tests python -m training.ecg_placement`` with TELEMED_TEST_DATA set; with ``--check`` nothing is written and
-five-fold figures are printed, each recording judged by weights that never saw it. The swaps are exact: they turn the limb leads
-and change the order of the chest leads.
+ten-fold figures are printed for three ways of dividing the patients, each recording judged by weights that never saw its
+patient; then LUDB judged by weights made from CinC 2021 and the other way around, and recordings of no set. The swaps are
+exact: they turn the limb leads and change the order of the chest leads.
+
+LUDB is there twice, as stored and as its headers stretch it (`benchmarks.ecg_sets.as_stored`). Limbs are learnt from both;
+the chest from one of them for leads whose voltages can be compared, and from the other for leads where they cannot.
 """
 
 from __future__ import annotations
 
 import sys
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.ecg_sets import of_set
+from benchmarks.ecg_sets import Marked, apart, as_stored, of_set
 from scipy.optimize import minimize
 from training.weights import write
 
 from ecg.criteria.electrodes import CHEST_ODDS, told
-from ecg.measures.chest_order import CHEST, ORDERS
+from ecg.measures.chest_order import COMPARABLE, FREEDOM, ORDERS, STRETCHED
 from ecg.measures.chest_order import described as of_chest
+from ecg.measures.chest_profiles import QUANTITIES
 from ecg.measures.placement import ARRANGEMENTS, Segments, described
 from ecg.pipeline import found_in
 from ecg.processing.network import Network
 from ecg.processing.preparation import parts
 from ecg.recording import with_limb_leads
 
-SETS = ("ludb", "cinc2021")
-RIDGE = 10.0  # holds the map from chest to limbs small
-SMALL, CHEST_SMALL = 0.1, 3.0  # hold the weights of what speaks for an arrangement, and for an order, small
-FOLDS, INNER = 5, 4
+RIDGE = 3.0  # holds the map from chest to limbs small
+SMALL, CHEST_SMALL = 5.0, 1.0  # hold the weights of what speaks for an arrangement, and for an order, small
+ROUND = 0.05  # of the mean variance, added to each: no course along the chest is known exactly
+ROUNDS = 12  # of fitting Student's distribution
+#: Fibrillation and flutter of the atria as LUDB words them, and by SNOMED CT.
+FIBRILLATION = ("atrial fibrillation", "atrial flutter", "164889003", "164890007")
+SPLITS, FOLDS, INNER = 3, 10, 5
 TURNS = np.stack(list(ARRANGEMENTS.values()))
 
 
 @dataclass(frozen=True)
 class Heart:
-    """One recording: its segments, and whether its ventricles are reached the usual way."""
+    """One recording: whose and of which set, its segments, and whether its ventricles and its atria are reached the usual way."""
 
     name: str
+    origin: str
     found: Segments
     conducted: bool
+    fibrillating: bool
 
 
-def hearts() -> list[Heart]:
+def hearts(origin: str, records: Sequence[Marked]) -> list[Heart]:
     result = []
-    for marked in (marked for name in SETS for marked in of_set(name)):
+    for marked in records:
         recording = with_limb_leads(marked.recording)
         found = found_in(recording, next(parts(recording))).segments
         if found is not None:
-            result.append(Heart(marked.name, found, conducted=not any("pacemaker" in label for label in marked.labels)))
+            conducted = not any("pacemaker" in label for label in marked.labels)
+            fibrillating = any(label.startswith(FIBRILLATION) for label in marked.labels)
+            result.append(Heart(marked.name, origin, found, conducted, fibrillating))
     return result
 
 
 def _stacked(some: list[Heart]) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([heart.found.limb for heart in some]), np.stack([heart.found.chest for heart in some])
+
+
+def fold_of(heart: Heart, folds: int, split: int = 0) -> int:
+    """Return to which part of the patients *heart* belongs."""
+    return zlib.crc32(f"{split} {heart.name}".encode()) % folds
 
 
 def frontal(taught: list[Heart]) -> Network:
@@ -75,18 +93,44 @@ def plausible(taught: list[Heart]) -> Network:
     """Return the weights under which the right arrangement is the likeliest (conditional logit), maps being asked of others."""
     differences = []
     for fold in range(INNER):
-        asked = taught[fold::INNER]
-        by = frontal([heart for place, heart in enumerate(taught) if place % INNER != fold])
+        asked = [heart for heart in taught if fold_of(heart, INNER) == fold]
+        by = frontal([heart for heart in taught if fold_of(heart, INNER) != fold])
         limb, expected = _stacked(asked)[0], foretold(by, asked)
         seen = described(limb[:, None] @ TURNS.swapaxes(1, 2), expected[:, None])
         differences.append(seen[:, :1] - seen[:, 1:])
     return likeliest(np.concatenate(differences), SMALL)
 
 
+def student(rows: np.ndarray) -> Network:
+    """Return what takes *rows* (hearts, leads), met as Student's t has it, to independent numbers of variance 1."""
+
+    def centre_and_scatter(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        centre = weights @ rows / weights.sum()
+        off = rows - centre
+        scatter = (weights[:, None] * off).T @ off / len(rows)
+        return centre, scatter + ROUND * np.trace(scatter) / len(scatter) * np.eye(len(scatter))
+
+    centre, scatter = centre_and_scatter(np.ones(len(rows)))
+    for _ in range(ROUNDS):
+        unusual = np.einsum("ni,ij,nj->n", rows - centre, np.linalg.inv(scatter), rows - centre)
+        centre, scatter = centre_and_scatter((FREEDOM + rows.shape[1]) / (FREEDOM + unusual))
+    return Network(centre, np.ones(centre.size), ((np.linalg.cholesky(np.linalg.inv(scatter)), np.zeros(centre.size)),))
+
+
+def usual(taught: list[Heart]) -> list[Network]:
+    """Return for each quantity what its row is usually like; hearts without P wave teach nothing of it."""
+    profiles = np.stack([heart.found.profiles for heart in taught], axis=1)
+    return [student(rows[np.any(rows != 0, axis=1)]) for rows in profiles]
+
+
 def orderly(taught: list[Heart]) -> Network:
-    """Return the weights under which the right order of the chest leads is the likeliest."""
-    seen = np.stack([of_chest(heart.found) for heart in taught])
-    return likeliest(seen[:, :1] - seen[:, 1:], CHEST_SMALL)
+    """Return the weights under which the right order of the chest leads is the likeliest, what is usual being asked of others."""
+    seen = []
+    for fold in range(INNER):
+        by = Network.together(usual([heart for heart in taught if fold_of(heart, INNER) != fold]))
+        seen += [of_chest(heart.found.profiles, by) for heart in taught if fold_of(heart, INNER) == fold]
+    stacked = np.stack(seen)
+    return likeliest(stacked[:, :1] - stacked[:, 1:], CHEST_SMALL)
 
 
 def likeliest(differing: np.ndarray, small: float) -> Network:
@@ -104,56 +148,90 @@ def likeliest(differing: np.ndarray, small: float) -> Network:
     return Network(np.zeros(weights.size), deviation, ((weights[:, None], np.zeros(1)),))
 
 
-def check(all_hearts: list[Heart]) -> None:
-    """Print what is said of hearts the weights never saw, under every arrangement."""
-    said: dict[str, list[str | None]] = {name: [] for name in ARRANGEMENTS}
-    for fold in range(FOLDS):
-        unseen = [zlib.crc32(heart.name.encode()) % FOLDS == fold for heart in all_hearts]
-        taught = [heart for heart, left_out in zip(all_hearts, unseen, strict=True) if not left_out]
-        asked = [heart for heart, left_out in zip(all_hearts, unseen, strict=True) if left_out and heart.conducted]
-        by, weights = frontal(taught), plausible(taught)
-        for heart, expected in zip(asked, foretold(by, asked), strict=True):
-            for name, undo in ARRANGEMENTS.items():
-                recorded = heart.found.limb @ np.linalg.inv(undo).T
-                scores = weights(described(recorded @ TURNS.swapaxes(1, 2), expected))[:, 0]
-                said[name].append(told(dict(zip(ARRANGEMENTS, scores - scores[0], strict=True))))
-    for name, hints in said.items():
-        noticed, named = (
-            sum(hint is not None for hint in hints),
-            sum((hint or "") == name.removesuffix("-back") for hint in hints),
+LUDB, UNLIKE, CINC, OTHERS = "LUDB as stored", "LUDB stretched", "CinC 2021", "of no set"
+#: The leads that teach the order of the chest -> where they come from.
+TAUGHT_BY = {COMPARABLE: (LUDB, CINC), STRETCHED: (UNLIKE, CINC)}
+
+
+@dataclass(frozen=True)
+class Taught:
+    """All weights made from some hearts."""
+
+    frontal: Network
+    plausible: Network
+    usual: dict[str, list[Network]]
+    orderly: dict[str, Network]
+
+    @classmethod
+    def by(cls, some: list[Heart]) -> Taught:
+        kinds = {kind: [heart for heart in some if heart.origin in origins] for kind, origins in TAUGHT_BY.items()}
+        return cls(
+            frontal(some),
+            plausible(some),
+            {kind: usual(of_kind) for kind, of_kind in kinds.items()},
+            {kind: orderly(of_kind) for kind, of_kind in kinds.items()},
         )
-        print(f"{name:30s} hint in {noticed}, named in {named} of {len(hints)}")
+
+    def limbs(self, heart: Heart, arrangement: str) -> str | None:
+        """Return what is said of the limbs of *heart* with its electrodes in *arrangement*."""
+        limb = heart.found.limb @ np.linalg.inv(ARRANGEMENTS[arrangement]).T
+        expected = self.frontal(heart.found.chest[None])[0].reshape(limb.shape)
+        scores = self.plausible(described(limb @ TURNS.swapaxes(1, 2), expected))[:, 0]
+        return told(dict(zip(ARRANGEMENTS, scores - scores[0], strict=True)), fibrillating=heart.fibrillating)
+
+    def chest(self, heart: Heart, electrodes: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Return which electrodes of the chest of *heart* are said to be exchanged once *electrodes* are."""
+        kind = STRETCHED if heart.found.stretched else COMPARABLE
+        profiles = heart.found.profiles[:, ORDERS[electrodes]]
+        scores = self.orderly[kind](of_chest(profiles, Network.together(self.usual[kind])))[:, 0]
+        best = int(scores.argmax())
+        return list(ORDERS)[best] if scores[best] - scores[0] > CHEST_ODDS else None
 
 
-def check_chest(all_hearts: list[Heart]) -> None:
-    """Print what is said of the chest of hearts the weights never saw, in every order."""
-    margins: dict[tuple[str, ...], list[tuple[float, bool]]] = {electrodes: [] for electrodes in ORDERS}
-    for fold in range(FOLDS):
-        unseen = [zlib.crc32(heart.name.encode()) % FOLDS == fold for heart in all_hearts]
-        weights = orderly([heart for heart, left_out in zip(all_hearts, unseen, strict=True) if not left_out])
-        for heart in (heart for heart, left_out in zip(all_hearts, unseen, strict=True) if left_out and heart.conducted):
-            for electrodes, rows in ORDERS.items():
-                scores = weights(of_chest(exchanged(heart.found, rows)))[:, 0]
-                best = int(scores.argmax())
-                margins[electrodes].append((float(scores[1:].max() - scores[0]), list(ORDERS)[best] == electrodes))
-    for electrodes, found in margins.items():
-        noticed = [right for margin, right in found if margin > CHEST_ODDS]
-        print(f"{'-'.join(electrodes) or 'as it should be':30s} hint in {len(noticed)}, named in {sum(noticed)} of {len(found)}")
-    print("log odds of the right order's worst:", np.round(sorted(margin for margin, _ in margins[()])[-8:], 2))
+def said(by: Callable[[Heart], Taught], asked: list[Heart]) -> None:
+    """Print what is said of hearts whose electrodes sit right, and of each exchange."""
+    asked = [heart for heart in asked if heart.conducted]
+    wrong = [heart.name for heart in asked if by(heart).chest(heart, ()) or by(heart).limbs(heart, "as-it-should-be")]
+    print(f"  nothing exchanged: hint in {len(wrong)} of {len(asked)} {' '.join(wrong)}")
+    for name in list(ARRANGEMENTS)[1:]:
+        hints = [by(heart).limbs(heart, name) for heart in asked]
+        named = sum(hint == name.removesuffix("-back") for hint in hints)
+        print(f"  {name:30s} hint in {sum(hint is not None for hint in hints)}, named in {named}")
+    for electrodes in list(ORDERS)[1:]:
+        found = [by(heart).chest(heart, electrodes) for heart in asked]
+        named = sum(hint == electrodes for hint in found)
+        print(f"  {'-'.join(electrodes):30s} hint in {sum(hint is not None for hint in found)}, named in {named}")
 
 
-def exchanged(found: Segments, rows: tuple[int, ...]) -> Segments:
-    """Return *found* with the chest leads in another order."""
-    chest = found.chest.reshape(-1, len(CHEST))[:, rows]
-    return found._replace(chest=chest.ravel(), alike=found.alike[:, rows][:, :, rows])
+def check(all_hearts: list[Heart], others: list[Heart]) -> None:
+    """Print what is said of hearts whose patients the weights never saw."""
+    for split in range(SPLITS):
+        by_fold = [Taught.by([heart for heart in all_hearts if fold_of(heart, FOLDS, split) != fold]) for fold in range(FOLDS)]
+        for origins in ((LUDB, CINC), (UNLIKE,)):
+            print(f"{' and '.join(origins)}, patients divided the {split + 1}. way")
+            said(
+                lambda heart, by_fold=by_fold, split=split: by_fold[fold_of(heart, FOLDS, split)],
+                [heart for heart in all_hearts if heart.origin in origins],
+            )
+    for taught, asked in (((LUDB, UNLIKE), CINC), ((CINC,), LUDB)):
+        print(f"{asked} by what {' and '.join(taught)} taught")
+        whole = Taught.by([heart for heart in all_hearts if heart.origin in taught])
+        said(lambda _, whole=whole: whole, [heart for heart in all_hearts if heart.origin == asked])
+    whole = Taught.by(all_hearts)
+    print("recordings of no set, by what all others taught")
+    said(lambda _: whole, others)
 
 
 if __name__ == "__main__":
-    data = hearts()
+    ludb, cinc = of_set("ludb"), of_set("cinc2021")
+    data = [*hearts(LUDB, [as_stored(marked) for marked in ludb]), *hearts(UNLIKE, ludb), *hearts(CINC, cinc)]
     if "--check" in sys.argv[1:]:
-        check(data)
-        check_chest(data)
+        check(data, hearts(OTHERS, apart()))
     else:
-        made_from = {name: len(of_set(name)) for name in SETS}
-        networks = {"frontal": frontal(data), "plausible": plausible(data), "chest": orderly(data)}
-        write("placement", networks, "training.ecg_placement", made_from)
+        made_from = {"ludb": len(ludb), "cinc2021": len(cinc)}
+        kept = Taught.by(data)
+        write("placement", {"frontal": kept.frontal, "plausible": kept.plausible}, "training.ecg_placement", made_from)
+        rows = {
+            f"{kind} {name}": row for kind, of_kind in kept.usual.items() for name, row in zip(QUANTITIES, of_kind, strict=True)
+        }
+        write("chest_order", rows | kept.orderly, "training.ecg_placement", made_from)

@@ -63,6 +63,15 @@ class ChangedStatement(TypedDict):
     severity: str
 
 
+class ExchangedElectrodes(TypedDict):
+    """Limb electrodes (RA, LA, LL) that seem exchanged in one of the two, and how the beats correlate as recorded and undone."""
+
+    electrodes: list[str]
+    text: Wording
+    correlation: float
+    correlation_undone: float
+
+
 class Comparison(TypedDict):
     """What changed since the previous ECG: hints, never a diagnosis. *svg* draws both median beats, the previous in grey."""
 
@@ -72,6 +81,7 @@ class Comparison(TypedDict):
     changes: list[ChangedQuantity]
     new_statements: list[ChangedStatement]
     gone_statements: list[ChangedStatement]
+    exchanged_electrodes: ExchangedElectrodes | None
     sentences: list[Wording]
     svg: str
 
