@@ -22,8 +22,18 @@ GATE_LOCK = 0x7E1E0010
 LONGEST_REASON = 500
 
 
-def judge(db: Connection, chronicle: Chronicle, institution: str, study_instance_uid: str, analysis: Analysis) -> Gate | None:
+def judge(
+    db: Connection,
+    chronicle: Chronicle,
+    institution: str,
+    study_instance_uid: str,
+    analysis: Analysis,
+    *,
+    exchanged: Mapping[str, Any] | None = None,
+) -> Gate | None:
     """Say what of a new recording is to be mended, once, and keep its analysis.
+
+    *exchanged* are electrodes that changed places since the patient's previous ECG (`consult.triage.reading.exchanged_since`).
 
     None when there is nothing to judge by, or for a recording of hours: no patient lies on a couch any more.
 
@@ -35,7 +45,7 @@ def judge(db: Connection, chronicle: Chronicle, institution: str, study_instance
     if known is not None or analysis.result is None or analysis.result["duration_s"] > LONGEST_S:
         return known
     keep_analysis(db, chronicle.clock, institution, study_instance_uid, analysis)
-    faults, now = faults_of(analysis.result), chronicle.clock.now()
+    faults, now = faults_of(analysis.result, exchanged), chronicle.clock.now()
     verdict = Verdict.OPEN if faults else Verdict.PASSED
     gate = Gate(institution, sop_instance_uid, study_instance_uid, verdict, faults, now)
     for earlier in gates_of_study(db, institution, study_instance_uid):

@@ -71,6 +71,11 @@ CHEST = "chest-electrodes-swapped"
 CHEST_TEXT = Text("{} 电极可能接错：逐一核对位置和导线后重做", "{} probably exchanged: check each place and wire, and repeat")
 
 
+#: Limb electrodes that changed places since the previous ECG, and the lead that shows it.
+EXCHANGED_SINCE = "electrodes-exchanged-since-previous"
+SHOWN_BY = {("RA", "LA"): "I", ("RA", "LL"): "II", ("LA", "LL"): "III"}
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing to mend: *repeat* asks for a new recording, else it is a hint for the next one.
@@ -134,9 +139,12 @@ class Gate:
         return any(fault.repeat for fault in self.faults)
 
 
-def faults_of(analysis: Mapping[str, Any]) -> tuple[Fault, ...]:
-    """Return what of *analysis* (the JSON of the public interface) a nurse can mend, what asks for a repeat first."""
-    found = (*_misplaced(analysis), *_of_leads(analysis), *_of_the_whole(analysis))
+def faults_of(analysis: Mapping[str, Any], exchanged: Mapping[str, Any] | None = None) -> tuple[Fault, ...]:
+    """Return what of *analysis* (the JSON of the public interface) a nurse can mend, what asks for a repeat first.
+
+    Electrodes *exchanged* since the previous ECG are a hint alone: that one may have been the wrong one.
+    """
+    found = (*_misplaced(analysis), *_since_previous(analysis, exchanged), *_of_leads(analysis), *_of_the_whole(analysis))
     return tuple(sorted(found, key=lambda fault: not fault.repeat))
 
 
@@ -149,6 +157,13 @@ def _misplaced(analysis: Mapping[str, Any]) -> Iterator[Fault]:
             electrodes = tuple(statement["evidence"]["electrodes"])
             named = "、".join(electrodes), ", ".join(electrodes)
             yield Fault(CHEST, electrodes, electrodes, Text(CHEST_TEXT.zh.format(named[0]), CHEST_TEXT.en.format(named[1])))
+
+
+def _since_previous(analysis: Mapping[str, Any], exchanged: Mapping[str, Any] | None) -> Iterator[Fault]:
+    """Say what changed places since the previous ECG, unless this recording alone tells of misplaced limb electrodes."""
+    if exchanged is not None and MISPLACED.keys().isdisjoint(statement["code"] for statement in analysis["statements"]):
+        electrodes = tuple(exchanged["electrodes"])
+        yield Fault(EXCHANGED_SINCE, (SHOWN_BY.get(electrodes, "I"),), electrodes, Text(**exchanged["text"]), repeat=False)
 
 
 def _of_leads(analysis: Mapping[str, Any]) -> Iterator[Fault]:

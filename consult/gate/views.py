@@ -12,6 +12,8 @@ from consult.gate.tables import gate_table
 from consult.practitioners.model import Viewer
 from consult.requests.model import Patient
 from consult.requests.views import summaries
+from dicom_node.archive import index
+from ecg.holter import LONG_BYTES
 
 #: A clinic with more open cards than this has another problem.
 MOST_SHOWN = 50
@@ -47,6 +49,32 @@ def gates_of_study(db: Connection, institution: str, study_instance_uid: str) ->
     mine = (gate_table.c.institution == institution) & (gate_table.c.study_instance_uid == study_instance_uid)
     order = gate_table.c.judged_at, gate_table.c.sop_instance_uid
     return [gate_from(row) for row in db.execute(select(gate_table).where(mine).order_by(*order)).mappings()]
+
+
+def previous_strip(db: Connection, institution: str, sop_instance_uid: str) -> str | None:
+    """Return the last short ECG of the same patient's study before the one that holds *sop_instance_uid*, None without one.
+
+    What came earlier in the same study was replaced by this recording, and is nothing to compare it with.
+    """
+    present = index.study_of_instance(db, institution, sop_instance_uid)
+    began = _began(present)
+    for study in sorted(index.studies_of_patient(db, institution, present.patient.patient_id), key=_began, reverse=True):
+        if study.id == present.id or _began(study) > began:
+            continue
+        strips = [
+            one
+            for series in index.series_of(db, study.id)
+            if series.modality == "ECG"
+            for one in index.instances_of(db, series.id)
+            if one.kind == "ecg" and one.size <= LONG_BYTES
+        ]
+        if strips:
+            return max(strips, key=lambda one: (one.received_at, one.sop_instance_uid)).sop_instance_uid
+    return None
+
+
+def _began(study: index.Study) -> datetime:
+    return study.started_at or study.first_received_at
 
 
 def open_cards(db: Connection, viewer: Viewer) -> list[Card]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from consult.gate.actions import judge
-from consult.gate.views import gate_of
-from consult.triage.reading import analysed
+from consult.gate.views import gate_of, previous_strip
+from consult.triage.reading import analysed, exchanged_since
 from consult.triage.views import analysis_of
 from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
@@ -50,10 +50,12 @@ class CouchGate:
                 return None
             if kept.kind != "ecg" or kept.size > LONG_BYTES or gate_of(db, institution, uid) is not None:
                 return None
-            known = analysis_of(db, institution, uid)
+            known, previous = analysis_of(db, institution, uid), previous_strip(db, institution, uid)
         found = known or analysed(self._archive, self._confinement, institution, uid)
+        beside = self._archive, self._confinement, institution
+        exchanged = None if previous is None else exchanged_since(*beside, previous, uid)
 
         def write(db: Connection) -> None:
-            judge(db, self._chronicle, institution, study, found)
+            judge(db, self._chronicle, institution, study, found, exchanged=exchanged)
 
         return write

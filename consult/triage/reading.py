@@ -22,6 +22,22 @@ def analysed(archive: Archive, confinement: Confinement, institution: str, uid: 
         return Analysis(uid, None, error.sentence)
 
 
+def exchanged_since(
+    archive: Archive, confinement: Confinement, institution: str, previous: str, uid: str
+) -> dict[str, Any] | None:
+    """Return the limb electrodes that seem exchanged since the patient's *previous* recording; None too where one cannot be read.
+
+    As `ecg.comparison.electrodes.Exchange.as_json`. Slow: never called in a transaction.
+    """
+    try:
+        found: dict[str, Any] | None = confinement.run(
+            _exchanged, *(archive.file(institution, one) for one in (previous, uid)), seconds=ANALYSIS_S
+        )
+    except (Invalid, NotFound):
+        return None
+    return found
+
+
 def make_ready(confinement: Confinement) -> None:
     """Have one worker loaded with the engine before a patient lies on a couch; call it once the server is up."""
     confinement.run(_load)
@@ -42,3 +58,17 @@ def _analyse(path: Path) -> dict[str, Any]:
         return analysis_of_file(path)
     except EcgError as error:
         raise Invalid(str(error), code="ecg-unreadable") from error
+
+
+def _exchanged(previous: Path, current: Path) -> dict[str, Any] | None:
+    """Compare the limb leads of two recordings; runs in a confined process."""
+    from ecg.comparison.average import average_beat  # noqa: PLC0415 - see above
+    from ecg.comparison.electrodes import exchange  # noqa: PLC0415 - see above
+    from ecg.errors import EcgError  # noqa: PLC0415 - see above
+    from ecg.formats import read  # noqa: PLC0415 - see above
+
+    try:
+        found = exchange(*(average_beat(read({path.name: path.read_bytes()})) for path in (previous, current)))
+    except EcgError as error:
+        raise Invalid(str(error), code="ecg-unreadable") from error
+    return None if found is None else found.as_json()

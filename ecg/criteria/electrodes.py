@@ -14,7 +14,7 @@ FLAT_SHARE = 0.12  # of the greatest QRS in the limb leads
 SMALLEST_MV = 0.05
 #: Log odds over the right arrangement at which a hint is given: a moved right arm is plain to see, the left arm and leg are not.
 RIGHT_ARM, LEFT_SIDE = 0.5, 1.9
-CHEST_ODDS = 0.8
+CHEST_ODDS = 1.0
 #: Two electrodes are taken for each other more often than three.
 ROTATED = 1.0
 _RIGHT_ARM = {

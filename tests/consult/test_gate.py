@@ -206,3 +206,56 @@ def test_what_a_modality_sent_is_judged_when_it_arrives(database, chronicle, cli
     finally:
         confinement.close()
     assert (card.patient.patient_id, card.gate.faults[0].electrodes) == ("P1", ("V3",))
+
+
+@pytest.fixture
+def couch(database, chronicle, tmp_path):
+    """The gate and what hands it a recording of patient P1 and returns what it said."""
+    archive, confinement = Archive(database, chronicle, Blobs(tmp_path / "blobs")), Confinement(processes=1, seconds=60)
+    gate = CouchGate(database, chronicle, archive, confinement)
+
+    def received(institution: str, recording: Recording, study: str, number: int, day: int):
+        uid = f"{study}.{number}"
+        uids = {"study_instance_uid": study, "series_instance_uid": f"{study}.9", "sop_instance_uid": uid}
+        patient = PatientTags("P1", "LI^Ming", "M")
+        content = dicom.write(recording, patient, **uids, acquired_at=datetime(2026, 3, day, tzinfo=UTC))
+        archive.store(content, institution=institution, transfer_syntax_uid=None, source="MODALITY")
+        with database.reading() as db:
+            stored = next(
+                event
+                for event in events_of(db, study)
+                if event.type == "InstanceStored" and event.data["sop_instance_uid"] == uid
+            )
+        write = gate.prepare(stored)
+        with database.transaction() as db:
+            write(db)
+        with database.reading() as db:
+            return gate_of(db, institution, uid)
+
+    yield received
+    confinement.close()
+
+
+def test_electrodes_exchanged_since_the_patients_previous_ecg_are_a_hint(couch, clinic):
+    institution, _ = clinic
+    couch(institution, swapped("LA", "LL"), "2.25.1", 1, day=1)
+    said = couch(institution, synthesise("normal", seed=2), "2.25.2", 1, day=2)
+    (fault,) = said.faults
+    assert (fault.code, fault.repeat) == ("electrodes-exchanged-since-previous", False)
+    assert (fault.electrodes, fault.leads) == (("LA", "LL"), ("III",))
+    assert "左手与左腿电极可能互换" in fault.text.zh
+    assert not said.asks
+
+
+def test_a_repeat_is_not_compared_with_what_it_replaces_nor_a_first_ecg_with_a_later_one(couch, clinic):
+    institution, _ = clinic
+    couch(institution, swapped("LA", "LL"), "2.25.2", 1, day=2)
+    assert couch(institution, synthesise("normal", seed=2), "2.25.2", 2, day=2).faults == ()
+    assert couch(institution, swapped("RA", "LA"), "2.25.3", 1, day=3).faults[0].code == "arm-electrodes-swapped"
+    assert couch(institution, synthesise("normal", seed=3), "2.25.1", 1, day=1).faults == ()
+
+
+def test_another_clinics_patient_of_the_same_id_is_another_patient(couch, clinic, database, chronicle):
+    institution, _ = clinic
+    couch(a_clinic(database, chronicle, "别处卫生院"), swapped("LA", "LL"), "2.25.1", 1, day=1)
+    assert couch(institution, synthesise("normal", seed=2), "2.25.2", 1, day=2).faults == ()

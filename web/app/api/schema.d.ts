@@ -3047,6 +3047,7 @@ export interface components {
             new_statements: components["schemas"]["ChangedStatement"][];
             /** Gone Statements */
             gone_statements: components["schemas"]["ChangedStatement"][];
+            exchanged_electrodes: components["schemas"]["ExchangedElectrodes"] | null;
             /** Sentences */
             sentences: components["schemas"]["Wording"][];
             /** Svg */
@@ -3449,6 +3450,19 @@ export interface components {
             scheduled_at: string;
             /** Cancelled At */
             cancelled_at: string | null;
+        };
+        /**
+         * ExchangedElectrodes
+         * @description Limb electrodes (RA, LA, LL) that seem exchanged in one of the two, and how the beats correlate as recorded and undone.
+         */
+        ExchangedElectrodes: {
+            /** Electrodes */
+            electrodes: string[];
+            text: components["schemas"]["Wording"];
+            /** Correlation */
+            correlation: number;
+            /** Correlation Undone */
+            correlation_undone: number;
         };
         /**
          * Expertise
