@@ -22,11 +22,13 @@ from consult.intake import DEMO_ROUTING, Intake
 from consult.long_recordings import LongRecordings
 from consult.peer_review.watch import PeerReviews
 from consult.practitioners.views import institution_of_ae
+from consult.queue.escalation import TASKS
 from consult.queue.watch import QueueWatch
 from consult.reports.watch import Returning
 from consult.requests.model import WORKLIST_REACHES_BACK
 from consult.requests.views import scheduled
 from consult.schedule.watch import RotaWatch
+from consult.sections.actions import SECTIONS
 from consult.tray import Matching
 from dicom_node.access import Access
 from dicom_node.archive.rereading import Rereading
@@ -130,7 +132,7 @@ def house(config: Config, store: Kept) -> House:
         CouchGate(database, chronicle, archive, analysing),
         LongRecordings(database, chronicle, archive, analysing),
         Matching(database, chronicle),
-        QueueWatch(database, chronicle),
+        QueueWatch(database, chronicle, leased=(TASKS, SECTIONS)),
         RotaWatch(database, chronicle),
         Telling(database, chronicle, gateways),
         Returning(database, chronicle, archive),

@@ -1,16 +1,19 @@
 """What time does to a task: claims that are not renewed end, and unanswered tasks climb the ladder.
 
+A claim of whatever is `Leased` ends in the same way, the regions of one study among it.
+
 Each function does one thing in the caller's transaction and under the condition it has just checked: of two servers
 that look at one database at the same moment, one does it. A restart catches up, because every moment is stored.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, select, update
 
 from consult.practitioners.model import SYSTEM, Role
 from consult.practitioners.views import duty_phone, institution
@@ -33,23 +36,50 @@ FORETOLD_WITHIN = timedelta(minutes=60)
 _FORETOLD = event_table.c.type == "LatenessForecast"
 
 
-def is_due(db: Connection, now: datetime) -> bool:
-    """Tell, without a lock, whether `climb` or `end_lease` has something to do."""
-    return any(
-        db.execute(select(task_table.c.id).where(due).limit(1)).first() is not None for due in (_climbing(now), _ended(now))
-    )
+@dataclass(frozen=True)
+class Leased:
+    """What somebody holds for the time of a LEASE, which they renew: rows of *table* that are in one of the states *held*.
+
+    *waiting* is what such a row becomes when its `lease_until` is over, and *tell* says so to the log.
+    """
+
+    table: Table
+    held: Collection[str]
+    waiting: Mapping[str, str | None]
+    tell: Callable[[Connection, Chronicle, Row[Any]], None]
+
+    def ended(self, now: datetime) -> ColumnElement[bool]:
+        """Return the condition for what was not renewed in time."""
+        return self.table.c.status.in_(self.held) & (self.table.c.lease_until <= now)
 
 
-def end_lease(db: Connection, chronicle: Chronicle) -> bool:
-    """Put the task whose claim ended longest ago back into the queue; tell whether there was one. Its draft stays."""
-    ended = _ended(chronicle.clock.now())
-    found = db.execute(select(task_table).where(ended).order_by(task_table.c.lease_until).limit(1)).first()
+def _tell_of_task(db: Connection, chronicle: Chronicle, found: Row[Any]) -> None:
+    enter(db, chronicle, "TaskReleased", found.id, SYSTEM, cause="lease", owner=found.owner_id)
+
+
+TASKS = Leased(
+    task_table,
+    LEASED,
+    {"status": TaskStatus.REQUESTED, "owner_id": None, "claimed_at": None, "lease_until": None},
+    _tell_of_task,
+)
+
+
+def is_due(db: Connection, now: datetime, leased: Collection[Leased]) -> bool:
+    """Tell, without a lock, whether `climb` or `end_lease` of *leased* has something to do."""
+    due = [(task_table, _climbing(now)), *((one.table, one.ended(now)) for one in leased)]
+    return any(db.execute(select(table.c.id).where(wanted).limit(1)).first() is not None for table, wanted in due)
+
+
+def end_lease(db: Connection, chronicle: Chronicle, leased: Leased) -> bool:
+    """Give back what of *leased* was not renewed for longest; tell whether there was something. What was written stays."""
+    of, ended = leased.table.c, leased.ended(chronicle.clock.now())
+    found = db.execute(select(leased.table).where(ended).order_by(of.lease_until).limit(1)).first()
     if found is None:
         return False
-    waiting = {"status": TaskStatus.REQUESTED, "owner_id": None, "claimed_at": None, "lease_until": None}
-    mine = (task_table.c.id == found.id) & (task_table.c.lease_until == found.lease_until)
-    if db.execute(update(task_table).where(mine, ended).values(waiting)).rowcount == 1:
-        enter(db, chronicle, "TaskReleased", found.id, SYSTEM, cause="lease", owner=found.owner_id)
+    mine = (of.id == found.id) & (of.lease_until == found.lease_until)
+    if db.execute(update(leased.table).where(mine, ended).values(leased.waiting)).rowcount == 1:
+        leased.tell(db, chronicle, found)
     return True
 
 
@@ -139,7 +169,3 @@ _RUNGS = {Rung.NEXT_DOCTOR: _to_next_doctor, Rung.NEXT_HOSPITAL: _to_next_hospit
 
 def _climbing(now: datetime) -> ColumnElement[bool]:
     return task_table.c.status.in_(RUNNING) & (task_table.c.escalate_at <= now)
-
-
-def _ended(now: datetime) -> ColumnElement[bool]:
-    return task_table.c.status.in_(LEASED) & (task_table.c.lease_until <= now)

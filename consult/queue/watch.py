@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
-from consult.queue.escalation import climb, end_lease, foretell, is_due
+from consult.queue.escalation import TASKS, Leased, climb, end_lease, foretell, is_due
 from consult.queue.sla import LEASE
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database
@@ -24,11 +25,14 @@ class QueueWatch(Watch):
     browser has had the time of a lease to come back.
     """
 
-    def __init__(self, database: Database, chronicle: Chronicle, *, look_every_s: float = 0.5) -> None:
-        """Watch the tasks of *database*; nothing runs before start()."""
+    def __init__(
+        self, database: Database, chronicle: Chronicle, *, leased: tuple[Leased, ...] = (TASKS,), look_every_s: float = 0.5
+    ) -> None:
+        """Watch the tasks of *database*, and the claims of all that is *leased*; nothing runs before start()."""
         super().__init__("queue-watch", self.look, every_s=look_every_s)
         self._database = database
         self._chronicle = chronicle
+        self._leased = leased
         self._leases_end_from = chronicle.clock.now() + LEASE
         self._foretells_from = chronicle.clock.now()
 
@@ -36,11 +40,12 @@ class QueueWatch(Watch):
         """Do everything that is due now, each in its own short transaction; a quiet look takes no lock."""
         now = self._chronicle.clock.now()
         with self._database.reading() as db:
-            due = is_due(db, now)
+            due = is_due(db, now, self._leased)
         if due:
             self._repeat(climb)
             if now >= self._leases_end_from:
-                self._repeat(end_lease)
+                for one in self._leased:
+                    self._repeat(partial(end_lease, leased=one))
         if now >= self._foretells_from:
             self._foretells_from = now + FORETELL_EVERY
             self._repeat(foretell)

@@ -6,19 +6,23 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, Row, RowMapping, delete, insert, select, update
 
 from consult.phrases.model import Region
-from consult.practitioners.model import Person, Viewer
+from consult.practitioners.model import SYSTEM, Person, Viewer
 from consult.practitioners.views import people_by_id
 from consult.queue import actions as queue
+from consult.queue.escalation import Leased
 from consult.queue.model import HELD, OPEN, Stage
+from consult.queue.sla import LEASE
+from consult.queue.tables import task_table
 from consult.queue.views import Task
 from consult.queue.views import task as task_of
 from consult.reports import actions as reports
 from consult.reports.model import Draft, checked, signable
 from consult.sections.model import (
     FEWEST,
+    LEASED,
     LONGEST_SECTION,
     MOST,
     REGIONS,
@@ -59,7 +63,7 @@ def split(db: Connection, chronicle: Chronicle, task_id: str, *, regions: Collec
     place = {"task_id": task_id, "performer_id": task.performer.id, "status": SectionStatus.OPEN}
     empty = {"findings": "", "impression": "", "critical": False, "version": 0}
     db.execute(insert(section_table), [{"id": new_id(), "region": region, **place, **empty} for region in wanted])
-    _enter(db, chronicle, "TaskSplit", task, by, regions=wanted)
+    _enter(db, chronicle, "TaskSplit", task_id, by, regions=wanted)
     return sections(db, by, task_id)
 
 
@@ -72,7 +76,7 @@ def undo(db: Connection, chronicle: Chronicle, task_id: str, *, by: Viewer) -> N
     if any(one.status is SectionStatus.SIGNED for one in found):
         raise Conflict("a section is signed: the split stays", code="section-signed")
     db.execute(delete(section_table).where(section_table.c.id.in_([one.id for one in found])))
-    _enter(db, chronicle, "TaskUnsplit", task, by)
+    _enter(db, chronicle, "TaskUnsplit", task_id, by)
 
 
 def claim(db: Connection, chronicle: Chronicle, section_id: str, *, by: Viewer) -> Section:
@@ -80,22 +84,29 @@ def claim(db: Connection, chronicle: Chronicle, section_id: str, *, by: Viewer) 
 
     What whoever gave it back had written comes with it.
     """
-    row, task = _seen(db, section_id, by)
+    row, _ = _seen(db, section_id, by)
     if row["status"] == SectionStatus.CLAIMED and row["reader_id"] == by.practitioner_id:
         return _shown(db, section_id)
     if row["status"] != SectionStatus.OPEN:
         name = people_by_id(db, {row["reader_id"]})[row["reader_id"]].name
         raise Conflict(f"{name} has this section already", code="section-taken")
-    _change(db, row, SectionEvent.CLAIM, reader_id=by.practitioner_id)
-    _enter(db, chronicle, "SectionClaimed", task, by, section=row)
+    _change(db, row, SectionEvent.CLAIM, reader_id=by.practitioner_id, lease_until=chronicle.clock.now() + LEASE)
+    _enter(db, chronicle, "SectionClaimed", row["task_id"], by, section=row)
     return _shown(db, section_id)
+
+
+def renew(db: Connection, chronicle: Chronicle, *, by: Viewer) -> tuple[str, ...]:
+    """Renew all the viewer's claims, of sections and of tasks, and return as `queue.actions.renew`."""
+    mine = (section_table.c.reader_id == by.practitioner_id) & section_table.c.status.in_(LEASED)
+    db.execute(update(section_table).where(mine).values(lease_until=chronicle.clock.now() + LEASE))
+    return queue.renew(db, chronicle, by=by)
 
 
 def release(db: Connection, chronicle: Chronicle, section_id: str, *, by: Viewer) -> Section:
     """Give a claimed section back; what was written stays for whoever claims it next."""
-    row, task = _own(db, section_id, by)
-    _change(db, row, SectionEvent.RELEASE, reader_id=None)
-    _enter(db, chronicle, "SectionReleased", task, by, section=row)
+    row, _ = _own(db, section_id, by)
+    _change(db, row, SectionEvent.RELEASE, reader_id=None, lease_until=None)
+    _enter(db, chronicle, "SectionReleased", row["task_id"], by, section=row, cause="given back")
     return replace(_shown(db, section_id), written=None)
 
 
@@ -105,8 +116,8 @@ def take_over(db: Connection, chronicle: Chronicle, section_id: str, *, reason: 
     _leading(task, by)
     if not reason.strip() or len(reason) > LONGEST_REASON:
         raise Invalid(f"say why in 1 to {LONGEST_REASON} characters: your colleague reads it", code="reason-missing")
-    _change(db, row, SectionEvent.TAKE_OVER, reader_id=by.practitioner_id)
-    _enter(db, chronicle, "SectionTakenOver", task, by, section=row, **{"from": row["reader_id"], "reason": reason.strip()})
+    _change(db, row, SectionEvent.TAKE_OVER, reader_id=by.practitioner_id, lease_until=chronicle.clock.now() + LEASE)
+    _enter(db, chronicle, "SectionTakenOver", task.id, by, section=row, **{"from": row["reader_id"], "reason": reason.strip()})
     return _shown(db, section_id)
 
 
@@ -141,12 +152,13 @@ def sign(db: Connection, chronicle: Chronicle, section_id: str, *, by: Viewer) -
     now = chronicle.clock.now()
     signed_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
     sha256 = digest(section, task.study_instance_uid, section.written, section.reader, signed_at)
-    _change(db, row, SectionEvent.SIGN, reader_name=by.name, signed_at=signed_at, content_sha256=sha256)
+    signature = {"reader_name": by.name, "signed_at": signed_at, "content_sha256": sha256}
+    _change(db, row, SectionEvent.SIGN, **signature, lease_until=None)
     found = sections_of(db, task)
     if all(one.status is SectionStatus.SIGNED for one in found):
         author = task.owner.id if task.owner else by.practitioner_id
         reports.rewrite_draft(db, chronicle, task.id, lambda before: merged(found, before), author=author)
-    _enter(db, chronicle, "SectionSigned", task, by, section=row, content_sha256=sha256)
+    _enter(db, chronicle, "SectionSigned", task.id, by, section=row, content_sha256=sha256)
     return _shown(db, section_id)
 
 
@@ -205,15 +217,26 @@ def _enter(
     db: Connection,
     chronicle: Chronicle,
     type_: str,
-    task: Task,
+    task_id: str,
     by: Viewer,
     *,
     section: RowMapping | None = None,
     **news: Any,  # noqa: ANN401 - plain JSON
 ) -> None:
     """Tell the hospital; neither the clinic nor whoever may have to read the study blind learns what a section says."""
-    data = {"task_id": task.id, "study_instance_uid": task.study_instance_uid, "performer": task.performer.id}
-    data |= {"clinic": task.institution.id, "lane": task.lane, **news}
+    task = db.execute(select(task_table).where(task_table.c.id == task_id)).one()
+    data = {"task_id": task.id, "study_instance_uid": task.study_instance_uid, "performer": task.performer_id}
+    data |= {"clinic": task.institution_id, "lane": task.lane}
     if section is not None:
         data |= {"section_id": section["id"], "region": section["region"], "reader": by.practitioner_id}
+    data |= news
     chronicle.enter(db, type_, task.id, data, actor=by.practitioner_id, institution=by.institution_id, entity="ReadingSection")
+
+
+def _tell_of_section(db: Connection, chronicle: Chronicle, found: Row[Any]) -> None:
+    news = {"cause": "lease", "reader": found.reader_id}
+    _enter(db, chronicle, "SectionReleased", found.task_id, SYSTEM, section=found._mapping, **news)  # noqa: SLF001 - its public name
+
+
+#: Sections are held as tasks are.
+SECTIONS = Leased(section_table, LEASED, {"status": SectionStatus.OPEN, "reader_id": None, "lease_until": None}, _tell_of_section)

@@ -31,6 +31,10 @@ class SectionStatus(StrEnum):
     SIGNED = "signed"
 
 
+#: States in which somebody holds a section by a lease that they renew.
+LEASED = (SectionStatus.CLAIMED,)
+
+
 class SectionEvent(StrEnum):
     """What can happen to a section."""
 

@@ -16,6 +16,8 @@ section_table = Table(
     Column("region", String(16), nullable=False),
     Column("status", String(16), nullable=False),
     Column("reader_id", String(32), ForeignKey("practitioner.id"), nullable=True),
+    # Until when the reader's claim holds unless they renew it; NULL while nobody holds it and once it is signed.
+    Column("lease_until", UtcDateTime, nullable=True, index=True),
     # As they were called when they signed.
     Column("reader_name", String(100), nullable=True),
     Column("findings", Text, nullable=False),

@@ -6,13 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
 from support.builders import a_clinic, a_county, a_nurse, a_person, a_task
 
 from consult.phrases.model import Region
 from consult.practitioners.model import Role
 from consult.queue import actions as queue
+from consult.queue.escalation import TASKS
 from consult.queue.model import Stage, TaskStatus
+from consult.queue.sla import LEASE
 from consult.queue.views import task as task_of
+from consult.queue.watch import QueueWatch
 from consult.readings import actions as readings
 from consult.readings.model import Radpeer
 from consult.reports import views as reports
@@ -21,6 +27,7 @@ from consult.reports.model import Draft, ReportStatus
 from consult.requests.model import Kind
 from consult.sections import actions, views
 from consult.sections.model import SectionStatus, Written
+from consult.sections.tables import section_table
 from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
 from telemed.kernel.events import events_of
 
@@ -218,6 +225,91 @@ def test_a_section_given_back_is_claimed_again_with_its_text_and_an_abandoned_on
         trauma.do(actions.save, ids[HEAD], Written("我的", version=1), by=trauma.third)
     (told,) = [event for event in trauma.news() if event.type == "SectionTakenOver"]
     assert (told.data["from"], told.data["reason"]) == (trauma.third.practitioner_id, "下夜班")
+
+
+def a_watch(trauma):
+    """A watch over tasks and sections whose first lease has passed since it began."""
+    watch = QueueWatch(trauma.database, trauma.chronicle, leased=(TASKS, actions.SECTIONS))
+    trauma.chronicle.clock.pass_(seconds=LEASE.total_seconds())
+    return watch
+
+
+def test_a_region_whose_reader_is_gone_is_free_again_with_what_they_wrote(trauma):
+    watch = a_watch(trauma)
+    ids = trauma.split(HEAD, CHEST)
+    trauma.write(ids[HEAD], trauma.second, "头")
+    trauma.read(ids[CHEST], trauma.third, "胸")
+    for _ in range(3):
+        trauma.chronicle.clock.pass_(seconds=60)
+        assert trauma.do(actions.renew, by=trauma.second) == ()
+        assert trauma.do(actions.renew, by=trauma.lead) == (trauma.task_id,)
+        watch.look()
+    trauma.chronicle.clock.pass_(seconds=89)
+    trauma.do(actions.renew, by=trauma.lead)
+    watch.look()
+    assert trauma.sections(trauma.lead)[HEAD].reader.name == "陈涛"
+    trauma.chronicle.clock.pass_(seconds=1)
+    watch.look()
+    left = trauma.sections(trauma.lead)
+    assert (left[HEAD].status, left[HEAD].reader) == (SectionStatus.OPEN, None)
+    assert (left[CHEST].status, left[CHEST].reader.name) == (SectionStatus.SIGNED, "吴进")
+    (told,) = [event.data for event in trauma.news() if event.type == "SectionReleased"]
+    assert (told["cause"], told["reader"], told["performer"]) == ("lease", trauma.second.practitioner_id, trauma.county.hospital)
+    with pytest.raises(Refused, match="claimed"):
+        trauma.do(actions.save, ids[HEAD], Written("晚了", version=1), by=trauma.second)
+    assert trauma.do(actions.claim, ids[HEAD], by=trauma.third).written.findings == "头所见"
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["claim", "claim", "renew", "write", "release", "take over"]), st.integers(0, 2), st.integers(0, 100)
+        ),
+        max_size=20,
+    )
+)
+def test_a_region_is_held_until_a_lease_after_its_reader_was_last_heard_of(trauma, steps):
+    watch = a_watch(trauma)
+    trauma.task_id = a_task(trauma.database, trauma.chronicle, trauma.county.nurse)
+    section_id = trauma.split(HEAD, CHEST)[HEAD]
+    clock, holder, until, version = trauma.chronicle.clock, None, None, 0
+    for deed, number, seconds in steps:
+        reader = (trauma.lead, trauma.second, trauma.third)[number]
+        clock.pass_(seconds=seconds)
+        trauma.do(queue.renew, by=trauma.lead)  # the task stays its lead's throughout
+        watch.look()
+        now = clock.now()
+        if until is not None and now >= until:
+            holder = until = None
+        allowed = {
+            "claim": holder in {None, reader},
+            "renew": True,
+            "take over": holder is not None and reader is trauma.lead,
+        }.get(deed, holder is reader)
+        try:
+            if deed == "claim":
+                trauma.do(actions.claim, section_id, by=reader)
+            elif deed == "renew":
+                trauma.do(actions.renew, by=reader)
+            elif deed == "write":
+                version = trauma.do(actions.save, section_id, Written("所见", "意见", version=version), by=reader).written.version
+            elif deed == "release":
+                trauma.do(actions.release, section_id, by=reader)
+            else:
+                trauma.do(actions.take_over, section_id, reason="换班", by=reader)
+        except (Conflict, Refused):
+            assert not allowed
+        else:
+            assert allowed
+            if (deed == "claim" and holder is None) or deed == "take over" or (deed == "renew" and holder is reader):
+                until = now + LEASE
+            holder = {"claim": reader, "take over": trauma.lead, "release": None}.get(deed, holder)
+            until = until if holder else None
+        with trauma.database.reading() as db:
+            row = db.execute(select(section_table).where(section_table.c.id == section_id)).one()
+        assert (row.reader_id, row.lease_until) == (holder and holder.practitioner_id, until)
+        assert row.status == (SectionStatus.CLAIMED if holder else SectionStatus.OPEN)
 
 
 def test_a_signed_section_stays_and_a_stale_one_is_not_saved(trauma):

@@ -12,6 +12,7 @@ from consult.queue.forecast import Forecast
 from consult.queue.model import Declined, TaskStatus
 from consult.queue.views import Task
 from consult.requests.model import Lane
+from consult.sections import actions as sections
 from consult.turnaround import views as clock
 from consult.turnaround.model import Turnaround
 from web import keys
@@ -105,8 +106,8 @@ async def take_over_task(call: Call[None, TakingOver]) -> Task:
 
 
 async def renew_claims(call: Call[None, None]) -> tuple[str, ...]:
-    """Renew one's claims, which end 90 seconds after the last time, and return the ids of the tasks one still holds."""
-    return await call.act(actions.renew, by=call.viewer)
+    """Renew one's claims of tasks and regions, which end 90 seconds after the last time, and return the ids of one's tasks."""
+    return await call.act(sections.renew, by=call.viewer)
 
 
 async def ask_about_task(call: Call[None, Asking]) -> Task:

@@ -719,7 +719,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Renew one's claims, which end 90 seconds after the last time, and return the ids of the tasks one still holds.
+         * Renew one's claims of tasks and regions, which end 90 seconds after the last time, and return the ids of one's tasks.
          * @description For the roles cardiologist, radiologist.
          */
         post: operations["renew_claims"];
