@@ -6,14 +6,21 @@ import subprocess
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pydicom
 import pytest
 from support.objects import an_image
 from support.signing import CRITICAL, DRAFT, PDF, SLICES, SR, Desk, a_desk, printed_by
 
-from consult.reports.model import KeyImage, Withdrawal
+from consult.phrases.model import Region
+from consult.practitioners.model import Person
+from consult.queue.model import Stage
+from consult.reports.document.composite import Context, Source
+from consult.reports.document.structured_report import write_structured_report
+from consult.reports.model import EarlierReading, KeyImage, Withdrawal
 from consult.requests.model import Kind
+from dicom_node.archive import index
 from telemed.kernel.database import Database, metadata
 
 
@@ -103,6 +110,49 @@ def test_a_cancelled_report_goes_back_without_what_it_found_and_names_every_vers
     before = {pydicom.dcmread(desk.objects(report)[SR]).SOPInstanceUID for report in (first, second)}
     assert {one.ReferencedSOPInstanceUID for one in named.ReferencedSOPSequence} == before
     assert pdf.DocumentTitle.endswith("(作废 Cancelled)")
+
+
+def test_all_who_have_read_the_study_are_named_beside_the_verifier(desk):
+    signed = desk.sign(DRAFT)
+    at = signed.signed_at - timedelta(minutes=8)
+    with desk.database.reading() as db:
+        study = index.study(db, desk.county.clinic, desk.study)
+        shown = index.instance(db, desk.county.clinic, desk.stored[0].sop_instance_uid)
+        source = Source(shown.sop_class_uid, shown.sop_instance_uid, "1.2.3")
+        context = Context(study, index.patient_as_received(db, study), [source])
+    chen, wu = Person("2" * 32, "陈涛"), Person("3" * 32, "吴进")
+
+    def made_of(*readings):
+        said = desk.archive.blobs.folder.parent / f"{len(readings)}-{readings[0].stage}.dcm"
+        said.write_bytes(write_structured_report(replace(signed, readings=readings), context, []))
+        errors = subprocess.run(["/usr/bin/dciodvfy", said], capture_output=True, text=True, check=False).stderr
+        assert "Error" not in errors
+        made = pydicom.dcmread(said)
+        assert [one.VerifyingObserverName for one in made.VerifyingObserverSequence] == ["王敏"]
+        others = [(one.ParticipationType, str(one.PersonName), one.ParticipationDateTime) for one in made.ParticipantSequence]
+        return (
+            [str(one.PersonName) for one in made.AuthorObserverSequence],
+            others,
+            printed_by("/usr/bin/dsrdump", "+Pl", "+Pu", said),
+        )
+
+    regions = (
+        EarlierReading(Stage.FIRST, chen, at, "0" * 64, Region.HEAD),
+        EarlierReading(Stage.FIRST, signed.signed_by, at, "0" * 64, Region.CHEST),
+    )
+    authors, others, printed = made_of(*regions)
+    assert (authors, others) == (["王敏", "陈涛"], [("ATTEST", "陈涛", "20260302092500")])
+    assert "分区阅片·头部 Head section: 陈涛" in printed
+
+    trained = EarlierReading(Stage.FIRST, wu, at, "0" * 64)
+    assert made_of(trained)[:2] == (["王敏", "吴进"], [("ATTEST", "吴进", "20260302092500")])
+
+    blind = (replace(trained, by=chen), EarlierReading(Stage.SECOND, wu, at, "0" * 64))
+    authors, others, printed = made_of(*blind)
+    assert authors == ["王敏"]
+    assert [other[:2] for other in others] == [("SOURCE", "陈涛"), ("SOURCE", "吴进")]
+    assert "初读 First reading: 陈涛" in printed
+    assert "二次阅片 Second reading: 吴进" in printed
 
 
 def test_pydicom_finds_patient_study_images_and_who_verified(desk):

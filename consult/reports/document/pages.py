@@ -33,16 +33,16 @@ from consult.reports.document.wording import (
     REPLACES,
     RESPONSIBILITY,
     SEXES,
-    STAGES,
     STATUSES,
     TITLES,
     age_of,
+    earlier,
     heading_of,
     local,
     plain,
     reason_of,
 )
-from consult.reports.model import REGION_NAMES, REPLACING, REVISED, EarlierReading, Report, ReportStatus
+from consult.reports.model import REPLACING, REVISED, Report, ReportStatus
 
 WIDTH = A4[0] - 2 * MARGIN
 FOOT = 16 * mm
@@ -261,13 +261,7 @@ def _before(report: Report) -> list[str]:
     """Say who has read the study, and signed the text, before the one who signs this version."""
     text = report.text_signed
     signed = [] if text is None else [f"正文签发 Text signed by: {plain(text.by.name)}　{local(text.at)}"]
-    return [*map(_earlier, report.readings), *signed]
-
-
-def _earlier(reading: EarlierReading) -> str:
-    name = reading.region and REGION_NAMES[reading.region]
-    what = f"分区阅片·{name.zh} {name.en} section" if name else STAGES[reading.stage]
-    return f"{what}: {plain(reading.by.name)}　{local(reading.signed_at)}"
+    return [*(plain(earlier(one)) for one in report.readings), *signed]
 
 
 #: The watermark of what must not be taken for the report that holds.

@@ -1,4 +1,8 @@
-"""A signed version as an Enhanced SR after TID 2000, Basic Diagnostic Imaging Report (PS3.16), verified by its signer."""
+"""A signed version as an Enhanced SR after TID 2000, Basic Diagnostic Imaging Report (PS3.16), verified by its signer.
+
+Who read before the signer, a region, as the first of two or in training, stands among its authors and participants (PS3.3
+C.17.2.5) and, in words, in its content.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pydicom.dataset import Dataset
 
 from consult.practitioners.model import Person
+from consult.queue.model import Stage
 from consult.reports.document.composite import (
     ENHANCED_SR,
     Code,
@@ -23,7 +28,7 @@ from consult.reports.document.composite import (
     title_of,
     written,
 )
-from consult.reports.document.wording import REPLACES, RESPONSIBILITY, local, reason_of
+from consult.reports.document.wording import REPLACES, RESPONSIBILITY, earlier, local, reason_of
 from consult.reports.model import Addendum, Report, ReportStatus
 
 LANGUAGE: Code = ("121049", "DCM", "Language of Content Item and Descendants")
@@ -61,7 +66,9 @@ def write_structured_report(report: Report, context: Context, before: Sequence[S
     made = header(report, context, ENHANCED_SR, modality="SR", number=9001, description="Diagnostic report")
     made.CompletionFlag, made.VerificationFlag, made.PreliminaryFlag = "COMPLETE", "VERIFIED", "FINAL"
     made.VerifyingObserverSequence = [_observer(report, context)]
-    made.AuthorObserverSequence = [_author(report, by) for by in _authors(report)]
+    made.AuthorObserverSequence = list(_authors(report))
+    if participants := list(_participants(report, context)):
+        made.ParticipantSequence = participants
     made.ReferencedRequestSequence = [_request(context)]
     made.ReferencedPerformedProcedureStepSequence, made.PerformedProcedureCodeSequence = [], []
     made.CurrentRequestedProcedureEvidenceSequence = [in_their_series(report.study_instance_uid, context.sources)]
@@ -81,18 +88,42 @@ def _observer(report: Report, context: Context) -> Dataset:
     return observer
 
 
-def _authors(report: Report) -> list[Person]:
-    """Return who wrote what it says, each once: its text, then its addenda, and who withdrew it."""
+def _authors(report: Report) -> Iterator[Dataset]:
+    """Yield who wrote what it says, each once: its text, a part of it, its addenda, and who withdrew it."""
     withdrew = [report.signed_by] if report.status is ReportStatus.CANCELLED else []
-    return list(dict.fromkeys([report.text_by, *(one.by for one in report.addenda), *withdrew]))
+    ours = dict.fromkeys([report.text_by, *(one.by for one in report.addenda), *withdrew])
+    yield from (_person(by, report.performer.name) for by in ours)
+    if not _is_blind(report):
+        parts = dict.fromkeys(one.by for one in report.readings if one.by not in ours)
+        yield from (_person(by, "") for by in parts)
 
 
-def _author(report: Report, by: Person) -> Dataset:
-    author = Dataset()
-    author.ObserverType, author.PersonName = "PSN", person(by.name)
-    author.InstitutionName, author.InstitutionCodeSequence = long_text(report.performer.name), []
-    author.PersonIdentificationCodeSequence = []
-    return author
+def _is_blind(report: Report) -> bool:
+    """Tell whether the readings before the signer's were made blind: then which of them the text follows is not in the report."""
+    return any(one.stage is Stage.SECOND for one in report.readings)
+
+
+def _participants(report: Report, context: Context) -> Iterator[Dataset]:
+    """Yield who read before the signer (PS3.3 C.17.2.5).
+
+    Whoever signed what became a part of the text attests to it, which its verifier does not do a second time; a blind reading
+    is a source of the report.
+    """
+    for one in report.readings:
+        role = "SOURCE" if _is_blind(report) else "ATTEST"
+        if role == "SOURCE" or one.by.id != report.signed_by.id:
+            participant = _person(one.by, "")
+            participant.ParticipationType, participant.ParticipationDateTime = role, moment(one.signed_at, context)
+            yield participant
+
+
+def _person(who: Person, institution: str) -> Dataset:
+    """Return *who* as the Identified Person or Device Macro does; *institution* is empty where it was not kept."""
+    item = Dataset()
+    item.ObserverType, item.PersonName = "PSN", person(who.name)
+    item.InstitutionName, item.InstitutionCodeSequence = long_text(institution), []
+    item.PersonIdentificationCodeSequence = []
+    return item
 
 
 def _request(context: Context) -> Dataset:
@@ -123,6 +154,7 @@ def _content(report: Report, context: Context) -> Iterator[Dataset]:
     yield _container(("19005-8", "LN", "Impressions"), [impression])
     if chosen := list(_key_images(report, context)):
         yield _container(KEY_IMAGES, chosen)
+    yield from (_text(COMMENT, earlier(one)) for one in report.readings)
     yield _text(COMMENT, RESPONSIBILITY[report.kind])
     for addendum in report.addenda:
         yield _added(addendum, context)

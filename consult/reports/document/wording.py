@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
 from consult.queue.model import Stage
-from consult.reports.model import Addendum, Report, ReportStatus, Withdrawal
+from consult.reports.model import REGION_NAMES, Addendum, EarlierReading, Report, ReportStatus, Withdrawal
 from consult.requests.model import Kind
 
 #: All of China keeps one time.
@@ -97,6 +97,13 @@ def plain(text: str) -> str:
 def local(at: datetime | None) -> str:
     """Say *at* in China's time, to the second; a dash for what has not happened."""
     return "—" if at is None else at.astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def earlier(reading: EarlierReading) -> str:
+    """Say who read what before the signer, and when they signed it."""
+    name = reading.region and REGION_NAMES[reading.region]
+    what = f"分区阅片·{name.zh} {name.en} section" if name else STAGES[reading.stage]
+    return f"{what}: {reading.by.name}　{local(reading.signed_at)}"
 
 
 def span(seconds: float) -> str:
