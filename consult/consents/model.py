@@ -23,7 +23,11 @@ class ConsentKind(StrEnum):
 
 
 class Scope(StrEnum):
-    """What was agreed to, each on its own."""
+    """What was agreed to, each on its own.
+
+    A study is sent only with TRANSFER. The others are what the paper says: rounds are not recorded, and nothing is exported
+    for teaching; what does either has to ask for its scope first.
+    """
 
     TRANSFER = "transfer"
     RECORDING = "recording"
