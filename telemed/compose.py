@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 
 from consult.access import visible_to_equipment
 from consult.delivery.channels import Gateways
-from consult.delivery.watch import Telling
+from consult.delivery.watch import Arrivals, Telling
 from consult.gate.watch import CouchGate
 from consult.intake import DEMO_ROUTING, Intake
 from consult.long_recordings import LongRecordings
@@ -135,6 +135,7 @@ def house(config: Config, store: Kept) -> House:
         QueueWatch(database, chronicle, leased=(TASKS, SECTIONS)),
         RotaWatch(database, chronicle),
         Telling(database, chronicle, gateways),
+        Arrivals(database, chronicle),
         Returning(database, chronicle, archive),
         PeerReviews(database, chronicle),
         Rereading(database, chronicle, store.blobs),

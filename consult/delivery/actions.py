@@ -1,8 +1,9 @@
-"""T5 and T6: the report reached the clinic; a named person there opened it, and read back what is critical."""
+"""T5 and T6: the report reached the clinic's screen or system; a named person there opened it, and read back what is critical."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,10 +11,11 @@ from sqlalchemy import Connection, insert, select, update
 
 from consult.delivery.model import ChannelKind
 from consult.delivery.tables import channel_table
-from consult.practitioners.model import Person, Viewer
+from consult.practitioners.model import SYSTEM, Person, Viewer
 from consult.practitioners.views import institution
 from consult.reports.model import ReadBack, Report, ReportStatus
-from consult.reports.tables import delivery_table, report_table
+from consult.reports.tables import delivery_table, object_table, report_table
+from consult.reports.views import of_record
 from consult.reports.views import report as report_of
 from consult.turnaround.actions import stamp
 from consult.turnaround.model import Point
@@ -30,7 +32,26 @@ def delivered(db: Connection, chronicle: Chronicle, report_id: str, by: Viewer) 
     Raises NotFound for a stranger, Refused for the performer's own people: only the inviting side can say it arrived.
     """
     report = _inviting(db, report_id, by)
-    return report if report.delivered_at else _deliver(db, chronicle, report, chronicle.clock.now(), by)
+    if report.delivered_at:
+        _taken(db, report)
+        return report
+    return _deliver(db, chronicle, report, chronicle.clock.now(), by)
+
+
+def arrived(
+    db: Connection, chronicle: Chronicle, sop_instance_uids: Collection[str], *, ae_title: str, institution_id: str, at: datetime
+) -> None:
+    """Stamp T5 of the versions whose objects the AE *ae_title* of their clinic, *institution_id*, has acknowledged at *at*.
+
+    The first delivery counts. Nobody there has been told by it: the notice goes on until a screen shows the news.
+    """
+    of = select(object_table.c.report_id).join(report_table, report_table.c.id == object_table.c.report_id)
+    mine = object_table.c.sop_instance_uid.in_(sop_instance_uids) & (report_table.c.institution == institution_id)
+    for report_id in sorted(set(db.scalars(of.where(mine)))):
+        _lock(db, report_id)
+        report = of_record(db, report_id)
+        if not report.delivered_at:
+            _deliver(db, chronicle, report, at, SYSTEM, only_in=ae_title)
 
 
 def receipt(db: Connection, chronicle: Chronicle, report_id: str, by: Viewer) -> Report:
@@ -44,6 +65,7 @@ def receipt(db: Connection, chronicle: Chronicle, report_id: str, by: Viewer) ->
     now = chronicle.clock.now()
     if not report.delivered_at:
         report = _deliver(db, chronicle, report, now, by)
+    _taken(db, report)
     row = {"read_at": now, "read_by": by.practitioner_id, "read_by_name": by.name}
     db.execute(update(delivery_table).where(delivery_table.c.report_id == report_id).values(row))
     _stamp(db, report, Point.T6, now)
@@ -135,18 +157,31 @@ _WANTED = dict.fromkeys(ChannelKind, "write https://HOST/PATH") | {
 
 def _inviting(db: Connection, report_id: str, by: Viewer) -> Report:
     """Return the report as it stands, nobody else's receipt of it in flight: the lock lets them pass one by one."""
-    db.execute(select(report_table.c.id).where(report_table.c.id == report_id).with_for_update())
+    _lock(db, report_id)
     report = report_of(db, by, report_id)
     if by.institution_id != report.institution.id:
         raise Refused(f"only {report.institution.name}, which asked, can acknowledge this report", code="not-yours")
     return report
 
 
-def _deliver(db: Connection, chronicle: Chronicle, report: Report, at: datetime, by: Viewer) -> Report:
-    db.execute(insert(delivery_table).values(report_id=report.id, delivered_at=at, delivered_by=by.practitioner_id))
+def _lock(db: Connection, report_id: str) -> None:
+    db.execute(select(report_table.c.id).where(report_table.c.id == report_id).with_for_update())
+
+
+def _deliver(  # noqa: PLR0917 - in the order of every action: where, what, who
+    db: Connection, chronicle: Chronicle, report: Report, at: datetime, by: Viewer, only_in: str | None = None
+) -> Report:
+    row = {"report_id": report.id, "delivered_at": at, "delivered_by": by.practitioner_id, "only_in": only_in}
+    db.execute(insert(delivery_table).values(row))
     _stamp(db, report, Point.T5, at)
-    _enter(db, chronicle, "ReportDelivered", report, by)
+    _enter(db, chronicle, "ReportDelivered", report, by, channel=only_in or "screen")
     return replace(report, delivered_at=at)
+
+
+def _taken(db: Connection, report: Report) -> None:
+    """Note that somebody at the clinic has taken what its own system had before."""
+    waits = (delivery_table.c.report_id == report.id) & delivery_table.c.only_in.is_not(None)
+    db.execute(update(delivery_table).where(waits).values(only_in=None))
 
 
 def _stamp(db: Connection, report: Report, point: Point, at: datetime) -> None:

@@ -80,8 +80,8 @@ def begin(db: Connection, report_id: str) -> None:
 def climb(db: Connection, chronicle: Chronicle) -> bool:
     """Take up the notices whose next rung is due; tell whether there were any.
 
-    An ordinary report is acknowledged by T5, a critical one by its read-back, a cancelled one by a person who has opened it;
-    a version that was replaced by its successor.
+    An ordinary report is acknowledged by the screen that shows its news, a critical one by its read-back, a cancelled one by a
+    person who has opened it; a version that was replaced by its successor. The clinic's own system has nobody told.
     """
     now = chronicle.clock.now()
     later = report_table.alias()
@@ -94,6 +94,7 @@ def climb(db: Connection, chronicle: Chronicle) -> bool:
             report_table.c.status.label("report_status"),
             delivery_table.c.delivered_at,
             delivery_table.c.read_at,
+            delivery_table.c.only_in,
             delivery_table.c.read_back_at,
             later.c.id.label("amended_by"),
         )
@@ -127,7 +128,8 @@ def _climb_one(db: Connection, chronicle: Chronicle, row: Row[Any], channels: li
 
 
 def _taken_at(row: Row[Any]) -> datetime | None:
-    by_words: datetime | None = row.read_back_at if row.critical else row.delivered_at
+    shown: datetime | None = row.delivered_at if row.only_in is None else None
+    by_words: datetime | None = row.read_back_at if row.critical else shown
     opened: datetime | None = row.read_at
     return opened if row.report_status == ReportStatus.CANCELLED else by_words
 

@@ -1,4 +1,4 @@
-"""The worker that tells clinics of reports which nobody has taken from the screen."""
+"""The workers that tell clinics of reports which nobody has taken from the screen, and see what their own systems have got."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
+from consult.delivery.actions import arrived
 from consult.delivery.channels import Gateways, send
 from consult.delivery.ladder import Errand, begin, climb, ended, is_due, take
 from consult.delivery.model import AttemptStatus, Channel, Message, NotSentError, UnsureError
@@ -22,6 +23,23 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 8
 Sender = Callable[[Channel, Message, Gateways, datetime], None]
+
+
+class Arrivals(Follower):
+    """Follows what is forwarded: a report's object that the clinic's own AE has acknowledged is there (T5)."""
+
+    def __init__(self, database: Database, chronicle: Chronicle) -> None:
+        """Prepare to follow."""
+        self._chronicle = chronicle
+        super().__init__("arrivals", database, chronicle.events, ("StudyForwarded",), self.prepare)
+
+    def prepare(self, event: Event) -> Write | None:
+        """Return what is to be written of what was forwarded; None where no report was among it."""
+        told = event.data
+        if not told.get("written_here"):
+            return None
+        whose = {"ae_title": told["destination"], "institution_id": told["destination_institution"]}
+        return lambda db: arrived(db, self._chronicle, told["written_here"], **whose, at=event.at)
 
 
 class Telling(Watch):

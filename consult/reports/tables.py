@@ -109,6 +109,8 @@ delivery_table = Table(
     Column("report_id", String(32), ForeignKey("report.id"), primary_key=True),
     Column("delivered_at", UtcDateTime, nullable=False),
     Column("delivered_by", String(32), nullable=False),
+    # The AE title of the clinic's own system that has it, while no screen there has shown its news.
+    Column("only_in", String(16), nullable=True),
     Column("read_at", UtcDateTime),
     Column("read_by", String(32)),
     Column("read_by_name", String(128)),

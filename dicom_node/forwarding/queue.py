@@ -151,8 +151,12 @@ def acknowledged(db: Connection, chronicle: Chronicle, ae_title: str, done: Sequ
 
 
 def sent(db: Connection, chronicle: Chronicle, ae_title: str, done: Sequence[Placed]) -> None:
-    """Take *done* out of the queue: *ae_title* has acknowledged it. Told and audited study by study (PS3.15 A.5.3.7)."""
-    _remember_written(db, chronicle, ae_title, done)
+    """Take *done* out of the queue: *ae_title* has acknowledged it. Told and audited study by study (PS3.15 A.5.3.7).
+
+    Of what was written here the news says which objects they are, and whose node has them now.
+    """
+    written = _remember_written(db, chronicle, ae_title, done)
+    owner = db.scalar(select(peer_table.c.institution).where(peer_table.c.ae_title == ae_title)) or ""
     db.execute(delete(forwarding_table).where(forwarding_table.c.place.in_([one.place for one in done])))
     _reached(db, chronicle, ae_title, sent=destination_table.c.sent + len(done))
 
@@ -160,12 +164,15 @@ def sent(db: Connection, chronicle: Chronicle, ae_title: str, done: Sequence[Pla
         return one.institution, one.study_instance_uid
 
     for (institution, uid), objects in groupby(sorted(done, key=study), key=study):
-        told = {"institution": institution, "study_instance_uid": uid, "destination": ae_title}
-        _enter(db, chronicle, "StudyForwarded", uid, told | {"instances": len(list(objects))}, entity="Study")
+        told: dict[str, Any] = {"institution": institution, "study_instance_uid": uid, "destination": ae_title}
+        uids = [one.sop_instance_uid for one in objects]
+        if ours := sorted(uid for uid in uids if (institution, uid) in written):
+            told |= {"written_here": ours, "destination_institution": owner}
+        _enter(db, chronicle, "StudyForwarded", uid, told | {"instances": len(uids)}, entity="Study")
 
 
-def _remember_written(db: Connection, chronicle: Chronicle, ae_title: str, done: Sequence[Placed]) -> None:
-    """Keep when *ae_title* got what was written here: `fates` is asked about it."""
+def _remember_written(db: Connection, chronicle: Chronicle, ae_title: str, done: Sequence[Placed]) -> set[tuple[str, str]]:
+    """Keep when *ae_title* got what was written here, for `fates`; return its (institution, SOP Instance UID)."""
     columns = instance_table.c
     written = select(columns.institution, columns.sop_instance_uid).where(columns.source == WRITTEN_HERE)
     found = db.execute(written.where(columns.sop_instance_uid.in_([one.sop_instance_uid for one in done]))).all()
@@ -175,6 +182,7 @@ def _remember_written(db: Connection, chronicle: Chronicle, ae_title: str, done:
         db.execute(
             insert(forwarded_table), [row | dict(zip(("institution", "sop_instance_uid"), each, strict=True)) for each in mine]
         )
+    return mine
 
 
 def _reached(db: Connection, chronicle: Chronicle, ae_title: str, **further: Any) -> None:  # noqa: ANN401 - columns

@@ -4,13 +4,16 @@ import threading
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import insert
 from support.builders import a_clinic, a_county, a_nurse, a_study, a_task
 
 from consult.delivery.actions import delivered, read_back, receipt
+from consult.delivery.watch import Arrivals
 from consult.queue.actions import claim
 from consult.reports import views
 from consult.reports.actions import amend_report, cancel_report, save_draft, sign_task
 from consult.reports.model import Draft, Withdrawal
+from consult.reports.tables import object_table
 from consult.requests.model import Kind
 from consult.turnaround.views import turnaround
 from telemed.kernel.errors import Conflict, Invalid, NotFound, Refused
@@ -52,6 +55,51 @@ def test_the_first_delivery_counts_and_a_repeated_one_changes_nothing(database, 
         clock_of_record = turnaround(db, county.nurse, signed.task_id, clock.now())
     assert first.delivered_at == clock_of_record.T5
     assert clock_of_record.elapsed_s == 542
+
+
+@pytest.fixture
+def filed(database, signed):
+    """The SOP Instance UID of an object in which the report was returned."""
+    with database.transaction() as db:
+        db.execute(insert(object_table).values(sop_instance_uid="1.2.3", report_id=signed.id, digest="0" * 64))
+    return "1.2.3"
+
+
+def acknowledged(database, chronicle, filed, whose):
+    """Let the log say that the AE of the institution *whose* has got the object, and the worker follow it."""
+    data = {"destination": "LIANHUA", "destination_institution": whose, "written_here": [filed], "instances": 1}
+    with database.transaction() as db:
+        chronicle.enter(db, "StudyForwarded", "1", data, actor="system", institution=whose, entity="Study")
+    worker = Arrivals(database, chronicle)
+    for event in chronicle.events.after(0, types=["StudyForwarded"], limit=100):
+        with database.transaction() as db:
+            worker.prepare(event)(db)
+
+
+def test_the_clinics_own_system_is_a_delivery_and_names_its_channel(database, chronicle, county, signed, filed):
+    acknowledged(database, chronicle, filed, county.clinic)
+    arrived_at = chronicle.clock.now()
+    chronicle.clock.pass_(minutes=3)
+    with database.transaction() as db:
+        shown = delivered(db, chronicle, signed.id, by=county.nurse)
+    with database.reading() as db:
+        assert shown.delivered_at == turnaround(db, county.nurse, signed.task_id, chronicle.clock.now()).T5 == arrived_at
+        [news] = [event.data for event in events_of(db, signed.task_id) if event.type == "ReportDelivered"]
+    assert (news["channel"], news["institution"]) == ("LIANHUA", county.clinic)
+
+
+def test_another_institutions_system_delivers_nothing_and_a_screen_is_not_delivered_again(
+    database, chronicle, county, signed, filed
+):
+    for elsewhere in (county.hospital, ""):
+        acknowledged(database, chronicle, filed, elsewhere)
+    assert told(database, signed.task_id) == []
+    with database.transaction() as db:
+        first = delivered(db, chronicle, signed.id, by=county.nurse)
+    acknowledged(database, chronicle, filed, county.clinic)
+    with database.reading() as db:
+        assert views.report(db, county.nurse, signed.id) == first
+    assert told(database, signed.task_id) == ["ReportDelivered"]
 
 
 def test_a_receipt_names_a_person_and_implies_delivery(database, chronicle, county, signed, clock):

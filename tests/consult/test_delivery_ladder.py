@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from support.builders import a_county, a_person, a_task
 from support.server import until
 
-from consult.delivery.actions import add_channel, delivered, read_back, receipt, remove_channel
+from consult.delivery.actions import add_channel, arrived, delivered, read_back, receipt, remove_channel
 from consult.delivery.channels import Gateways
 from consult.delivery.ladder import begin, climb, is_due, take
 from consult.delivery.model import AttemptStatus, ChannelKind, Message, NoticeStatus, NotSentError
@@ -20,6 +20,7 @@ from consult.practitioners.model import SYSTEM, Role
 from consult.queue.actions import claim
 from consult.reports.actions import amend_report, cancel_report, save_draft, sign_task
 from consult.reports.model import Draft, ReportStatus, Withdrawal
+from consult.reports.tables import object_table
 from consult.requests.model import Kind
 from telemed.kernel.errors import Invalid, NotFound
 from telemed.kernel.events import events_of
@@ -104,6 +105,21 @@ def test_the_screen_comes_first_and_nobody_is_told_twice(house):
     house.pass_(120, 10)
     assert house.sent == []
     assert house.notice(report).status == NoticeStatus.ACKNOWLEDGED
+
+
+def test_what_only_the_clinics_own_system_has_is_told_until_a_screen_shows_it(house):
+    house.add(ChannelKind.WECOM, ChannelKind.SMS)
+    report = house.report()
+    with house.database.transaction() as db:
+        db.execute(insert(object_table).values(sop_instance_uid="1.2.3", report_id=report.id, digest="0" * 64))
+        now = house.chronicle.clock.now()
+        arrived(db, house.chronicle, ["1.2.3"], ae_title="LIANHUA", institution_id=house.county.clinic, at=now)
+    house.pass_(61)
+    assert [kind for kind, *_ in house.sent] == [ChannelKind.WECOM]
+    with house.database.transaction() as db:
+        delivered(db, house.chronicle, report.id, by=house.county.nurse)
+    house.pass_(120)
+    assert [kind for kind, *_ in house.sent] == [ChannelKind.WECOM]
 
 
 def test_rung_after_rung_until_people_are_called(house):

@@ -13,8 +13,10 @@ from support.destinations import free_port, storescp
 from support.signing import CRITICAL, DRAFT, PDF, SLICES, SR, Desk, a_desk, printed_by
 
 from consult.delivery.views import returns
+from consult.delivery.watch import Arrivals
 from consult.reports.model import Report
 from consult.reports.verification import differences
+from consult.reports.views import of_record
 from dicom_node.archive import index
 from dicom_node.archive.settling import Settling
 from dicom_node.archive.verification import differences as archive_differences
@@ -173,6 +175,13 @@ def test_storescp_at_the_clinic_receives_both_and_the_ledger_says_so(desk, worke
         received = {pydicom.dcmread(file).SOPClassUID: file for file in folder.iterdir()}
     assert received.keys() == {SR, PDF}
     assert told(desk, report) == [("LIANHUA", "sent")]
+    arrivals = Arrivals(desk.database, desk.chronicle)
+    for event in desk.chronicle.events.after(0, types=["StudyForwarded"], limit=100):
+        if (write := arrivals.prepare(event)) is not None:
+            with desk.database.transaction() as db:
+                write(db)
+    with desk.database.reading() as db:
+        assert of_record(db, report.id).delivered_at == desk.clock.now()
     out = tmp_path / "out.pdf"
     printed_by("/usr/bin/dcm2pdf", received[PDF], out)
     assert out.read_bytes() == desk.document(report)
