@@ -138,7 +138,7 @@ def revoke_consent(db: Connection, chronicle: Chronicle, consent_id: str, *, rea
     return revoked
 
 
-class Intake:
+class Intake(Follower):
     """The worker that answers each settled study once."""
 
     def __init__(
@@ -152,21 +152,12 @@ class Intake:
         targets: Mapping[Lane, timedelta] = TARGETS,
     ) -> None:
         """Prepare to follow; without a *routing* ECGs are analysed and nothing is asked by itself."""
-        self._database = database
         self._chronicle = chronicle
         self._archive = archive
         self._confinement = confinement
         self._routing = routing
         self._targets = targets
-        self._follower = Follower("intake", database, chronicle.events, (STUDY_SETTLED,), self.prepare)
-
-    def start(self) -> None:
-        """Begin in a thread of its own, where the last run ended."""
-        self._follower.start()
-
-    def stop(self, seconds: float = 10) -> None:
-        """Finish the study at hand and end."""
-        self._follower.stop(seconds)
+        super().__init__("intake", database, chronicle.events, (STUDY_SETTLED,), self.prepare)
 
     def prepare(self, event: Event) -> Write | None:
         """Analyse what is new in the settled study, and return what is to be written of it."""

@@ -23,22 +23,14 @@ from telemed.kernel.events import Event, Follower, Write
 LONGEST_ANALYSIS_S = 900.0
 
 
-class LongRecordings:
+class LongRecordings(Follower):
     """The worker that analyses each settled study's long recordings once."""
 
     def __init__(self, database: Database, chronicle: Chronicle, archive: Archive, confinement: Confinement) -> None:
         """Prepare to follow."""
-        self._database, self._chronicle = database, chronicle
+        self._chronicle = chronicle
         self._archive, self._confinement = archive, confinement
-        self._follower = Follower("long-recordings", database, chronicle.events, (STUDY_SETTLED,), self.prepare)
-
-    def start(self) -> None:
-        """Begin in a thread of its own, where the last run ended."""
-        self._follower.start()
-
-    def stop(self, seconds: float = 10) -> None:
-        """Finish the recording at hand and end."""
-        self._follower.stop(seconds)
+        super().__init__("long-recordings", database, chronicle.events, (STUDY_SETTLED,), self.prepare)
 
     def prepare(self, event: Event) -> Write | None:
         """Analyse what is new and long in the settled study."""

@@ -158,21 +158,13 @@ def tray(db: Connection, viewer: Viewer, now: datetime) -> Tray:
     return Tray(tuple(waiting[::-1][:MOST_SHOWN]), tuple(_loose(db, home, now)))
 
 
-class Matching:
+class Matching(Follower):
     """The worker that looks, for each settled study, for the early request it answers."""
 
     def __init__(self, database: Database, chronicle: Chronicle) -> None:
         """Prepare to follow."""
-        self._database, self._chronicle = database, chronicle
-        self._follower = Follower("matching", database, chronicle.events, (STUDY_SETTLED,), self.prepare)
-
-    def start(self) -> None:
-        """Begin in a thread of its own, where the last run ended."""
-        self._follower.start()
-
-    def stop(self, seconds: float = 10) -> None:
-        """Finish the study at hand and end."""
-        self._follower.stop(seconds)
+        self._chronicle = chronicle
+        super().__init__("matching", database, chronicle.events, (STUDY_SETTLED,), self.prepare)
 
     def prepare(self, event: Event) -> Write | None:
         """Say how the settled study is linked, None when nothing fits it."""

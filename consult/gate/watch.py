@@ -19,24 +19,15 @@ from telemed.kernel.errors import NotFound
 from telemed.kernel.events import Event, Follower, Write
 
 
-class CouchGate:
+class CouchGate(Follower):
     """Follows what is stored; one that no analysis can read is judged by nobody, triage says so."""
 
     def __init__(self, database: Database, chronicle: Chronicle, archive: Archive, confinement: Confinement) -> None:
         """Prepare to follow."""
-        self._database = database
         self._chronicle = chronicle
         self._archive = archive
         self._confinement = confinement
-        self._follower = Follower("couch-gate", database, chronicle.events, (INSTANCE_STORED,), self.prepare)
-
-    def start(self) -> None:
-        """Begin in a thread of its own, where the last run ended."""
-        self._follower.start()
-
-    def stop(self, seconds: float = 10) -> None:
-        """Finish the recording at hand and end."""
-        self._follower.stop(seconds)
+        super().__init__("couch-gate", database, chronicle.events, (INSTANCE_STORED,), self.prepare)
 
     def prepare(self, event: Event) -> Write | None:
         """Analyse a recording that nobody has analysed yet, and return what is to be written of it."""

@@ -9,22 +9,14 @@ from telemed.kernel.database import Database
 from telemed.kernel.events import Event, Follower, Write
 
 
-class PeerReviews:
+class PeerReviews(Follower):
     """Follows signatures."""
 
     def __init__(self, database: Database, chronicle: Chronicle) -> None:
         """Prepare to follow."""
         self._chronicle = chronicle
         types = [NEWS[status] for status in (ReportStatus.FINAL, *sorted(REPLACING))]
-        self._follower = Follower("peer-review", database, chronicle.events, types, self.prepare)
-
-    def start(self) -> None:
-        """Begin in a thread of its own, where the last run ended."""
-        self._follower.start()
-
-    def stop(self, seconds: float = 10) -> None:
-        """Finish the report at hand and end."""
-        self._follower.stop(seconds)
+        super().__init__("peer-review", database, chronicle.events, types, self.prepare)
 
     def prepare(self, event: Event) -> Write:
         """Return what a signature means for reviews."""

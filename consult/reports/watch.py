@@ -24,25 +24,16 @@ from telemed.kernel.errors import NotFound
 from telemed.kernel.events import Event, Follower, Write
 
 
-class Returning:
+class Returning(Follower):
     """Follows what is signed and what is read back, from its own cursor."""
 
     TYPES = (*(type_ for status, type_ in NEWS.items() if status is not ReportStatus.PRELIMINARY), "CriticalReadBack")
 
     def __init__(self, database: Database, chronicle: Chronicle, archive: Archive) -> None:
         """Prepare to follow; nothing runs before start()."""
-        self._database = database
         self._chronicle = chronicle
         self._archive = archive
-        self._follower = Follower("returning", database, chronicle.events, self.TYPES, self.prepare)
-
-    def start(self) -> None:
-        """Begin in a thread of its own, where the last run ended."""
-        self._follower.start()
-
-    def stop(self, seconds: float = 10) -> None:
-        """Finish the report at hand and end."""
-        self._follower.stop(seconds)
+        super().__init__("returning", database, chronicle.events, self.TYPES, self.prepare)
 
     def prepare(self, event: Event) -> Write | None:
         """Keep the objects of the event's version, and return what is to be written of them; None when it is not due.

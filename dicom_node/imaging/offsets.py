@@ -44,22 +44,13 @@ class FrameOffsets:
         return None if found is None else Layout.from_bytes(found)
 
 
-class RecordingOffsets:
+class RecordingOffsets(Follower):
     """A follower that records where the frames of every object of more than one lie. The walk runs in *confinement*."""
 
     def __init__(self, database: Database, chronicle: Chronicle, archive: Archive, confinement: Confinement) -> None:
-        self._database = database
         self._archive = archive
         self._confinement = confinement
-        self._follower = Follower("frame-offsets", database, chronicle.events, (events.STUDY_SETTLED,), self.prepare)
-
-    def start(self) -> None:
-        """Begin to follow, in a thread of its own."""
-        self._follower.start()
-
-    def stop(self, seconds: float = 10) -> None:
-        """Finish the study at hand and end."""
-        self._follower.stop(seconds)
+        super().__init__("frame-offsets", database, chronicle.events, (events.STUDY_SETTLED,), self.prepare)
 
     def prepare(self, event: Event) -> Write | None:
         """Walk what has not been walked of the settled study; what holds no readable pixels is left out."""

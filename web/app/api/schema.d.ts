@@ -5546,6 +5546,9 @@ export interface components {
         /**
          * Scope
          * @description What was agreed to, each on its own.
+         *
+         *     A study is sent only with TRANSFER. The others are what the paper says: rounds are not recorded, and nothing is exported
+         *     for teaching; what does either has to ask for its scope first.
          * @enum {string}
          */
         Scope: "transfer" | "recording" | "teaching";
