@@ -5,6 +5,10 @@ from __future__ import annotations
 from support.builders import a_task
 from support.site import PASSWORD
 
+from consult.queue.escalation import TASKS
+from consult.queue.watch import QueueWatch
+from consult.sections.actions import SECTIONS
+
 SIGNATURE = {"password": PASSWORD}
 REGIONS = {"regions": ["chest", "head"]}
 
@@ -59,3 +63,19 @@ def test_sections_are_closed_to_other_hospitals_the_clinic_and_other_specialties
     assert site.browser("radiologist2").request("DELETE", path).status == 403
     assert lead.request("DELETE", path).status == 204
     assert lead.get(path).json()["items"] == []
+
+
+def test_the_heartbeat_of_the_reading_room_keeps_regions_too(site):
+    task_id = a_task(site.database, site.chronicle, site.people["clinic"])
+    lead, other = site.browser("radiologist"), site.browser("radiologist2")
+    lead.post(f"/api/v1/tasks/{task_id}/claim")
+    head, chest = lead.post(f"/api/v1/tasks/{task_id}/sections", json=REGIONS).json()["items"]
+    assert other.post(f"/api/v1/sections/{head['id']}/claim").status == 200
+    assert lead.post(f"/api/v1/sections/{chest['id']}/claim").status == 200
+    watch = QueueWatch(site.database, site.chronicle, leased=(TASKS, SECTIONS))
+    for _ in range(2):
+        site.chronicle.clock.pass_(seconds=60)
+        assert lead.post("/api/v1/tasks/renew").json() == [task_id]
+        watch.look()
+    shown = lead.get(f"/api/v1/tasks/{task_id}/sections").json()["items"]
+    assert [(one["region"], one["status"]) for one in shown] == [("head", "open"), ("chest", "claimed")]
