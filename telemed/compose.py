@@ -40,6 +40,7 @@ from dicom_node.forwarding.sending import Forwarding
 from dicom_node.imaging.cache import RecentlyUsed
 from dicom_node.imaging.imaging import Imaging
 from dicom_node.imaging.offsets import FrameOffsets, RecordingOffsets
+from dicom_node.imaging.preparing import Preparing
 from dicom_node.imaging.shelf import Shelf
 from dicom_node.node import DicomNode
 from dicom_node.peers import Rewrite
@@ -67,7 +68,7 @@ from web.application import make_application
 #: The built browser application and the fonts of the reports, shipped inside the package.
 STATIC = Path(str(resources.files("web"))) / "static"
 
-#: What transcoded frames and objects may take on disk.
+#: What transcoded frames and objects, and pictures drawn beforehand, may take on disk.
 CACHE_BYTES = 2 << 30
 #: An ECG that arrives is analysed beside receiving and the pictures that people wait for: it gets a tenth of a processor as
 #: long as these want all of it, and the rest of it otherwise.
@@ -141,6 +142,7 @@ def house(config: Config, store: Kept) -> House:
         Rereading(database, chronicle, store.blobs),
         Reporting(commitments),
         RecordingOffsets(database, chronicle, archive, confinement),
+        Preparing(database, chronicle, archive, imaging, analysing),
         forwarding,
         Stocktaking(database),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta, timezone
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select
@@ -170,6 +171,12 @@ class Instance:
 
 _STUDY_FIELDS = [field.name for field in fields(Study) if field.name != "patient"]
 _SHOWN = tuple(one.name for one in fields(Patient))
+_MODALITIES, _MISSING = map(_STUDY_FIELDS.index, ("modalities", "missing"))
+# A page of studies is hundreds of rows: what is to be taken from each is said once.
+_values_of_study = itemgetter(*_STUDY_FIELDS)
+_values_of_patient = itemgetter(*(f"of_patient:{name}" for name in _SHOWN))
+_values_of_series = itemgetter(*(field.name for field in fields(Series)))
+_values_of_instance = itemgetter(*(field.name for field in fields(Instance)))
 _PATIENT_COLUMNS = [patient_table.c[name].label(f"of_patient:{name}") for name in _SHOWN]
 
 
@@ -183,10 +190,11 @@ def select_studies() -> Select[Any]:
 
 def study_from(row: Mapping[Any, Any]) -> Study:
     """Build a Study from a row of `select_studies()`."""
-    values = {name: row[name] for name in _STUDY_FIELDS}
-    missing = tuple(Missing(**one) for one in values["missing"] or ())
-    patient = Patient(**{name: row[f"of_patient:{name}"] for name in _SHOWN})
-    return Study(**{**values, "modalities": tuple(values["modalities"]), "missing": missing, "patient": patient})
+    values = list(_values_of_study(row))
+    values[_MODALITIES] = tuple(values[_MODALITIES])
+    values[_MISSING] = tuple(Missing(**one) for one in values[_MISSING] or ())
+    values.append(Patient(*_values_of_patient(row)))
+    return Study(*values)
 
 
 def patient_from(row: Mapping[Any, Any]) -> Patient:
@@ -196,12 +204,12 @@ def patient_from(row: Mapping[Any, Any]) -> Patient:
 
 def series_from(row: Mapping[Any, Any]) -> Series:
     """Build a Series from a row that holds every column of series_table under its own name."""
-    return Series(**{column.name: row[column.name] for column in series_table.c})
+    return Series(*_values_of_series(row))
 
 
 def instance_from(row: Mapping[Any, Any]) -> Instance:
     """Build an Instance from a row that holds every column of instance_table under its own name."""
-    return Instance(**{column.name: row[column.name] for column in instance_table.c})
+    return Instance(*_values_of_instance(row))
 
 
 def study(db: Connection, institution: str, study_instance_uid: str) -> Study:

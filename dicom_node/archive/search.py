@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -32,12 +33,10 @@ from dicom_node.archive.index import (
     Patient,
     Series,
     Study,
-    instance_from,
     names_begin,
     of_persons,
     patient_from,
     select_studies,
-    series_from,
     study_from,
 )
 from dicom_node.archive.matching import EVERYTHING, NOTHING, Clause, Query, either, every
@@ -188,10 +187,10 @@ _NEWEST = (
     study_table.c.id.desc(),
 )
 #: The colon keeps these apart from the study's own series_count and instance_count.
-_SERIES_LABELS = {column.name: f"of_series:{column.name}" for column in series_table.c}
-_INSTANCE_LABELS = {column.name: f"of_instance:{column.name}" for column in instance_table.c}
-_SERIES_COLUMNS = [series_table.c[name].label(label) for name, label in _SERIES_LABELS.items()]
-_INSTANCE_COLUMNS = [instance_table.c[name].label(label) for name, label in _INSTANCE_LABELS.items()]
+_SERIES_COLUMNS = [series_table.c[field.name].label(f"of_series:{field.name}") for field in fields(Series)]
+_INSTANCE_COLUMNS = [instance_table.c[field.name].label(f"of_instance:{field.name}") for field in fields(Instance)]
+_values_of_series = itemgetter(*(column.name for column in _SERIES_COLUMNS))
+_values_of_instance = itemgetter(*(column.name for column in _INSTANCE_COLUMNS))
 
 
 #: What each level can be matched by.
@@ -353,16 +352,15 @@ def search_studies(db: Connection, visible: ColumnElement[bool], query: Query) -
 def search_series(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundSeries]:
     """Return the matching series, by study (newest first), then by number; study-level keys match too."""
     found = _found(db, "SERIES", visible, query)
-    return [FoundSeries(series_from(_part(row, _SERIES_LABELS)), study_from(row)) for row in found]
+    return [FoundSeries(Series(*_values_of_series(row)), study_from(row)) for row in found]
 
 
 def search_instances(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundInstance]:
     """Return the matching instances, by study, series and number; study- and series-level keys match too."""
-    return [
-        FoundInstance(instance_from(_part(row, _INSTANCE_LABELS)), series_from(_part(row, _SERIES_LABELS)), study_from(row))
-        for row in _found(db, "IMAGE", visible, query)
-    ]
-
-
-def _part(row: Mapping[Any, Any], labels: Mapping[str, str]) -> dict[str, Any]:
-    return {name: row[label] for name, label in labels.items()}
+    above: dict[str, tuple[Series, Study]] = {}  # of many instances the same
+    answers = []
+    for row in _found(db, "IMAGE", visible, query):
+        series, study = above.get(row["of_series:id"]) or (Series(*_values_of_series(row)), study_from(row))
+        above[series.id] = series, study
+        answers.append(FoundInstance(Instance(*_values_of_instance(row)), series, study))
+    return answers

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from telemed.kernel.errors import Invalid
 
@@ -35,6 +35,8 @@ MAXIMUM_DEPTH = 64
 #: What a deflated data set may grow to; deflate reaches 1:1000, pixels that were worth sending do not.
 MAXIMUM_INFLATED = 256 << 20
 _CHUNK = 1 << 16
+#: Tag, VR and short length, by whether they are big endian.
+_STATED = {False: struct.Struct("<HH2sH"), True: struct.Struct(">HH2sH")}
 
 
 class Source(Protocol):
@@ -114,8 +116,7 @@ class Encoding:
         return ">" if self.big else "<"
 
 
-@dataclass(frozen=True)
-class Element:
+class Element(NamedTuple):
     """One element's place: *offset* of its value; *length* may be UNDEFINED; *vr* is empty when not said."""
 
     tag: int
@@ -168,15 +169,13 @@ def _inflated(source: Source, offset: int) -> bytes:
 
 
 def _element(source: Source, offset: int, encoding: Encoding) -> Element:
-    head = source.at(offset, 8)
-    group, number = struct.unpack(encoding.order + "HH", head[:4])
+    group, number, vr, short = _STATED[encoding.big].unpack(head := source.at(offset, 8))
     tag = group << 16 | number
     if not encoding.explicit or group == 0xFFFE:
-        return Element(tag, b"", offset + 8, struct.unpack(encoding.order + "I", head[4:])[0])
-    vr = head[4:6]
+        return Element(tag, b"", offset + 8, int.from_bytes(head[4:], "big" if encoding.big else "little"))
     if vr in LONG:
-        return Element(tag, vr, offset + 12, struct.unpack(encoding.order + "I", source.at(offset + 8, 4))[0])
-    return Element(tag, vr, offset + 8, struct.unpack(encoding.order + "H", head[6:])[0])
+        return Element(tag, vr, offset + 12, int.from_bytes(source.at(offset + 8, 4), "big" if encoding.big else "little"))
+    return Element(tag, vr, offset + 8, short)
 
 
 def top_level(source: Source, offset: int, encoding: Encoding) -> Iterator[Element]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,11 @@ from dicom_node.imaging.elements import DEFLATED, EXPLICIT_LITTLE, FileSource, t
 from dicom_node.imaging.frames import OCTETS, Frame
 from dicom_node.imaging.layout import Layout, layout_of
 from dicom_node.imaging.offsets import FrameOffsets
-from dicom_node.imaging.rendering import Part
+from dicom_node.imaging.rendering import MEDIA, QUALITY, THUMBNAIL, Part, Size
 from dicom_node.imaging.shelf import Shelf
 from dicom_node.imaging.voi import Window
 from telemed.kernel.confinement import Confinement
-from telemed.kernel.errors import Invalid, NotFound
+from telemed.kernel.errors import Invalid, NotFound, Unavailable
 
 #: A layout weighs little but for its fragments.
 _LAYOUT_WEIGHT, _FRAGMENT_WEIGHT = 1000, 120
@@ -36,7 +36,7 @@ class Imaging:
     def __init__(
         self, confinement: Confinement, *, shelf: Shelf, offsets: FrameOffsets | None = None, cache_bytes: int = 192 << 20
     ) -> None:
-        """Keep decoded frames and pictures up to *cache_bytes* in memory, and what was transcoded on *shelf*.
+        """Keep decoded frames and pictures up to *cache_bytes* in memory, what was transcoded or drawn beforehand on *shelf*.
 
         *offsets* knows where frames are that were looked for before.
         """
@@ -156,31 +156,76 @@ class Imaging:
         path: Path,
         number: int,
         window: Window | None = None,
-        size: tuple[int, int] | None = None,
-        media: str = "image/jpeg",
+        size: Size = None,
+        media: str = MEDIA,
         *,
         digest: str,
         region: Part | None = None,
-        quality: int = 90,
+        quality: int = QUALITY,
     ) -> bytes:
-        """Return a frame as a picture (see `rendering.render`)."""
-        layout = self.layout(path, digest)
-        layout.check(number)
+        """Return a frame as a picture (see `rendering.render`): one made before where there is one."""
         key = (digest, number, window, size, media, region, quality)
         found = self._pictures.get(key)
         if found is None:
-            how: dict[str, Any] = {"size": size, "media": media, "region": region, "quality": quality}
-            found = rendering.render_plainly(path, number, layout, window, **how)
+            unasked = (window, media, region, quality) == (None, MEDIA, None, QUALITY)
+            found = self._prepared(digest, number, size) if unasked else None
             if found is None:
-                found = self._confinement.run(_called, partial(rendering.render, path, number, window, **how))
-            assert isinstance(found, bytes)
+                found = self._drawn(path, number, window, size, media, digest=digest, region=region, quality=quality)
+                if unasked and size == THUMBNAIL:
+                    with suppress(Unavailable):  # the next one who asks waits as long
+                        self._put_by(digest, number, size, found)
             self._pictures.put(key, found, len(found))
         return found
+
+    def _drawn(self, path: Path, number: int, window: Window | None, size: Size, media: str, *, digest: str, **how: Any) -> bytes:  # noqa: ANN401 - the rest of render's
+        layout = self.layout(path, digest)
+        layout.check(number)
+        how |= {"size": size, "media": media}
+        found = rendering.render_plainly(path, number, layout, window, **how)
+        if found is None:
+            found = self._confinement.run(_called, partial(rendering.render, path, number, window, **how))
+        assert isinstance(found, bytes)
+        return found
+
+    def prepare(self, path: Path, number: int, sizes: Sequence[Size], *, digest: str, by: Confinement) -> None:
+        """Have a frame drawn in each of *sizes* in which it is not on the shelf yet, by the workers of *by*.
+
+        Raises
+        ------
+        Invalid
+            when it cannot be drawn.
+        Unavailable
+            when the shelf cannot be written, or every worker stays busy.
+        """
+        missing = [size for size in sizes if self._prepared(digest, number, size) is None]
+        if missing:
+            drawn: list[bytes] = by.run(rendering.render_all, path, number, missing)
+            for size, picture in zip(missing, drawn, strict=True):
+                self._put_by(digest, number, size, picture)
+
+    def _prepared(self, digest: str, number: int, size: Size) -> bytes | None:
+        file = self._shelf.find(_picture_of(digest, number, size))
+        if file is None:
+            return None
+        with file:
+            return file.read()
+
+    def _put_by(self, digest: str, number: int, size: Size, picture: bytes) -> None:
+        self._shelf.get(_picture_of(digest, number, size), partial(_write, picture)).close()
 
     def document(self, path: Path) -> Document:
         """Return an encapsulated document (PDF, CDA); NotFound when the object is none."""
         document: Document = self._confinement.run(documents.document_of, path)
         return document
+
+
+def _picture_of(digest: str, number: int, size: Size) -> str:
+    """Return the key of a picture as `rendering.render_all` draws it."""
+    return f"{digest} {number} picture {size}"
+
+
+def _write(data: bytes, out: BinaryIO) -> None:
+    out.write(data)
 
 
 def _called(work: Callable[[], bytes]) -> bytes:

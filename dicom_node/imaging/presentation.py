@@ -89,7 +89,9 @@ def plain_presentation_of(file: Source) -> Presentation | None:
         if element.length > _SHORT or dictionary_VR(element.tag) == "SQ" or element.tag in _NOT_PLAIN:
             return None
         value = source.at(element.offset, element.length)
-        vr = dictionary_VR(element.tag).partition(" or ")[0]
+        vr = dictionary_VR(element.tag)
+        if vr == "US or SS":  # padding is of the pixels' kind (PS3.5 A.1), and stands behind what says it
+            vr = "SS" if data_set.get("PixelRepresentation", 0) == 1 else "US"
         data_set[element.tag] = RawDataElement(
             Tag(element.tag), vr, element.length, value, element.offset, not encoding.explicit, not encoding.big
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,12 @@ from dicom_node.imaging.voi import Window
 from telemed.kernel.errors import Invalid
 
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
+#: A viewport (width, height) that a picture is fitted into; None shows each pixel as one.
+Size = tuple[int, int] | None
+THUMBNAIL: Size = (160, 160)
+WHOLE: Size = None
+#: How a picture is drawn for whoever does not say.
+MEDIA, QUALITY = "image/jpeg", 90
 #: Nobody's screen is larger, and a thumbnail request must not become an enlargement bomb.
 MAXIMUM_SIDE = 8192
 #: Pixels less oblong than this are shown as they are.
@@ -50,11 +56,11 @@ def render(
     path: Path,
     number: int,
     window: Window | None = None,
-    size: tuple[int, int] | None = None,
-    media: str = "image/jpeg",
+    size: Size = None,
+    media: str = MEDIA,
     *,
     region: Part | None = None,
-    quality: int = 90,
+    quality: int = QUALITY,
 ) -> bytes:
     """Return frame *number* (from 1) as a picture in *media*.
 
@@ -69,13 +75,26 @@ def render(
     return _drawn(*_shown(path, number, window), size, media, region=region, quality=quality)
 
 
+def middle_frame(frames: int) -> int:
+    """Return the number of the frame that stands for an image of *frames*."""
+    return (frames + 1) // 2
+
+
+def render_all(path: Path, number: int, sizes: Sequence[Size]) -> list[bytes]:
+    """Return frame *number* as whoever says nothing but the size is shown it, in each of *sizes*; run it by `Confinement.run`."""
+    with FileSource(path) as file:
+        plainly = _shown_plainly(file, number, None, read_layout(file))
+    shown = plainly or _shown(path, number, None)
+    return [_drawn(*shown, size, MEDIA, region=None, quality=QUALITY) for size in sizes]
+
+
 def render_plainly(
     path: Path,
     number: int,
     layout: Layout,
     window: Window | None,
     *,
-    size: tuple[int, int] | None,
+    size: Size,
     media: str,
     region: Part | None,
     quality: int,
@@ -84,21 +103,29 @@ def render_plainly(
 
     No decoder and no parser of whole data sets is met: it may run anywhere. *layout* is that of the file.
     """
-    greys = layout.samples == 1 and layout.photometric in _GREYS and layout.keyword == "PixelData"
-    plain = layout.native and layout.transfer_syntax_uid != DEFLATED and layout.bits_allocated in (8, 16)
     largest = max(layout.rows * layout.columns, 0 if size is None else size[0] * size[1])
-    if not (greys and plain) or largest > _PLAIN_PIXELS:
+    if largest > _PLAIN_PIXELS:
         return None
     with FileSource(path) as file:
-        how = plain_presentation_of(file)
-        if how is None or not 1 / _PLAIN_ASPECT <= how.aspect <= _PLAIN_ASPECT:
-            return None
-        stored = read_stored(file, number, layout)
-    shown = _displayed(decoding.plain(stored.data, layout), layout.photometric, how, window, layout)
-    return _drawn(shown, how.aspect, size, media, region=region, quality=quality)
+        shown = _shown_plainly(file, number, window, layout)
+    if shown is None or not 1 / _PLAIN_ASPECT <= shown[1] <= _PLAIN_ASPECT:
+        return None
+    return _drawn(*shown, size, media, region=region, quality=quality)
 
 
-def _drawn(shown: Grey8, aspect: float, size: tuple[int, int] | None, media: str, *, region: Part | None, quality: int) -> bytes:
+def _shown_plainly(file: FileSource, number: int, window: Window | None, layout: Layout) -> tuple[Grey8, float] | None:
+    """Return what `_shown` does, of native greys that short values say how to show; None for everything else."""
+    greys = layout.samples == 1 and layout.photometric in _GREYS and layout.keyword == "PixelData"
+    if not greys or not layout.native or layout.transfer_syntax_uid == DEFLATED or layout.bits_allocated not in (8, 16):
+        return None
+    how = plain_presentation_of(file)
+    if how is None:
+        return None
+    stored = read_stored(file, number, layout)
+    return _displayed(decoding.plain(stored.data, layout), layout.photometric, how, window, layout), how.aspect
+
+
+def _drawn(shown: Grey8, aspect: float, size: Size, media: str, *, region: Part | None, quality: int) -> bytes:
     image = Image.fromarray(shown)
     if region is not None:
         image = _cut(image, region)
@@ -154,7 +181,10 @@ def _by_value(pixels: npt.NDArray[Any], grey: Callable[[npt.NDArray[Any]], Grey8
     if pixels.dtype.kind not in "iu" or high - low >= pixels.size // 2:
         return grey(pixels)
     shades = grey(np.arange(low, high + 1).astype(pixels.dtype))
-    shown: Grey8 = shades[np.subtract(pixels, low, dtype=np.int64)]
+    if low <= 0 <= high:  # an index below zero counts from the end: what is below zero stands there
+        shown: Grey8 = np.take(np.roll(shades, low), pixels)
+    else:
+        shown = np.take(shades, np.subtract(pixels, low, dtype=np.int64))
     return shown
 
 
@@ -188,7 +218,7 @@ def _cut(image: Image.Image, part: Part) -> Image.Image:
     return image
 
 
-def _fitted(image: Image.Image, aspect: float, size: tuple[int, int] | None) -> Image.Image:
+def _fitted(image: Image.Image, aspect: float, size: Size) -> Image.Image:
     """Make pixels square, the shorter side's more numerous, and fit the whole into *size*."""
     width, height = image.width * max(1.0, 1 / aspect), image.height * max(1.0, aspect)
     bounds = size or (MAXIMUM_SIDE, MAXIMUM_SIDE)

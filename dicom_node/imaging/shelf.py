@@ -1,4 +1,7 @@
-"""What was worth making, kept on disk up to a number of bytes: transcoded frames and objects, the longest unused going first."""
+"""What was worth making, kept on disk up to a number of bytes, the longest unused going first.
+
+It holds frames and objects in another transfer syntax, and pictures.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ from typing import BinaryIO
 
 from telemed.kernel.errors import Unavailable
 
+#: What a file counts at the least: a small one, too, takes a block and an inode of the disk, and its name some memory.
+LEAST = 16 << 10
+
 
 class Shelf:
     """Files by key in *folder*, which is emptied at the start: after a crash nobody could tell a torn file from a whole one.
@@ -22,7 +28,7 @@ class Shelf:
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
-        """Keep at most *limit* bytes in *folder*, or one file that is larger alone."""
+        """Keep at most *limit* bytes in *folder*, each file counted as LEAST at the least, or one file that is larger alone."""
         self._folder = folder
         self._limit = limit
         self._weight = 0
@@ -41,20 +47,26 @@ class Shelf:
         Unavailable
             code "out-of-space" when it cannot be written.
         """
-        name = hashlib.sha256(key.encode()).hexdigest()
-        path = self._folder / name
+        name = _name_of(key)
         with self._lock:
             making = self._making.setdefault(name, threading.Lock())
         with making:
             try:
-                with self._lock:
-                    if name in self._held:
-                        self._held.move_to_end(name)
-                        return path.open("rb")
-                return self._made(path, make)
+                return self._found(name) or self._made(self._folder / name, make)
             finally:
                 with self._lock:
                     self._making.pop(name, None)
+
+    def find(self, key: str) -> BinaryIO | None:
+        """Return the file under *key*, open for reading; None when it is not there."""
+        return self._found(_name_of(key))
+
+    def _found(self, name: str) -> BinaryIO | None:
+        with self._lock:
+            if name not in self._held:
+                return None
+            self._held.move_to_end(name)
+            return (self._folder / name).open("rb")
 
     def _made(self, path: Path, make: Callable[[BinaryIO], None]) -> BinaryIO:
         unfinished = self._folder / f"{next(self._numbers)}.unfinished"
@@ -66,7 +78,7 @@ class Shelf:
         except OSError as error:
             unfinished.unlink(missing_ok=True)
             raise Unavailable(
-                "the cache of transcoded frames cannot be written; look at the disk", code="out-of-space"
+                "the cache of frames and pictures cannot be written; look at the disk", code="out-of-space"
             ) from error
         except BaseException:
             unfinished.unlink(missing_ok=True)
@@ -74,6 +86,7 @@ class Shelf:
         return file
 
     def _keep(self, name: str, size: int) -> None:
+        size = max(size, LEAST)
         with self._lock:
             self._weight += size - self._held.get(name, 0)
             self._held[name] = size
@@ -82,3 +95,7 @@ class Shelf:
                 self._weight -= weight
                 with contextlib.suppress(FileNotFoundError):
                     (self._folder / dropped).unlink()
+
+
+def _name_of(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

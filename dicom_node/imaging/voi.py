@@ -63,7 +63,10 @@ def windowed(values: npt.NDArray[Any], window: Window) -> Values:
 def _ramp(values: npt.NDArray[Any], centre: float, width: float) -> Values:
     if width <= 0:
         return (values > centre).astype(np.float64)
-    return np.clip((values - centre) / width + 0.5, 0.0, 1.0)
+    shades: Values = values - centre  # and on in place: most of the time went to fetching memory
+    shades /= width
+    shades += 0.5
+    return np.clip(shades, 0.0, 1.0, out=shades)
 
 
 def looked_up(values: npt.NDArray[Any], table: Table) -> Values:
@@ -77,7 +80,7 @@ def automatic(values: npt.NDArray[Any], padding: npt.NDArray[np.bool_] | None = 
     Padding is left out, unless nothing but one value is left without it.
     """
     for shown in (values if padding is None else values[~padding], values):
-        finite = shown[np.isfinite(shown)]
+        finite = shown if shown.size and np.isfinite(shown.sum()) else shown[np.isfinite(shown)]
         if finite.size and (low := float(finite.min())) < (high := float(finite.max())):
             return Window((low + high) / 2, high - low, Function.LINEAR_EXACT)
     return Window(float(finite[0]) + 0.5 if finite.size else 0.5, 1.0, Function.LINEAR_EXACT)

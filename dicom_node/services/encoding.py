@@ -38,12 +38,16 @@ def encoded(values: Values, charset: str, syntax: UID) -> bytes:
 
 
 class _Place(NamedTuple):
-    """Where a keyword's value goes, and how: *head* is all of its element before the length."""
+    """Where a keyword's value goes, and how: *head* is all of its element before the length.
+
+    *padding* makes a text even, and is empty where the value is none.
+    """
 
     keyword: str
     vr: str
     head: bytes
     length: struct.Struct
+    padding: bytes
 
 
 @lru_cache(maxsize=1024)  # the answers to one query are alike
@@ -56,7 +60,8 @@ def _places(keywords: tuple[str, ...], syntax: UID) -> tuple[_Place, ...]:
         head, length = struct.pack(f"{order}HH", tag >> 16, tag & 0xFFFF), "I"
         if not implicit:
             head, length = (head + vr.encode() + b"\0\0", "I") if vr in _LONG else (head + vr.encode(), "H")
-        places.append(_Place(keyword, vr, head, struct.Struct(order + length)))
+        padding = b"" if vr in _NUMBERS or vr in ("DS", "SQ") else b"\0" if vr == "UI" else b" "
+        places.append(_Place(keyword, vr, head, struct.Struct(order + length), padding))
     return tuple(places)
 
 
@@ -73,16 +78,19 @@ def _order(syntax: UID) -> str:
 
 def _data_set(values: Values, codec: str, syntax: UID) -> bytes:
     parts: list[bytes] = []
-    for keyword, vr, head, length in _places(tuple(values), syntax):
-        value = _value(vr, values[keyword], codec, syntax)
-        parts += head, length.pack(len(value)), value
+    for keyword, vr, head, length, padding in _places(tuple(values), syntax):
+        value = values[keyword]
+        raw = _text(vr, value, codec, padding) if padding and isinstance(value, str) else _value(vr, value, codec, syntax)
+        parts += head, length.pack(len(raw)), raw
     return b"".join(parts)
 
 
+def _text(vr: str, text: str, codec: str, padding: bytes) -> bytes:
+    raw = _local(text, codec) if vr in _LOCAL else text.encode("ascii", "replace")
+    return raw + padding if len(raw) % 2 else raw
+
+
 def _value(vr: str, value: Any, codec: str, syntax: UID) -> bytes:  # noqa: ANN401 - see Values
-    if isinstance(value, str) and vr not in _NUMBERS and vr != "DS":  # most are
-        raw = _local(value, codec) if vr in _LOCAL else value.encode("ascii", "replace")
-        return raw + (b"\0" if vr == "UI" else b" ") if len(raw) % 2 else raw
     if vr == "SQ":
         items = (_data_set(item, codec, syntax) for item in value or ())
         return b"".join(struct.pack(f"{_order(syntax)}HHI", _ITEM >> 16, _ITEM & 0xFFFF, len(item)) + item for item in items)
@@ -90,7 +98,7 @@ def _value(vr: str, value: Any, codec: str, syntax: UID) -> bytes:  # noqa: ANN4
     if vr in _NUMBERS:
         return struct.pack(f"{_order(syntax)}{len(several)}{_NUMBERS[vr]}", *several)
     text = "\\".join(format_number_as_ds(float(one)) if vr == "DS" else str(one) for one in several)
-    return _value(vr, text, codec, syntax) if vr != "DS" else text.encode() + b" " * (len(text) % 2)
+    return _text(vr, text, codec, b"\0" if vr == "UI" else b" ")
 
 
 def _local(text: str, codec: str) -> bytes:

@@ -45,6 +45,7 @@ class Asked:
         self.caller = link.caller
         self.sop_class_uid = self._command.sop_class_uid.decode("ascii", "replace").strip("\0 ")
         self.transfer_syntax = UID(link.proposal.contexts[self._context])
+        self._answers: dict[tuple[int, bool], bytes] = {}
 
     @property
     def is_cancelled(self) -> bool:
@@ -62,7 +63,10 @@ class Asked:
 
     def found(self, status: int, identifier: bytes | None = None) -> None:
         """Send one response, a match or the last; matches go together, the last at once."""
-        command = answer_to(self._command, status, with_data=identifier is not None)
+        kind = status, identifier is not None
+        command = self._answers.get(kind)
+        if command is None:  # the same before each match
+            command = self._answers[kind] = answer_to(self._command, status, with_data=identifier is not None)
         self._link.send(
             p_data(self._context, command, identifier or b"", self._link.proposal.maximum_pdu), at_once=identifier is None
         )

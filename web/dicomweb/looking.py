@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from dicom_node.imaging.rendering import Part
+from dicom_node.imaging.rendering import QUALITY, Part
 from dicom_node.imaging.voi import Function, Window
 from telemed.kernel.errors import Invalid
 
@@ -27,7 +27,7 @@ class Look:
 
 def look_of(request: web.Request) -> Look:
     """Read the query; Invalid (400) names the parameter that cannot be used."""
-    quality = request.query.get("quality", "90")
+    quality = request.query.get("quality", str(QUALITY))
     if not (quality.isascii() and quality.isdigit() and 1 <= int(quality[:4]) <= 100):
         raise Invalid("quality is a whole number from 1 to 100", code="unparsable")
     return Look(_window(request), _viewport(request), _part(request), int(quality))

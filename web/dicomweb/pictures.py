@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from aiohttp import web
 
-from dicom_node.imaging.rendering import FORMATS
+from dicom_node.imaging.rendering import FORMATS, THUMBNAIL, middle_frame
 from telemed.kernel.errors import Invalid, NotFound
 from web import keys
 from web.api.transact import off_loop
@@ -19,7 +19,6 @@ from web.dicomweb.looking import KEPT, Look, frame_numbers, look_of
 from web.dicomweb.reading import READER, Kept, address_of, base_of, kept
 from web.dicomweb.wado import Part, send_parts
 
-THUMBNAIL_SIDE = 160
 #: How many pictures one answer may hold; a larger study is asked for by series.
 MAXIMUM_PICTURES = 2000
 #: Nothing in a report's page is fetched or run.
@@ -100,13 +99,12 @@ async def thumbnail(request: web.Request) -> web.Response:
     if "frames" in request.match_info:
         number = frame_numbers(request.match_info["frames"])[0]
     else:
-        layout = await off_loop(request, request.app[keys.IMAGING].layout, one.path, one.instance.digest)
-        number = (layout.frames + 1) // 2
+        number = middle_frame(one.instance.frames)
     look = look_of(request)
     media = next((media for asked in media_ranges(request) for media in FORMATS if asked.takes(media)), None)
     if media is None:
         raise web.HTTPNotAcceptable
-    small = replace(look, size=look.size or (THUMBNAIL_SIDE, THUMBNAIL_SIDE), part=None)
+    small = replace(look, size=look.size or THUMBNAIL, part=None)
     return await _picture(request, one, number, small, media)
 
 

@@ -12,6 +12,7 @@ import pydicom
 import pytest
 from PIL import Image
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dicom_node.imaging.layout import layout_of
 from dicom_node.imaging.rendering import Part, picture, render, render_plainly
@@ -108,6 +109,23 @@ def test_what_is_drawn_without_a_worker_is_the_same_picture():
             assert plainly(path, 1, window, (40, 40)) == render(path, 1, window, (40, 40), "image/png"), path.name
     kinds = ("", "_bigendian", "_expb", "_implicit", "_padded")
     assert drawn == {"CT_small.dcm", *(f"MR_small{kind}.dcm" for kind in kinds)}  # no overlays, palettes, colours, codecs
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+def test_padding_below_zero_is_left_out_of_the_window_without_a_worker_too(syntax, tmp_path):
+    data_set = pydicom.dcmread(CT)
+    pixels = data_set.pixel_array.astype(np.int16)
+    pixels[:8] = -2000
+    data_set.PixelRepresentation, data_set.PixelData = 1, pixels.tobytes()
+    data_set.add_new("PixelPaddingValue", "SS", -2000)
+    for keyword in ("WindowCenter", "WindowWidth"):
+        if keyword in data_set:
+            del data_set[keyword]
+    data_set.file_meta.TransferSyntaxUID = syntax
+    data_set.save_as(path := tmp_path / "padded.dcm", implicit_vr=syntax == ImplicitVRLittleEndian, little_endian=True)
+    drawn = plainly(path)
+    assert drawn == render(path, 1, media="image/png")
+    assert np.asarray(Image.open(io.BytesIO(drawn)))[8:].min() == 0
 
 
 def test_a_large_picture_or_an_enlarged_one_is_left_to_a_worker():

@@ -17,7 +17,7 @@ from support.dcmtk import run as dcmtk
 from dicom_node.imaging.elements import EXPLICIT_LITTLE
 from dicom_node.imaging.frames import frame
 from dicom_node.imaging.imaging import Imaging
-from dicom_node.imaging.shelf import Shelf
+from dicom_node.imaging.shelf import LEAST, Shelf
 from dicom_node.imaging.transcoding import HTJ2K_LOSSLESS, JPEG_LS_LOSSLESS, UNCOMPRESSED
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.errors import TelemedError, Unavailable
@@ -89,25 +89,38 @@ def test_dcmtk_reads_what_is_rewritten(syntax: str, program: str, name: str, ima
 
 
 def test_what_is_not_asked_for_again_leaves_the_shelf_first(tmp_path: Path) -> None:
-    shelf, made = Shelf(tmp_path / "shelf", 250), []
+    shelf, made = Shelf(tmp_path / "shelf", 5 * LEAST), []
 
     def get(key: str) -> bytes:
         def make(out: BinaryIO) -> None:
             made.append(key)
-            out.write(key.encode() * 100)
+            out.write(key.encode() * 2 * LEAST)
 
         with shelf.get(key, make) as file:
             return file.read()
 
     for key in "abacab":
-        assert get(key) == key.encode() * 100
+        assert get(key) == key.encode() * 2 * LEAST
     assert made == ["a", "b", "c", "b"]
-    assert sum(file.stat().st_size for file in (tmp_path / "shelf").iterdir()) <= 250
+    assert sum(file.stat().st_size for file in (tmp_path / "shelf").iterdir()) <= 5 * LEAST
     with pytest.raises(ZeroDivisionError):
         shelf.get("d", lambda _: 1 // 0)
     assert len(list((tmp_path / "shelf").iterdir())) == 2
-    Shelf(tmp_path / "shelf", 250)
+    Shelf(tmp_path / "shelf", 5 * LEAST)
     assert not any((tmp_path / "shelf").iterdir())
+
+
+def test_small_files_are_bounded_in_number(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "shelf", 3 * LEAST)
+    for key in "abcad":
+        shelf.get(key, lambda out: out.write(b"small")).close()
+    assert shelf.find("b") is None
+    for key in "acd":
+        file = shelf.find(key)
+        assert file is not None
+        with file:
+            assert file.read() == b"small"
+    assert len(list((tmp_path / "shelf").iterdir())) == 3
 
 
 def test_what_many_want_at_once_is_made_once(tmp_path: Path) -> None:

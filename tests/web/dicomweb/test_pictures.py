@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -11,6 +12,11 @@ import pydicom
 import pytest
 from PIL import Image
 from pydicom.encaps import generate_frames
+from sqlalchemy import select
+
+from dicom_node.imaging.rendering import THUMBNAIL, WHOLE
+from telemed.kernel.audit import audit_table
+from web import keys
 
 from .conftest import FILES, path_of
 
@@ -139,6 +145,26 @@ def test_thumbnails_are_small_and_of_images_only(service):
     assert opened(service.get(study + "/thumbnail?viewport=48,48")).size == (48, 48)
     assert service.get(f"/studies/{ecg.study_instance_uid}/thumbnail").status == 404
     assert service.get(path_of(ecg) + "/frames/1").status == 404
+
+
+def test_a_picture_made_beforehand_is_for_the_same_people_and_leaves_the_same_trace(service):
+    (one,) = service.keep("CT_small.dcm")
+    service.app[keys.IMAGING].prepare(
+        service.archive.blobs.path(one.digest), 1, (THUMBNAIL, WHOLE), digest=one.digest, by=service.app[keys.CONFINEMENT]
+    )
+    for end in ("/thumbnail", "/rendered"):
+        assert service.get(path_of(one) + end, person="stranger").status == 404
+    assert not records_of(service, one)
+    for end in ("/thumbnail", "/rendered"):
+        assert opened(service.get(path_of(one) + end)).format == "JPEG"
+    assert [record.actor for record in records_of(service, one)] == [service.people["nurse"].practitioner_id]
+
+
+def records_of(service, one) -> list[Any]:
+    """Return what the audit trail says of who has read the study of *one*."""
+    read = (audit_table.c.entity_id == one.study_instance_uid) & (audit_table.c.action == "StudyRead")
+    with service.database.reading() as db:
+        return list(db.execute(select(audit_table).where(read)).all())
 
 
 def test_a_document_comes_out_as_a_document(service):
