@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from functools import lru_cache
 from operator import itemgetter
@@ -211,6 +211,10 @@ class _Level:
     key: ColumnElement[str]
 
 
+def _only(rows: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
+    return rows.with_only_columns(*columns, maintain_column_froms=True)
+
+
 _COUNTS = func.count(study_table.c.id), func.sum(study_table.c.series_count), func.sum(study_table.c.instance_count)
 _PATIENTS = (
     select(patient_table, *(count.label(f"count_{number}") for number, count in enumerate(_COUNTS)))
@@ -220,11 +224,18 @@ _PATIENTS = (
 _SERIES = select_studies().add_columns(*_SERIES_COLUMNS).join(series_table, series_table.c.study_id == study_table.c.id)
 _INSTANCES = _SERIES.add_columns(*_INSTANCE_COLUMNS).join(instance_table, instance_table.c.series_id == series_table.c.id)
 _BY_SERIES = (*_NEWEST, series_table.c.number, series_table.c.id)
+_BY_INSTANCE = (*_BY_SERIES, instance_table.c.number, instance_table.c.id)
+_UIDS_ABOVE = (series_table.c.series_instance_uid, study_table.c.study_instance_uid)
 _LEVELS: Mapping[str, _Level] = {
     "PATIENT": _Level(_PATIENTS, (patient_table.c.id,), patient_table.c.id),
     "STUDY": _Level(select_studies(), _NEWEST, study_table.c.id),
     "SERIES": _Level(_SERIES, _BY_SERIES, series_table.c.id),
-    "IMAGE": _Level(_INSTANCES, (*_BY_SERIES, instance_table.c.number, instance_table.c.id), instance_table.c.id),
+    "IMAGE": _Level(_INSTANCES, _BY_INSTANCE, instance_table.c.id),
+}
+#: The same rows with less in them: no more of what is above than its UIDs.
+_ALONE: Mapping[str, _Level] = {
+    "SERIES": replace(_LEVELS["SERIES"], rows=_only(_SERIES, *_SERIES_COLUMNS, study_table.c.study_instance_uid)),
+    "IMAGE": replace(_LEVELS["IMAGE"], rows=_only(_INSTANCES, *_INSTANCE_COLUMNS, *_UIDS_ABOVE)),
 }
 
 #: So many patients may fit and still be looked up first; where more than so many fit, the newest studies soon meet some.
@@ -289,8 +300,9 @@ def _what_fits(
     *,
     limited: bool,
     reads_on: bool,
+    alone: bool,
 ) -> Select[Any]:
-    level = _LEVELS[name]
+    level = (_ALONE if alone else _LEVELS)[name]
     rows = level.rows.where(*_written(clauses), visible).offset(bindparam("offset", type_=Integer()))
     if persons is _Persons.ONE:
         rows = rows.where(study_table.c.patient_key == bindparam("person"))
@@ -304,8 +316,10 @@ def _what_fits(
     return rows.where(level.key > bindparam("after")).order_by(level.key) if reads_on else rows.order_by(*level.order)
 
 
-def _found(db: Connection, name: str, visible: ColumnElement[bool], query: Query) -> Iterable[RowMapping]:
+def _found(db: Connection, name: str, visible: ColumnElement[bool], query: Query, *, alone: bool = False) -> Iterable[RowMapping]:
     """Return the rows of what is asked for at a level, in its order, or by the rows' keys where the query reads on from one.
+
+    *alone* they hold no more of what is above than its UIDs.
 
     No planner knows whether a name is rare, for it does not see the name: how many fit is looked up here and now.
     """
@@ -334,7 +348,7 @@ def _found(db: Connection, name: str, visible: ColumnElement[bool], query: Query
             persons = _Persons.MOST if most else _Persons.MANY
     who = tuple(of_person) if persons in (_Persons.MANY, _Persons.MOST) else ()
     limited, reads_on = query.limit is not None, query.after is not None
-    statement = _what_fits(name, visible, tuple(clauses), persons, who, limited=limited, reads_on=reads_on)
+    statement = _what_fits(name, visible, tuple(clauses), persons, who, limited=limited, reads_on=reads_on, alone=alone)
     return db.execute(statement, values).mappings()
 
 
@@ -355,6 +369,12 @@ def search_series(db: Connection, visible: ColumnElement[bool], query: Query) ->
     return [FoundSeries(Series(*_values_of_series(row)), study_from(row)) for row in found]
 
 
+def search_series_alone(db: Connection, visible: ColumnElement[bool], query: Query) -> list[tuple[Series, str]]:
+    """Return what `search_series` does, each with no more of its study than the Study Instance UID."""
+    found = _found(db, "SERIES", visible, query, alone=True)
+    return [(Series(*_values_of_series(row)), row["study_instance_uid"]) for row in found]
+
+
 def search_instances(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundInstance]:
     """Return the matching instances, by study, series and number; study- and series-level keys match too."""
     above: dict[str, tuple[Series, Study]] = {}  # of many instances the same
@@ -364,3 +384,10 @@ def search_instances(db: Connection, visible: ColumnElement[bool], query: Query)
         above[series.id] = series, study
         answers.append(FoundInstance(Instance(*_values_of_instance(row)), series, study))
     return answers
+
+
+def search_instances_alone(db: Connection, visible: ColumnElement[bool], query: Query) -> list[tuple[Instance, str, str]]:
+    """Return what `search_instances` does, each with no more of what is above than Series and Study Instance UID."""
+    found = _found(db, "IMAGE", visible, query, alone=True)
+    uids = itemgetter("series_instance_uid", "study_instance_uid")
+    return [(Instance(*_values_of_instance(row)), *uids(row)) for row in found]

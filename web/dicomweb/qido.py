@@ -15,7 +15,13 @@ from sqlalchemy import Connection
 from consult.access import visible, visible_instances, visible_series
 from consult.practitioners.model import Viewer
 from dicom_node.archive.matching import Query
-from dicom_node.archive.search import search_instances, search_series, search_studies
+from dicom_node.archive.search import (
+    search_instances,
+    search_instances_alone,
+    search_series,
+    search_series_alone,
+    search_studies,
+)
 from dicom_node.imaging.cache import RecentlyUsed
 from telemed.kernel.audit import AuditRecord
 from telemed.kernel.errors import Invalid
@@ -117,20 +123,25 @@ def studies(db: Connection, viewer: Viewer, ask: Asked, base: str) -> list[Dicom
 
 def series(db: Connection, viewer: Viewer, ask: Asked, base: str, *, whole: bool) -> list[DicomJson]:
     """Search series; *whole* results carry their study's attributes too."""
+    if not whole:
+        found = search_series_alone(db, visible_series(viewer), ask.query)
+        return [of_series(series, study_uid, base, ask.included) for series, study_uid in found]
     return [
-        (of_study(one.study, base, ask.included) if whole else {})
-        | of_series(one.series, one.study.study_instance_uid, base, ask.included)
+        of_study(one.study, base, ask.included) | of_series(one.series, one.study.study_instance_uid, base, ask.included)
         for one in search_series(db, visible_series(viewer), ask.query)
     ]
 
 
 def instances(db: Connection, viewer: Viewer, ask: Asked, base: str, *, levels: int) -> list[DicomJson]:
     """Search instances; results carry the attributes of as many *levels* above as the path does not name."""
+    if not levels:
+        alone = search_instances_alone(db, visible_instances(viewer), ask.query)
+        return [of_instance(instance, series, study, base, ask.included) for instance, series, study in alone]
     answers = []
     for one in search_instances(db, visible_instances(viewer), ask.query):
         study_uid, series_uid = one.study.study_instance_uid, one.series.series_instance_uid
         found = of_study(one.study, base, ask.included) if levels == 2 else {}
-        found |= of_series(one.series, study_uid, base, ask.included) if levels >= 1 else {}
+        found |= of_series(one.series, study_uid, base, ask.included)
         answers.append(found | of_instance(one.instance, series_uid, study_uid, base, ask.included))
     return answers
 
