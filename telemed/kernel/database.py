@@ -164,7 +164,7 @@ class Database:
         """
         with self._glance_lock, self._understood():
             db = self._kept_connection()
-            db.exec_driver_sql("BEGIN")
+            self._driver().execute("BEGIN")  # SQLAlchemy takes as long over it as over the question
             try:
                 yield db
             finally:
@@ -178,9 +178,8 @@ class Database:
         if not self.is_sqlite:
             return None
         with self._glance_lock, self._understood():
-            driver = self._kept_connection().connection.driver_connection
             try:
-                found = driver.execute("PRAGMA data_version").fetchall()[0] if driver else None
+                found = self._driver().execute("PRAGMA data_version").fetchall()[0]
             except sqlite3.Error:  # whoever asks again is told what is wrong
                 found = None
             if found is None or found != self._data_version:
@@ -192,6 +191,11 @@ class Database:
         if self._glance is None:
             self._glance, self._data_version = self.engine.connect(), None
         return self._glance
+
+    def _driver(self) -> sqlite3.Connection:
+        driver = self._kept_connection().connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        return driver
 
     def _renew(self) -> None:
         with self._glance_lock:

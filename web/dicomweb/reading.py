@@ -64,7 +64,6 @@ class Reader:
         self._archive = archive
         self._chronicle = chronicle
         self._metadata: RecentlyUsed[bytes] = RecentlyUsed(64 << 20)
-        self._paths: RecentlyUsed[Path] = RecentlyUsed(100_000)
         self._granted: RecentlyUsed[tuple[int, str]] = RecentlyUsed(2_000)
         self._instances: RecentlyUsed[tuple[Instance, str]] = RecentlyUsed(50_000)
         self._audited: RecentlyUsed[bool] = RecentlyUsed(10_000)
@@ -90,18 +89,32 @@ class Reader:
         if not found:
             raise NotFound("there is no such study, series or object here", code="study")
         self._audit(viewer, session, institution, names.study)
-        return [Kept(instance, series, self._path(instance)) for instance, series in found]
+        return [self._kept(instance, series) for instance, series in found]
 
     def remembered(self, viewer: Viewer, session: str, names: Names) -> list[Kept] | None:
-        """Return what `kept` answered a moment ago, without blocking; None when that has to be asked."""
+        """Return one instance as `kept` does, of a study that it granted a moment ago; None when it has to be asked.
+
+        Nothing is waited for: what has to be looked up is looked up at a glance.
+        """
         institution = self._holder(viewer, names.study)
-        known = self._instances.get((institution, names)) if institution else None
-        path = self._paths.get(known[0].digest) if known else None
-        if institution is None or known is None or path is None or known[0].source == WRITTEN_HERE:  # may be withheld
+        if institution is None or not self._audited.get(self._audit_key(viewer, session, institution, names.study)):
             return None
-        if not self._audited.get(self._audit_key(viewer, session, institution, names.study)):
+        known = self._instances.get((institution, names)) or self._glanced(institution, names)
+        if known is None or known[0].source == WRITTEN_HERE:  # may be withheld
             return None
-        return [Kept(*known, path)]
+        return [self._kept(*known)]
+
+    def _kept(self, instance: Instance, series_instance_uid: str) -> Kept:
+        return Kept(instance, series_instance_uid, self._archive.blobs.path(instance.digest))
+
+    def _glanced(self, institution: str, names: Names) -> tuple[Instance, str] | None:
+        if names.instance is None or not self._database.is_sqlite:
+            return None
+        with self._database.glancing() as db:
+            found = next(iter(_instances(db, institution, names)), None)
+        if found is not None:
+            self._instances.put((institution, names), found, 1)
+        return found
 
     def _holder(self, viewer: Viewer, study_instance_uid: str) -> str | None:
         """Return who holds the study that *viewer* was granted, where the grant holds still; a row of the index never changes."""
@@ -125,13 +138,6 @@ class Reader:
         """Return a number that is the same while nothing was committed, or for at most GRANTED_S seconds."""
         version = self._database.version()
         return int(time.monotonic() // GRANTED_S) if version is None else version
-
-    def _path(self, instance: Instance) -> Path:
-        path = self._paths.get(instance.digest)
-        if path is None:
-            path = self._archive.file(instance.institution, instance.sop_instance_uid)
-            self._paths.put(instance.digest, path, 1)
-        return path
 
     def _audit(self, viewer: Viewer, session: str, holder: str, study_instance_uid: str) -> None:
         """Record that *viewer* reads the study: once a minute, not once a frame. Without the record, no reading."""
