@@ -7,7 +7,7 @@ when there are too many. What a request announces is checked before any of it is
 from __future__ import annotations
 
 import logging
-import selectors
+import select
 import socket
 import threading
 import time
@@ -44,20 +44,22 @@ class Lobby:
         self._listener = listener
         self._asked = asked
         self._guests: dict[int, _Guest] = {}
-        self._selector = selectors.DefaultSelector()
+        self._poll = select.epoll()
         self._stopping = threading.Event()
 
     def run(self) -> None:
         """Serve until `stop`, or until the listener is closed."""
         self._listener.settimeout(0)
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        listening = self._listener.fileno()
+        # One connection wakes one of the processes that share the listener, not all of them to find it taken.
+        self._poll.register(listening, select.EPOLLIN | select.EPOLLEXCLUSIVE)
         while not self._stopping.is_set():
-            for key, _ in self._selector.select(0.2):
-                if key.fileobj is self._listener:
+            for descriptor, _ in self._poll.poll(0.2):
+                if descriptor == listening:
                     if not self._accept():
                         return
-                elif key.fd in self._guests:
-                    self._listen_to(self._guests[key.fd])
+                elif descriptor in self._guests:
+                    self._listen_to(self._guests[descriptor])
             self._send_away_the_late()
 
     def stop(self) -> None:
@@ -68,7 +70,7 @@ class Lobby:
         """Hang up on whoever waits; `run` has returned."""
         for guest in list(self._guests.values()):
             self._hang_up(guest)
-        self._selector.close()
+        self._poll.close()
 
     def _accept(self) -> bool:
         try:
@@ -91,7 +93,8 @@ class Lobby:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._guests[connection.fileno()] = guest
-        self._selector.register(connection, selectors.EVENT_READ)
+        self._poll.register(connection, select.EPOLLIN)
+        self._listen_to(guest)  # what it asks has mostly come with it
         return True
 
     def _listen_to(self, guest: _Guest) -> None:
@@ -120,7 +123,7 @@ class Lobby:
             self._hang_up(guest)
 
     def _forget(self, guest: _Guest) -> None:
-        self._selector.unregister(guest.connection)
+        self._poll.unregister(guest.connection)
         del self._guests[guest.connection.fileno()]
 
     def _hang_up(self, guest: _Guest) -> None:

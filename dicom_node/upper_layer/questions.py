@@ -109,6 +109,8 @@ class Questions:
             if not self._has_room(caller.address):
                 return False
             self._links.add(link)
+        with suppress(OSError, NobodyReadsError):  # who is gone is found gone by the thread that serves it
+            link.send(proposal.acceptance)  # here: the peer reads it while that thread wakes
         self._threads.submit(self._serve, link)
         return True
 
@@ -142,7 +144,6 @@ class Questions:
 
     def _serve(self, link: Link) -> None:
         try:
-            link.send(link.proposal.acceptance)
             for message in link.messages():
                 self._answer(link, message)
         except Malformed as error:

@@ -28,6 +28,8 @@ from telemed.seeding import clinic_id
 pytestmark = pytest.mark.benchmark
 
 SMALL, LARGE, SLICES = 1_000, 100_000, 60
+#: Of a thumbnail whose size nobody names.
+USUAL_SIDE = 160
 ROUNDS = 5
 #: Only the rows whose names this matches are measured.
 ROWS = re.compile(os.environ.get("TELEMED_BENCH_ROWS", ""))
@@ -77,12 +79,12 @@ class Client:
         return body
 
     def _chunks(self) -> bytes:
-        body = b""
+        parts = []
         while size := int(self._until(b"\r\n").partition(b";")[0], 16):
-            body += self._exactly(size)
+            parts.append(self._exactly(size))
             self._until(b"\r\n")
         self._until(b"\r\n")
-        return body
+        return b"".join(parts)
 
     def _until(self, mark: bytes) -> bytes:
         while mark not in self._unread:
@@ -203,18 +205,20 @@ def _retrievals(series: str) -> tuple[Scenario, ...]:
         Scenario(f"WADO series of {SLICES} CT", 1, _each(lambda _: series, DICOM)),
         Scenario("WADO series metadata", 1, _each(lambda _: f"{series}/metadata", JSON)),
         Scenario("frame", SLICES, _each(lambda n: f"{slice_(n)}/frames/1", OCTETS)),
-        # Each picture is another one, which nobody has drawn yet; then one of a few that somebody has.
+        # Each picture is another one, which nobody has asked for yet; then one of a few that somebody has. Thumbnails of the
+        # usual size we have drawn once the study had settled.
         Scenario("rendered", 10, _each(lambda n: f"{slice_(n)}/rendered", {"Accept": "image/jpeg"})),
         Scenario("thumbnail", 10, _thumbnails(slice_)),
+        Scenario("thumbnail, another size", 10, _thumbnails(slice_, side=150)),
         Scenario("rendered, again", 10, _each(lambda n: f"{slice_(n % 10)}/rendered", {"Accept": "image/jpeg"})),
         Scenario("thumbnail, again", 10, _thumbnails(lambda n: slice_(n % 10))),
     )
 
 
-def _thumbnails(slice_: Callable[[int], str]) -> Callable[[Client, range], object]:
+def _thumbnails(slice_: Callable[[int], str], side: int = USUAL_SIDE) -> Callable[[Client, range], object]:
     def ask(client: Client, numbers: range) -> None:
         for number in numbers:  # Orthanc's plugin has no /thumbnail, but the same picture by its viewport
-            form = "thumbnail" if client.peer.name == "ours" else "rendered?viewport=160,160"
+            form = "thumbnail" if client.peer.name == "ours" and side == USUAL_SIDE else f"rendered?viewport={side},{side}"
             client.get(f"{slice_(number)}/{form}", {"Accept": "image/jpeg"})
 
     return ask
