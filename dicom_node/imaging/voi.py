@@ -80,7 +80,8 @@ def automatic(values: npt.NDArray[Any], padding: npt.NDArray[np.bool_] | None = 
     Padding is left out, unless nothing but one value is left without it.
     """
     for shown in (values if padding is None else values[~padding], values):
-        finite = shown if shown.size and np.isfinite(shown.sum()) else shown[np.isfinite(shown)]
+        known = np.isfinite(shown)
+        finite = shown.reshape(-1) if known.all() else shown[known]
         if finite.size and (low := float(finite.min())) < (high := float(finite.max())):
             return Window((low + high) / 2, high - low, Function.LINEAR_EXACT)
     return Window(float(finite[0]) + 0.5 if finite.size else 0.5, 1.0, Function.LINEAR_EXACT)

@@ -74,7 +74,10 @@ class Client:
         self._connection.sendall(f"GET /dicom-web{path} HTTP/1.1\r\n{fields}\r\n".encode())
         head = self._until(b"\r\n\r\n").lower()
         length = re.search(rb"\r\ncontent-length: *(\d+)", head)
-        body = self._exactly(int(length[1])) if length else self._chunks()
+        if length:
+            body = self._exactly(int(length[1]))
+        else:
+            body = self._chunks() if b"\r\ntransfer-encoding: chunked" in head else self._rest()
         assert head.startswith((b"http/1.1 200", b"http/1.0 200")), (self.peer.name, path, head[:40], body[:200])
         return body
 
@@ -84,6 +87,15 @@ class Client:
             parts.append(self._exactly(size))
             self._until(b"\r\n")
         self._until(b"\r\n")
+        return b"".join(parts)
+
+    def _rest(self) -> bytes:
+        """Read an answer that ends with its connection."""
+        assert self._connection is not None
+        parts = [self._unread]
+        while some := self._connection.recv(1 << 20):
+            parts.append(some)
+        self.close()
         return b"".join(parts)
 
     def _until(self, mark: bytes) -> bytes:

@@ -9,7 +9,14 @@ from sqlalchemy import select, true, update
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.matching import Query, name_matches
-from dicom_node.archive.search import MANY_PATIENTS, search_instances, search_series, search_studies
+from dicom_node.archive.search import (
+    MANY_PATIENTS,
+    search_instances,
+    search_instances_alone,
+    search_series,
+    search_series_alone,
+    search_studies,
+)
 from dicom_node.archive.tables import patient_table, study_table
 from telemed.kernel.errors import Invalid
 
@@ -86,6 +93,17 @@ def test_series_and_instances_are_found_with_what_they_belong_to(filled):
     assert (series.series.instance_count, series.study.patient.display_name) == (2, "王小东")
     assert [found.instance.number for found in instances] == [1, 2]
     assert (second.instance.sop_instance_uid, second.series.modality) == ("1.4.0.1", "CT")
+
+
+def test_series_and_instances_alone_are_those_found_with_what_is_above_them(filled):
+    query = Query({"StudyInstanceUID": "1.2.0,1.2.1"})
+    with filled.reading() as db:
+        series, instances = search_series(db, true(), query), search_instances(db, true(), query)
+        series_alone, instances_alone = search_series_alone(db, true(), query), search_instances_alone(db, true(), query)
+    assert len(instances) == 4
+    assert series_alone == [(one.series, one.study.study_instance_uid) for one in series]
+    above = [(one.instance, one.series.series_instance_uid, one.study.study_instance_uid) for one in instances]
+    assert instances_alone == above
 
 
 def test_what_a_level_does_not_know_is_refused(filled):

@@ -36,6 +36,12 @@ def test_a_table_answers_with_its_ends_outside_its_range():
     assert list(looked_up(np.array([-9, -2, -1, 0, 7]), table) * 255) == [10.0, 10.0, 20.0, 255.0, 255.0]
 
 
+@pytest.mark.parametrize("values", [np.full((4, 4), 7.0), np.array([[7.0, np.nan], [7.0, np.inf]]), np.array([[7]])])
+def test_a_single_value_is_shown_dark(values):
+    shown = windowed(values[np.isfinite(values)], automatic(values))
+    assert set(shown) == {0.0}
+
+
 def test_the_automatic_window_leaves_padding_out():
     values = np.array([-2000.0, 0.0, 100.0])
     assert automatic(values, values == -2000).width == 100
