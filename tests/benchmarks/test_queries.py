@@ -66,7 +66,7 @@ class Client:
             self._connection.close()
         self._connection, self._unread = None, b""
 
-    def get(self, path: str, headers: dict[str, str]) -> bytes:
+    def get(self, path: str, headers: dict[str, str]) -> bytes | bytearray:
         if self._connection is None:
             self._connection = socket.create_connection(("127.0.0.1", self.peer.http_port), timeout=60)
             self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -74,6 +74,7 @@ class Client:
         self._connection.sendall(f"GET /dicom-web{path} HTTP/1.1\r\n{fields}\r\n".encode())
         head = self._until(b"\r\n\r\n").lower()
         length = re.search(rb"\r\ncontent-length: *(\d+)", head)
+        body: bytes | bytearray
         if length:
             body = self._exactly(int(length[1]))
         else:
@@ -104,7 +105,7 @@ class Client:
         found, _, self._unread = self._unread.partition(mark)
         return found
 
-    def _exactly(self, count: int) -> bytes:
+    def _exactly(self, count: int) -> bytearray:
         received = bytearray(count)
         view, have = memoryview(received), min(count, len(self._unread))
         view[:have], self._unread = self._unread[:have], self._unread[have:]
@@ -113,7 +114,7 @@ class Client:
             some = self._connection.recv_into(view[have:])
             assert some, f"{self.peer.name} ended its answer early"
             have += some
-        return bytes(received)
+        return received
 
     def _some(self) -> bytes:
         assert self._connection is not None
