@@ -1,7 +1,8 @@
 """The worker that puts each signed version into the archive as DICOM objects, beside the images it is about.
 
 From there it goes like any other object: to who asks by DICOMweb or C-FIND, and to the nodes that forwarding rules name. A
-version with a critical value goes once the clinic has read it back: no printer may be the first to tell.
+version with a critical value goes once the clinic has read it back: no printer may be the first to tell. What had not gone
+when its report was cancelled stays here.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Returning(Follower):
         """
         with self._database.reading() as db:
             report = of_record(db, event.data["report_id"])
-            if report.withheld or objects_of(db, report.id):
+            if report.withheld or objects_of(db, report.id) or _was_cancelled(db, report):
                 return None
             signed = db.execute(select(document_table).where(document_table.c.report_id == report.id)).one()
             try:
@@ -72,6 +73,13 @@ class Returning(Follower):
     def _stored(self, report: Report, content: bytes) -> dict[str, str]:
         kept = self._archive.store(content, institution=report.institution.id, transfer_syntax_uid=None, source=WRITTEN_HERE)
         return {"sop_instance_uid": kept.sop_instance_uid, "digest": kept.digest}
+
+
+def _was_cancelled(db: Connection, report: Report) -> bool:
+    """Tell whether a later version withdrew *report*."""
+    later = (report_table.c.task_id == report.task_id) & (report_table.c.version > report.version)
+    cancelled = later & (report_table.c.status == ReportStatus.CANCELLED)
+    return db.execute(select(report_table.c.id).where(cancelled).limit(1)).first() is not None
 
 
 def _context(db: Connection, report: Report, images: str | None) -> Context:

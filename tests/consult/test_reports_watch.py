@@ -14,7 +14,7 @@ from support.signing import CRITICAL, DRAFT, PDF, SLICES, SR, Desk, a_desk, prin
 
 from consult.delivery.views import returns
 from consult.delivery.watch import Arrivals
-from consult.reports.model import Report
+from consult.reports.model import Report, Withdrawal
 from consult.reports.verification import differences
 from consult.reports.views import of_record
 from dicom_node.archive import index
@@ -65,6 +65,16 @@ def test_a_critical_value_is_returned_once_it_was_read_back(desk):
     desk.return_reports()
     said = printed_by("/usr/bin/dsrdump", "+Pl", desk.objects(report)[SR])
     assert "左侧脑出血，已通知值班医生 (赵兰, 2026-03-02" in said
+
+
+def test_what_had_not_gone_before_its_report_was_cancelled_goes_no_more(desk):
+    report = desk.sign(CRITICAL)
+    last = desk.cancel(report, Withdrawal.WRONG_PATIENT)
+    desk.return_reports()
+    desk.read_back(report, "左侧脑出血")
+    desk.return_reports()
+    assert desk.objects(report) == {}
+    assert "PredecessorDocumentsSequence" not in pydicom.dcmread(desk.objects(last)[SR])
 
 
 def test_what_is_returned_is_no_late_image_of_the_study(desk):
