@@ -28,7 +28,7 @@ from web.dicomweb import routes as dicomweb
 from web.live.hub import Hub
 from web.live.socket import live
 from web.metrics import Metrics
-from web.problems import problems
+from web.problems import note_begun, problems
 from web.rtc.signalling import TABLES, Tables, signal
 
 #: A request's body, where the operation has no bound of its own.
@@ -118,7 +118,7 @@ def make_application(
     app[TABLES] = Tables(ice_servers)
     dicomweb.prepare(app)
     app.add_routes(ROUTES)
-    app.on_response_prepare.append(middleware.set_headers)
+    app.on_response_prepare.extend((middleware.set_headers, note_begun))
     app.cleanup_ctx.append(_threads)
     app.cleanup_ctx.append(_hub)
     app.on_shutdown.append(_send_away)

@@ -85,9 +85,17 @@ SENTENCES = {
 }
 
 
+_BEGUN = web.RequestKey("begun", bool)
+
+
+async def note_begun(request: web.Request, _: web.StreamResponse) -> None:
+    """Remember that an answer has begun: what goes wrong from then on cannot be said in another one."""
+    request[_BEGUN] = True
+
+
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error into problem details."""
+    """Turn every error into problem details; one in the middle of an answer ends the connection, lest it pass for whole."""
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -105,4 +113,6 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             log.exception("request %s failed", request[REQUEST_ID])
         elif status in {503, 507}:
             log.warning("request %s: %s", request[REQUEST_ID], problem_of(error)[2])
+        if _BEGUN in request:
+            raise ConnectionAbortedError("the answer broke off") from error
         return response_of(error, request[REQUEST_ID])

@@ -30,7 +30,7 @@ from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
 from web import keys
 from web.dicomweb.routes import ROUTES, prepare
-from web.problems import problems
+from web.problems import note_begun, problems
 from web.security import REQUEST_ID, SIGNED_IN, SignedIn
 
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -67,6 +67,7 @@ class Service:
             "regulator": a_person(database, chronicle, a_hospital(database, chronicle), Role.REGULATOR),
         }
         self.app = web.Application(middlewares=[self._identified, problems])
+        self.app.on_response_prepare.append(note_begun)
         self.app[keys.DATABASE], self.app[keys.CHRONICLE], self.app[keys.ARCHIVE] = database, chronicle, self.archive
         self.app[keys.CONFINEMENT], self.app[keys.IMAGING] = (
             confinement,

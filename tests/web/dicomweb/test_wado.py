@@ -6,6 +6,7 @@ import io
 import struct
 from pathlib import Path
 
+import aiohttp
 import numpy as np
 import pydicom
 import pytest
@@ -83,6 +84,21 @@ def test_metadata_reads_back_as_the_data_set(service, name):
         for tag in original.keys()  # noqa: SIM118 - see above
         if tag.group not in (2, 8, 0xFFFC) and tag.element != 0
     }
+
+
+def test_an_answer_that_breaks_off_does_not_pass_for_whole(service):
+    image = pydicom.dcmread(FILES / "MR_small_RLE.dcm")
+    kept = []
+    for number in (1, 2):
+        image.InstanceNumber = number
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"1.2.{number}"
+        image.save_as(buffer := io.BytesIO())
+        kept.append(service.keep_bytes(buffer.getvalue()))
+    file = service.archive.file(service.clinic, kept[1].sop_instance_uid)
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[:-2000] + bytes(2000))
+    with pytest.raises(aiohttp.ClientPayloadError):
+        service.get(f"/studies/{kept[0].study_instance_uid}", f"{MULTIPART}; transfer-syntax=1.2.840.10008.1.2.4.80")
 
 
 def test_one_bad_value_does_not_hide_the_others(service):
