@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import signal
@@ -66,6 +67,8 @@ async def _run(config: Config, house: compose.House, beside: Beside | None) -> N
         http = await _listen(runner, config.http)
         await asyncio.to_thread(house.node.start)
         dicom = Address(*house.node.address)
+        gc.collect()
+        gc.freeze()  # what is loaded stays: it need not be looked through again and again
         print(f"ready http=http://{http} dicom={config.aet}@{dicom}", flush=True)  # noqa: T201 - the one line that scripts wait for
         tasks.add(asyncio.ensure_future(_until_done(_warm(house))))
         if beside is not None:
