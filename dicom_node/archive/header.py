@@ -278,15 +278,18 @@ class _Values:
         return numbers if all(map(math.isfinite, numbers)) else []
 
     def attributes(self, wanted: Mapping[int, tuple[str, str]]) -> dict[str, Any]:
-        readers = {
-            "text": lambda tag: self.text(tag, 80),
-            "texts": lambda tag: [part.strip() for part in self.text(tag, 400).split("\\")[:_MAX_VALUES]],
-            "integer": self.integer,
-            "short": self.short,
-            "decimals": self.decimals,
-        }
-        found = {keyword: readers[how](tag) for tag, (keyword, how) in wanted.items() if self.raw(tag)}
+        values = self._values
+        found = {keyword: _READ[how](self, tag) for tag, (keyword, how) in wanted.items() if values.get(tag)}
         return {keyword: value for keyword, value in found.items() if value not in ("", [], None)}
+
+
+_READ: Mapping[str, Callable[[_Values, int], Any]] = {
+    "text": lambda values, tag: values.text(tag, 80),
+    "texts": lambda values, tag: [part.strip() for part in values.text(tag, 400).split("\\")[:_MAX_VALUES]],
+    "integer": _Values.integer,
+    "short": _Values.short,
+    "decimals": _Values.decimals,
+}
 
 
 def _presence(present: AbstractSet[int]) -> dict[str, bool]:

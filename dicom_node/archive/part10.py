@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from telemed.kernel.errors import Invalid
 
@@ -12,6 +13,8 @@ IMPLEMENTATION_CLASS_UID = "2.25.268413219301863240561246330316829716293"
 IMPLEMENTATION_VERSION_NAME = "TELEMED_1"
 
 _PREAMBLE = 128
+_MARK = bytes(_PREAMBLE) + b"DICM"
+_REMEMBERED = 64
 _LONG_VRS = (b"OB", b"UN", b"OW", b"SQ", b"UT")
 _MAX_META = 1 << 20
 #: What a file without a Transfer Syntax UID most often is; the scan looks for itself whether VRs are explicit.
@@ -35,15 +38,21 @@ def preface(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str)
 
     It depends on nothing but its arguments, so that the same data set received twice makes the same file.
     """
-    elements = (
-        _element(0x0001, b"OB", b"\0\1")
-        + _element(0x0002, b"UI", _uid(sop_class_uid))
-        + _element(0x0003, b"UI", _uid(sop_instance_uid))
-        + _element(0x0010, b"UI", _uid(transfer_syntax_uid))
+    before, behind = _around(sop_class_uid, transfer_syntax_uid)
+    elements = before + _element(0x0003, b"UI", _uid(sop_instance_uid)) + behind
+    return _MARK + _element(0x0000, b"UL", struct.pack("<I", len(elements))) + elements
+
+
+@lru_cache(_REMEMBERED)
+def _around(sop_class_uid: str, transfer_syntax_uid: str) -> tuple[bytes, bytes]:
+    """Return the elements before and behind the instance's UID: the same for all that one device sends."""
+    before = _element(0x0001, b"OB", b"\0\1") + _element(0x0002, b"UI", _uid(sop_class_uid))
+    behind = (
+        _element(0x0010, b"UI", _uid(transfer_syntax_uid))
         + _element(0x0012, b"UI", _uid(IMPLEMENTATION_CLASS_UID))
         + _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME.encode().ljust(len(IMPLEMENTATION_VERSION_NAME) + 1 & ~1))
     )
-    return bytes(_PREAMBLE) + b"DICM" + _element(0x0000, b"UL", struct.pack("<I", len(elements))) + elements
+    return before, behind
 
 
 def _uid(uid: str) -> bytes:

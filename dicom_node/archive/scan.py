@@ -160,24 +160,29 @@ class _Walk:
 
         Return where the first other one begins, which is `_step`'s to judge, and how many these were.
         """
-        data, end, wanted, values, present = self._data, self._end, self._wanted, self._values, self._present
-        head, long, steps = self._explicit_head.unpack_from, self._long.unpack_from, 0
-        last = min(end, len(data)) - 12
-        while self._explicit and position <= last and steps < _BEFORE_FORGETTING:
+        if not self._explicit:
+            return position, 0
+        data, end, wanted, values, add = self._data, self._end, self._wanted, self._values, self._present.add
+        head, long, short_vrs, long_vrs, steps = self._explicit_head.unpack_from, self._long.unpack_from, _SHORT_VRS, _LONG_VRS, 0
+        there = min(end, len(data))
+        last = there - 12
+        while position <= last and steps < _BEFORE_FORGETTING:
             group, element, vr, length = head(data, position)
-            if vr in _SHORT_VRS:
+            if vr in short_vrs:
                 begin = position + 8
-            elif vr in _LONG_VRS:
+            elif vr in long_vrs:
                 length, begin = long(data, position + 8)[0], position + 12
             else:
                 break
-            if group == 0xFFFE or length == _UNDEFINED or length > end - begin:
+            beyond = begin + length
+            if beyond > end or length == _UNDEFINED or group == 0xFFFE:
                 break
             tag = group << 16 | element
-            present.add(tag)
+            add(tag)
             if tag in wanted and tag not in values:
-                values[tag] = self._value(begin, min(length, MAX_VALUE))
-            position = begin + length
+                short = length <= MAX_VALUE and beyond <= there
+                values[tag] = bytes(data[begin:beyond]) if short else self._value(begin, min(length, MAX_VALUE))
+            position = beyond
             steps += 1
         return position, steps
 
