@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -87,7 +88,10 @@ class Destination:
 
 
 def take(db: Connection, chronicle: Chronicle, news: Sequence[Event]) -> None:
-    """Queue what the rules say of *news* (`InstanceStored` events), and move the cursor past it."""
+    """Queue what the rules say of *news* (`InstanceStored` events), and move the cursor past it.
+
+    Of what was written here is told that it waits: somebody looks at its `fates`.
+    """
     held, now = rules(db), chronicle.clock.now()
     columns = instance_table.c
     came = select(columns.institution, columns.sop_instance_uid, columns.source)
@@ -96,6 +100,7 @@ def take(db: Connection, chronicle: Chronicle, news: Sequence[Event]) -> None:
         (row.institution, row.sop_instance_uid): row.source for row in db.execute(came.where(columns.sop_instance_uid.in_(uids)))
     }
     rows = []
+    written: Counter[tuple[str, str, str]] = Counter()
     for event in news:
         data = event.data
         row = {name: data[name] for name in ("institution", "study_instance_uid", "sop_instance_uid")}
@@ -103,8 +108,13 @@ def take(db: Connection, chronicle: Chronicle, news: Sequence[Event]) -> None:
         goes_to = {rule.ae_title for rule in held if rule.fits(data["institution"], data["modality"], source)}
         goes_to.discard(source)  # nobody is sent what it has sent us
         rows += [{"ae_title": title, **row, "queued_at": now, "try_at": now} for title in sorted(goes_to)]
+        if source == WRITTEN_HERE:
+            written.update((row["institution"], row["study_instance_uid"], title) for title in goes_to)
     if rows:
         db.execute(insert(forwarding_table).values(refusals=0, interruptions=0, error=""), rows)
+    for (institution, uid, title), count in written.items():
+        told = {"institution": institution, "study_instance_uid": uid, "destination": title, "instances": count}
+        _enter(db, chronicle, "ForwardingQueued", uid, told, entity="Study")
     chronicle.events.advance(db, FOLLOWER, news[-1].position)
 
 

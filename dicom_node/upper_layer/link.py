@@ -56,11 +56,11 @@ class Link:
     def messages(self) -> Iterator[Message]:
         """Yield each request until the peer releases, aborts or leaves."""
         while not self.leaving:
-            self.silent_since = time.monotonic()
             message = self._message()
             self.silent_since, self._cancelled = None, b""
             if message is not None:
                 yield message
+            self.silent_since = time.monotonic()
 
     def cancelled(self) -> bytes:
         """Return the Message ID that the last C-CANCEL named, after a look at what has come meanwhile."""

@@ -6,6 +6,7 @@ from dicom_node.forwarding import queue
 from dicom_node.forwarding.rules import Rule, add_rule, remove_rule, rules
 from telemed.kernel.audit import audit_table
 from telemed.kernel.errors import Conflict, Invalid, NotFound
+from telemed.kernel.events import events_of
 
 
 def test_objects_go_where_institution_and_modality_say(node):
@@ -34,6 +35,9 @@ def test_a_rule_for_reports_takes_what_was_written_here_and_nothing_else(node):
     node.worker.take()
     assert node.destination("CLINIC").waiting == 1
     assert node.destination("CLINIC").rules == (reports,)
+    with node.database.reading() as db:
+        told = [event.data for uid in ("1", "2", "3") for event in events_of(db, uid) if event.type == "ForwardingQueued"]
+    assert [(one["study_instance_uid"], one["destination"]) for one in told] == [("2", "CLINIC")]
     with node.database.transaction() as db:
         add_rule(db, node.chronicle, Rule("CLINIC", "lianhua"), actor="test")
         remove_rule(db, node.chronicle, reports, actor="test")
