@@ -20,8 +20,9 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
 )
-from pynetdicom import AE, _config
+from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.transport import AddressInformation
@@ -350,6 +351,12 @@ def associate(
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.connection_timeout, ae.acse_timeout, ae.dimse_timeout, ae.network_timeout = 10, 30, ANSWER_S, ANSWER_S
+    rejections: list[A_ASSOCIATE_RJ] = []
+
+    def note_rejection(event: evt.Event) -> None:
+        if isinstance(event.pdu, A_ASSOCIATE_RJ):
+            rejections.append(event.pdu)
+
     association = ae.associate(
         peer.host,
         peer.port,
@@ -357,15 +364,31 @@ def associate(
         ae_title=peer.aet,
         ext_neg=list(negotiation or []),
         tls_args=None if peer.tls is None else (peer.tls, peer.host),
+        # A rejection that comes before pynetdicom looks whether it is connected is an abort to it.
+        evt_handlers=[(evt.EVT_PDU_RECV, note_rejection)],
     )
     if association.is_established:
+        association.unbind(evt.EVT_PDU_RECV, note_rejection)
         if not peer.certificate_sha256 or _shown(association) == peer.certificate_sha256:
             return association
         association.abort()
         raise Unavailable(f"{peer} shows another certificate than it was entered with", code="peer")
-    if association.is_rejected:
-        raise Unavailable(f"{peer} rejected the association: it does not know {calling_aet} or its own name", code="peer")
+    for rejection in rejections:
+        raise Unavailable(f"{peer} rejected the association: {_reason(rejection, peer, calling_aet)}", code="peer")
     raise Unavailable(f"{peer} ended the association before it began", code="peer")
+
+
+def _reason(rejection: A_ASSOCIATE_RJ, peer: Peer, calling_aet: str) -> str:
+    """Return what the source and reason of *rejection* mean (PS3.8 9.3.4)."""
+    match rejection.source, rejection.reason_diagnostic:
+        case 1, 3:
+            return f"it does not know {calling_aet}"
+        case 1, 7:
+            return f"it does not answer to {peer.aet}"
+        case 3, 1 | 2:
+            return "it has too many associations now"
+        case source, reason:
+            return f"source {source}, reason {reason}"
 
 
 def _shown(association: Association) -> str:

@@ -3,6 +3,7 @@ import re
 import socket
 import struct
 import subprocess
+import threading
 import time
 from contextlib import suppress
 from ipaddress import ip_network
@@ -135,7 +136,24 @@ def test_sending_says_which_file_failed_and_why(node, tmp_path):
         "none": "it cannot be read: [",
     }
     refused = peers.send([path_of("CT_small.dcm")], peer_of(node), calling_aet="STRANGER")
-    assert "rejected the association" in refused.failures[0].reason
+    assert refused.failures[0].reason.endswith("rejected the association: it does not know STRANGER")
+
+
+def test_a_rejection_that_comes_before_we_look_for_it_is_told_as_one(node, monkeypatch):
+    class LateEvent(threading.Event):
+        def wait(self, timeout=None):
+            ready = super().wait(timeout)
+            time.sleep(0.3)
+            return ready
+
+    class BusySocket(peers.ClosingSocket):
+        def __init__(self, *arguments, **named):
+            super().__init__(*arguments, **named)
+            self._ready = LateEvent()
+
+    monkeypatch.setattr(peers, "ClosingSocket", BusySocket)
+    with pytest.raises(Unavailable, match="rejected the association: it does not know STRANGER"):
+        peers.echo(peer_of(node), calling_aet="STRANGER")
 
 
 def test_echo_reaches_the_node_and_says_when_nobody_is_there(node):
