@@ -8,7 +8,8 @@ from telemed.kernel.database import UtcDateTime, metadata
 
 _OPEN = text("open_key IS NOT NULL")
 _OWNED = text("owner_id IS NOT NULL")
-_ORDER = ("begin_by", "id", "lane", "status")
+_FIRST = ("begin_by", "id")
+_ORDER = (*_FIRST, "lane", "status")
 
 task_table = Table(
     "task",
@@ -54,7 +55,11 @@ task_table = Table(
     # How many instances the task was last told of: what exceeds it has come late.
     Column("instance_count", Integer, nullable=False),
     Column("report_id", String(32), nullable=True),
-    Index(None, "performer_id", "status", "begin_by", "id"),
+    # What has one status, for each side that may see it: all that is asked is in the index, so that SQLite takes it before it
+    # knows how full the table is.
+    Index(None, "performer_id", "specialty", "status", *_FIRST),
+    Index(None, "institution_id", "status", *_FIRST),
+    Index(None, "performer_id", "owner_id", "status", *_FIRST, sqlite_where=_OWNED, postgresql_where=_OWNED),
     # Most have no owner: SQLite, which only knows averages, would take this for no help.
     Index(None, "owner_id", "status", "completed_at", sqlite_where=_OWNED, postgresql_where=_OWNED),
     Index(None, "assigned_id", "status"),

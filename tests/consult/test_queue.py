@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from support.builders import a_county, a_hospital, a_nurse, a_specialist, a_study, a_task, an_agreement
 
 from consult.practitioners.model import Role
@@ -18,6 +18,7 @@ from consult.queue import actions, views
 from consult.queue.dispatch import Choice
 from consult.queue.model import OPEN, TRANSITIONS, Declined, TaskEvent, TaskStatus, status_after
 from consult.queue.sla import LADDER, LEASE, climbs_at
+from consult.queue.tables import task_table
 from consult.queue.watch import QueueWatch
 from consult.requests.model import Lane, Priority
 from consult.requests.views import request_by_id
@@ -105,6 +106,27 @@ def test_claiming_again_what_one_holds_changes_nothing(database, chronicle):
     chronicle.clock.pass_(minutes=1)
     assert do(database, chronicle, actions.claim, task_id, by=county.radiologist) == first
     assert types_of(database, task_id) == ["TaskRequested", "TaskClaimed"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_page_of_the_queue_is_found_without_a_look_at_all_that_wait_even_before_stock_was_taken(database, chronicle):
+    """PostgreSQL knows by itself, after a minute, how full a table is."""
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    others = [{"id": f"{number:032}", "open_key": f"{number}"} for number in range(3_000)]
+    with database.transaction() as db:
+        one = dict(db.execute(select(task_table).where(task_table.c.id == task_id)).mappings().one())
+        db.execute(insert(task_table), [one | other for other in others])
+    for viewer in (county.radiologist, county.coordinator, county.nurse):
+        for status in (None, {TaskStatus.REQUESTED}, {TaskStatus.COMPLETED}, {TaskStatus.REQUESTED, TaskStatus.IN_PROGRESS}):
+            hundreds = []
+            with database.reading() as db:
+                connection = db.connection.dbapi_connection
+                connection.set_progress_handler(lambda: hundreds.append(1), 100)  # noqa: B023 - called in this turn only
+                page = views.queue(db, viewer, status=status, limit=5)
+                connection.set_progress_handler(None, 0)
+            assert len(page.items) == (0 if status == {TaskStatus.COMPLETED} else 5)
+            assert len(hundreds) < 60, (viewer.roles, status)
 
 
 def test_a_task_is_shown_with_everything_a_screen_needs(database, chronicle):
