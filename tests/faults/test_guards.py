@@ -26,6 +26,8 @@ from faults.conftest import RUNS
 from support.server import until
 
 EACH = 200
+#: What a clinic may wait; the short run, which a busy machine makes beside others, only asks that it is served.
+ECHO_S, STORE_S = (1, 3) if RUNS else (15, 15)
 REQUEST = pdu(ASSOCIATE_RQ, associate_rq("TELEMED", "LIANHUA", CT_IMAGE, EXPLICIT))
 #: What a dripping one has sent before it begins to drip: an association, a command, and the promise of a megabyte.
 BEGUN = pdu(P_DATA, pdv(store_rq(CT_IMAGE, "1.2.3"), COMMAND | LAST)) + pdu(P_DATA, b"", 1 << 20)
@@ -75,11 +77,11 @@ def test_a_clinic_echoes_and_stores_beside_six_hundred_idle_connections(tmp_path
         begun = time.monotonic()
         with RawAssociation(node.port, sop_class=VERIFICATION, address=address) as association:
             assert association.echo().status == 0
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < ECHO_S
         begun = time.monotonic()
         with RawAssociation(node.port, address=address) as association:
             assert association.store(identified("1.2.3.4"), "1.2.3.4").status == 0
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < STORE_S
         assert node.peak_bytes() < 512 << 20
         account.ran()
         if RUNS:  # and those who drip are not borne for long

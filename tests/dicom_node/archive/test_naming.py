@@ -1,5 +1,3 @@
-import time
-
 import pytest
 from sqlalchemy import insert, select
 
@@ -86,9 +84,7 @@ def test_among_thousands_of_patients_a_name_is_found_without_reading_them_all(da
             db.exec_driver_sql("ANALYZE patient_word")
     query = select(patient_table.c.id).where(names_begin("zhouqiang")).limit(200)
     with database.reading() as db:
-        began = time.perf_counter()
         found = db.scalars(query).all()
-        assert time.perf_counter() - began < 0.5
         plan = "\n".join(str(row) for row in db.execute(_explained(database, query)))
     assert found
     assert "SCAN patient_word" not in plan

@@ -44,7 +44,7 @@ def test_any_damage_ends_in_a_layout_or_in_a_sentence(data, original):
 
 def test_sequences_nested_ten_thousand_deep_are_refused_at_once():
     level = struct.pack("<HH2sHI", 0x0040, 0xA730, b"SQ", 0, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(Invalid, match="deeper"):
         list(top_level(BytesSource(level * 10_000), 0, Encoding(explicit=True, big=False)))
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
