@@ -11,9 +11,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-from sqlalchemy import ColumnElement, String, and_, false, func, or_, true
+from sqlalchemy import Boolean, ColumnElement, String, and_, false, func, or_, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -22,6 +22,7 @@ from telemed.kernel.errors import Invalid
 
 _LIST = re.compile(r"[\\,]")
 _ESCAPE = "!"
+_LAST = 0x10FFFF  # the last code point
 _DATE = re.compile(r"\d{8}\Z")
 _TIME = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?\Z")
 _MAX_KEY = 1024
@@ -140,40 +141,57 @@ class Wildcard:
         """Say the same as SQL; which letters beside ASCII have two cases is the database's opinion, on both sides."""
         if not re.search(r"[*?]", self.key):
             return Clause("text", (self.key,), lambda key: _lowered(column) == _lowered(key))
-        pattern = re.sub(r"\*+", "%", re.sub(r"([!%_])", rf"{_ESCAPE}\1", self.key)).replace("?", "_")
-
-        def like(pattern: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a text, or a blank
-            return _lowered(column).like(_lowered(pattern), escape=_ESCAPE)
-
-        def beginning(pattern: Any, head: Any) -> ColumnElement[bool]:  # noqa: ANN401 - as above
-            # A beginning is looked up in an index: by PostgreSQL from the LIKE, by SQLite only from a range.
-            ordered, first = _ByCodePoint(_lowered(column)), _lowered(head)
-            return and_(like(pattern), ordered >= first, ordered < first + "\U0010ffff")
-
+        pattern = _pattern(self.key)
         if self.key[0] in "*?":
-            return Clause("like", (pattern,), like)
-        return Clause("beginning", (pattern, re.split(r"[*?]", self.key, maxsplit=1)[0]), beginning)
+            return Clause("like", (pattern,), lambda pattern: _like(column, pattern))
+        head = re.split(r"[*?]", self.key, maxsplit=1)[0]
+        begins = Clause(
+            "beginning", (_pattern(f"{head}*"), head), lambda *values: _Begins(_lowered(column), *map(_lowered, values))
+        )
+        if self.key.rstrip("*") == head:
+            return begins
+        return every(begins, Clause("like", (pattern,), lambda pattern: _like(column, pattern)))
+
+
+def _pattern(key: str) -> str:
+    return re.sub(r"\*+", "%", re.sub(r"([!%_])", rf"{_ESCAPE}\1", key)).replace("?", "_")
+
+
+def _like(column: ColumnElement[str], pattern: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a text, or a blank
+    return _lowered(column).like(_lowered(pattern), escape=_ESCAPE)
 
 
 def _lowered(text: Any) -> ColumnElement[str]:  # noqa: ANN401 - a column, a text, or a blank
     return func.lower(text, type_=String)
 
 
-class _ByCodePoint(FunctionElement[str]):
-    """A text that compares by its code points, as it does on SQLite anyhow."""
+class _Begins(FunctionElement[bool]):
+    """Whether a text begins so: found by an index, on SQLite from a range, on PostgreSQL from a pattern.
 
-    type = String()
+    SQLite answers from the index alone as long as it is asked for no more than the range. PostgreSQL is asked for both: of the
+    pattern alone it expects so many that it would rather read every row until enough are found, of a rare name all of them.
+    """
+
+    type = Boolean()
     inherit_cache = True
 
+    def self_group(self, against: object = None) -> Self:  # noqa: ARG002 - SQLAlchemy's own
+        """Stay as it is, in its brackets: on SQLite a function would be compared with 1, which no index answers."""
+        return self
 
-@compiles(_ByCodePoint)
-def _plain(element: _ByCodePoint, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
-    return compiler.process(element.clauses, **how)
+
+@compiles(_Begins)
+def _as_range(element: _Begins, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    text, _, head = element.clauses
+    begun, first = compiler.process(text, **how), compiler.process(head, **how)
+    return f"({begun} >= {first} AND {begun} < ({first} || char({_LAST})))"
 
 
-@compiles(_ByCodePoint, "postgresql")
-def _collated(element: _ByCodePoint, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
-    return f'{compiler.process(element.clauses, **how)} COLLATE "C"'
+@compiles(_Begins, "postgresql")
+def _as_pattern(element: _Begins, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    begun, pattern, first = (compiler.process(one, **how) for one in element.clauses)
+    ordered = f'{begun} COLLATE "C"'
+    return f"({begun} LIKE {pattern} ESCAPE '{_ESCAPE}' AND {ordered} >= {first} AND {ordered} < ({first} || chr({_LAST})))"
 
 
 @dataclass(frozen=True)

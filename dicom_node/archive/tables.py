@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     func,
+    text,
 )
 
 from dicom_node.archive.matching import folded
@@ -31,6 +32,8 @@ def _bytewise(length: int) -> String:
 def _folded_patient_id(context: Any) -> str:  # noqa: ANN401 - SQLAlchemy's, of the row being inserted
     return folded(context.get_current_parameters()["patient_id"])
 
+
+_MERGED = text("merged_into IS NOT NULL")
 
 patient_table = Table(
     "patient",
@@ -51,10 +54,12 @@ patient_table = Table(
     Column("birth_date", String(8), nullable=False),
     Column("issuer_entity", String(80), nullable=False, server_default=""),
     # The patient whom a person said this one is, always the last of a chain; no foreign key, or no restore could fill the table.
-    Column("merged_into", String(32), index=True),
+    Column("merged_into", String(32)),
     # When a person looked at what shares this patient ID and said that these are different people.
     Column("distinct_at", UtcDateTime),
     UniqueConstraint("institution", "patient_id", "variant"),
+    # Nearly all were merged into nobody: SQLite, which only knows averages, would take this for no help.
+    Index(None, "merged_into", sqlite_where=_MERGED, postgresql_where=_MERGED),
 )
 
 #: What a patient is searched by, see `naming`.

@@ -44,6 +44,10 @@ Counter = BigInteger().with_variant(Integer(), "sqlite")
 
 BUSY_S = 30
 
+#: What the connection that is kept for glances keeps of the file. SQLite's usual 2 MB hold the upper pages of a small archive's
+#: indexes, and of a large one's are read anew for every question.
+_GLANCE_KB = 16_000
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware moment in UTC; a naive one is a programmer's mistake."""
@@ -190,6 +194,8 @@ class Database:
     def _kept_connection(self) -> Connection:
         if self._glance is None:
             self._glance, self._data_version = self.engine.connect(), None
+            self._glance.exec_driver_sql(f"PRAGMA cache_size=-{_GLANCE_KB}")
+            self._glance.rollback()
         return self._glance
 
     def _driver(self) -> sqlite3.Connection:

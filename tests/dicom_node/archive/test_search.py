@@ -1,4 +1,5 @@
 import io
+import shutil
 from pathlib import Path
 
 import pydicom
@@ -18,6 +19,7 @@ from dicom_node.archive.search import (
     search_studies,
 )
 from dicom_node.archive.tables import patient_table, study_table
+from telemed.kernel.database import Database
 from telemed.kernel.errors import Invalid
 
 MR = Path(pydicom.__file__).parent / "data" / "test_files" / "MR_small.dcm"
@@ -132,3 +134,22 @@ def test_a_name_is_found_however_many_have_it(database, key, count):
     assert found == expected
     assert by_key == sorted(expected)
     assert len(fitting) >= count - 1
+
+
+def test_the_beginning_of_a_name_that_many_have_costs_in_a_large_archive_what_it_does_in_a_small_one(empty_sqlite, tmp_path):
+    steps = []
+    for studies in (6_000, 12_000):
+        database = Database(f"sqlite:///{shutil.copy(empty_sqlite, tmp_path / f'{studies}.sqlite')}")
+        with database.transaction() as db:
+            catalogue.enter(db, "lianhua", range(studies), objects=False)
+        database.take_stock()
+        counted = []
+        with database.reading() as db:
+            driver = db.connection.driver_connection
+            driver.set_progress_handler(lambda counted=counted: counted.append(1), 100)  # SQLite's own steps, by the hundred
+            found = search_studies(db, true(), Query(keys={"PatientName": "Z*"}, limit=50))
+            driver.set_progress_handler(None, 0)
+        database.close()
+        assert len(found) == 50
+        steps.append(len(counted))
+    assert steps[1] < 1.2 * steps[0]
