@@ -172,6 +172,34 @@ class GuardedStates(StateMachine):
                 self.dul.socket.close()
 
 
+class Halt(threading.Event):
+    """Where an association's thread halts while another sends on it.
+
+    pynetdicom's passes one that comes just as it looks, and takes the answer that the other waits for, or answers after its
+    release. Here it looks again once it has said that it goes on.
+    """
+
+    def __init__(self, halted: association.Association) -> None:
+        super().__init__()
+        self._halted = halted
+        self.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Return when nobody sends; whoever begins to from now on waits until the next halt."""
+        while super().wait(timeout):
+            self._halted._is_paused = False  # noqa: SLF001 - what whoever sends waits for
+            if self.is_set():
+                return True
+            self._halted._is_paused = True  # noqa: SLF001
+        return False
+
+
+def guard(created: association.Association) -> None:
+    """Let *created* neither pass a halt nor die of what it has no answer for."""
+    created._reactor_checkpoint = Halt(created)  # noqa: SLF001 - pynetdicom has no other way in
+    created.dul.state_machine = GuardedStates(created.dul)
+
+
 class _Announced(queue.Queue[Any]):
     """A queue that says when something is put into it."""
 
@@ -204,7 +232,7 @@ class GuardedHandler(transport.RequestHandler):
             guarded.maximum_object_bytes = self.server.maximum_object_bytes
             guarded.unread(self.server.requests.pop(self.request, b""))
         created.dul.socket = guarded
-        created.dul.state_machine = GuardedStates(created.dul)
+        guard(created)
         messages = created.dimse.msg_queue = _Awaited()
         created.dul.to_provider_queue = _Announced(guarded.ring)
         # A release or an abort is looked for after each message: an empty one makes it look at once.

@@ -29,7 +29,7 @@ from pynetdicom.transport import AddressInformation
 
 from dicom_node.archive.header import read_header
 from dicom_node.archive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, read_preface
-from dicom_node.connections import ClosingSocket
+from dicom_node.connections import ClosingSocket, guard
 from dicom_node.services.verification import VERIFICATION
 from dicom_node.tls import certificate_of
 from telemed.kernel.errors import Invalid, TelemedError, Unavailable
@@ -327,6 +327,7 @@ class _Caller(AE):
     def _create_socket(
         self, assoc: Association, address: AddressInformation, tls_args: tuple[ssl.SSLContext, str] | None
     ) -> ClosingSocket:
+        guard(assoc)
         connection = ClosingSocket(assoc, address=address)
         connection.tls_args = tls_args
         return connection
@@ -373,6 +374,8 @@ def associate(
             return association
         association.abort()
         raise Unavailable(f"{peer} shows another certificate than it was entered with", code="peer")
+    if association.dul.socket is not None:  # pynetdicom leaves it open where the peer was the first to close
+        association.dul.socket.close()
     for rejection in rejections:
         raise Unavailable(f"{peer} rejected the association: {_reason(rejection, peer, calling_aet)}", code="peer")
     raise Unavailable(f"{peer} ended the association before it began", code="peer")
