@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import Enum
 from functools import lru_cache
 from operator import itemgetter
@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    Result,
     RowMapping,
     Select,
     String,
@@ -28,31 +29,19 @@ from sqlalchemy import (
     select,
 )
 
-from dicom_node.archive import matching
+from dicom_node.archive import attributes, matching
 from dicom_node.archive.index import (
     Instance,
-    Patient,
     Series,
     Study,
     names_begin,
     of_persons,
-    patient_from,
     select_studies,
     study_from,
 )
 from dicom_node.archive.matching import EVERYTHING, NOTHING, Clause, Query, either, every
 from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
 from telemed.kernel.errors import Invalid
-
-
-@dataclass(frozen=True)
-class FoundPatient:
-    """A patient, and how many studies, series and instances of theirs may be seen."""
-
-    patient: Patient
-    studies: int
-    series: int
-    instances: int
 
 
 @dataclass(frozen=True)
@@ -216,12 +205,7 @@ def _only(rows: Select[Any], *columns: ColumnElement[Any]) -> Select[Any]:
     return rows.with_only_columns(*columns, maintain_column_froms=True)
 
 
-_COUNTS = func.count(study_table.c.id), func.sum(study_table.c.series_count), func.sum(study_table.c.instance_count)
-_PATIENTS = (
-    select(patient_table, *(count.label(f"count_{number}") for number, count in enumerate(_COUNTS)))
-    .join(study_table, study_table.c.patient_key == patient_table.c.id)
-    .group_by(patient_table.c.id)
-)
+_PATIENTS = select(patient_table).join(study_table, study_table.c.patient_key == patient_table.c.id).group_by(patient_table.c.id)
 _SERIES = select_studies().add_columns(*_SERIES_COLUMNS).join(series_table, series_table.c.study_id == study_table.c.id)
 _INSTANCES = _SERIES.add_columns(*_INSTANCE_COLUMNS).join(instance_table, instance_table.c.series_id == series_table.c.id)
 _BY_SERIES = (*_NEWEST, series_table.c.number, series_table.c.id)
@@ -234,10 +218,18 @@ _LEVELS: Mapping[str, _Level] = {
     "IMAGE": _Level(_INSTANCES, _BY_INSTANCE, instance_table.c.id),
 }
 #: The same rows with less in them: no more of what is above than its UIDs.
-_ALONE: Mapping[str, _Level] = {
-    "SERIES": replace(_LEVELS["SERIES"], rows=_only(_SERIES, *_SERIES_COLUMNS, study_table.c.study_instance_uid)),
-    "IMAGE": replace(_LEVELS["IMAGE"], rows=_only(_INSTANCES, *_INSTANCE_COLUMNS, *_UIDS_ABOVE)),
+_ALONE: Mapping[str, Select[Any]] = {
+    "SERIES": _only(_SERIES, *_SERIES_COLUMNS, study_table.c.study_instance_uid),
+    "IMAGE": _only(_INSTANCES, *_INSTANCE_COLUMNS, *_UIDS_ABOVE),
 }
+
+
+@lru_cache(maxsize=256)
+def _described(name: str, keywords: tuple[str, ...], *, further: bool) -> Select[Any]:
+    """Return the rows of a level as their key, the columns of *keywords*, and if *further* all that is kept beside columns."""
+    known, beside = attributes.COLUMNS[name], attributes.BESIDE[name] if further else ()
+    return _only(_LEVELS[name].rows, _LEVELS[name].key, *(known[keyword].label(keyword) for keyword in keywords), *beside)
+
 
 #: So many patients may fit and still be looked up first; where more than so many fit, the newest studies soon meet some.
 FEW_PATIENTS, MANY_PATIENTS = 200, 1000
@@ -296,17 +288,17 @@ def _beside(fits: ColumnElement[bool]) -> ColumnElement[bool]:
 @lru_cache(maxsize=1024)
 def _what_fits(
     name: str,
+    described: Select[Any],
     visible: ColumnElement[bool],
     clauses: _Clauses,
     persons: _Persons,
-    of_person: _Clauses,
     *,
+    of_person: _Clauses,
     limited: bool,
     reads_on: bool,
-    alone: bool,
 ) -> Select[Any]:
-    level = (_ALONE if alone else _LEVELS)[name]
-    rows = level.rows.where(*_written(clauses), visible).offset(bindparam("offset", type_=Integer()))
+    level = _LEVELS[name]
+    rows = described.where(*_written(clauses), visible).offset(bindparam("offset", type_=Integer()))
     if persons is _Persons.ONE:
         rows = rows.where(study_table.c.patient_key == bindparam("person"))
     elif persons is _Persons.FEW:
@@ -319,10 +311,12 @@ def _what_fits(
     return rows.where(level.key > bindparam("after")).order_by(level.key) if reads_on else rows.order_by(*level.order)
 
 
-def _found(db: Connection, name: str, visible: ColumnElement[bool], query: Query, *, alone: bool = False) -> Iterable[RowMapping]:
-    """Return the rows of what is asked for at a level, in its order, or by the rows' keys where the query reads on from one.
+def _found(
+    db: Connection, name: str, visible: ColumnElement[bool], query: Query, rows: Select[Any] | None = None
+) -> Result[Any] | None:
+    """Return what is asked for at a level, in its order, or by the rows' keys where the query reads on from one; None of nobody.
 
-    *alone* they hold no more of what is above than its UIDs.
+    *rows* says what is told of each, if not everything.
 
     No planner knows whether a name is rare, for it does not see the name: how many fit is looked up here and now.
     """
@@ -343,38 +337,58 @@ def _found(db: Connection, name: str, visible: ColumnElement[bool], query: Query
     if of_person:
         found = db.scalars(_who_fits(tuple(of_person)), values).all()
         if not found:
-            return []
+            return None
         persons = _Persons.FEW if len(found) > 1 else _Persons.ONE
         values["person"] = found if len(found) > 1 else found[0]
         if len(found) > FEW_PATIENTS:
             most = db.scalars(_how_many_fit(tuple(of_person)), values).one() > MANY_PATIENTS
             persons = _Persons.MOST if most else _Persons.MANY
     who = tuple(of_person) if persons in (_Persons.MANY, _Persons.MOST) else ()
-    limited, reads_on = query.limit is not None, query.after is not None
-    statement = _what_fits(name, visible, tuple(clauses), persons, who, limited=limited, reads_on=reads_on, alone=alone)
-    return db.execute(statement, values).mappings()
+    how = {"of_person": who, "limited": query.limit is not None, "reads_on": query.after is not None}
+    return db.execute(
+        _what_fits(name, _LEVELS[name].rows if rows is None else rows, visible, tuple(clauses), persons, **how), values
+    )
 
 
-def search_patients(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundPatient]:
-    """Return the matching patients of whom a study is under *visible*, in the order of their keys."""
-    found = _found(db, "PATIENT", visible, query)
-    return [FoundPatient(patient_from(row), *(int(row[f"count_{number}"]) for number in range(3))) for row in found]
+def _mapped(found: Result[Any] | None) -> Iterable[RowMapping]:
+    return () if found is None else found.mappings()
+
+
+def search_attributes(
+    db: Connection, level: str, visible: ColumnElement[bool], query: Query, wanted: frozenset[str]
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return each match at *level* (of KEYS) as its row's key, and by keyword what is known of the *wanted* attributes.
+
+    Everything is in the result but what nothing is kept of. Patients are those of whom a study is under *visible*.
+    """
+    known = attributes.COLUMNS[level]
+    keywords = tuple(keyword for keyword in known if keyword in wanted)
+    others = wanted - known.keys()
+    found = _found(db, level, visible, query, _described(level, keywords, further=bool(others)))
+    answers = []
+    for row in found or ():
+        key, told, beside = row[0], row[1 : 1 + len(keywords)], row[1 + len(keywords) :]
+        said = dict(zip(keywords, told, strict=True))
+        for kept in beside:
+            said.update((keyword, value) for keyword, value in kept.items() if keyword in others)
+        answers.append((key, said))
+    return answers
 
 
 def search_studies(db: Connection, visible: ColumnElement[bool], query: Query) -> list[Study]:
     """Return the studies under *visible* (a condition over study_table) that match, newest first."""
-    return [study_from(row) for row in _found(db, "STUDY", visible, query)]
+    return [study_from(row) for row in _mapped(_found(db, "STUDY", visible, query))]
 
 
 def search_series(db: Connection, visible: ColumnElement[bool], query: Query) -> list[FoundSeries]:
     """Return the matching series, by study (newest first), then by number; study-level keys match too."""
-    found = _found(db, "SERIES", visible, query)
+    found = _mapped(_found(db, "SERIES", visible, query))
     return [FoundSeries(Series(*_values_of_series(row)), study_from(row)) for row in found]
 
 
 def search_series_alone(db: Connection, visible: ColumnElement[bool], query: Query) -> list[tuple[Series, str]]:
     """Return what `search_series` does, each with no more of its study than the Study Instance UID."""
-    found = _found(db, "SERIES", visible, query, alone=True)
+    found = _mapped(_found(db, "SERIES", visible, query, _ALONE["SERIES"]))
     return [(Series(*_values_of_series(row)), row["study_instance_uid"]) for row in found]
 
 
@@ -382,7 +396,7 @@ def search_instances(db: Connection, visible: ColumnElement[bool], query: Query)
     """Return the matching instances, by study, series and number; study- and series-level keys match too."""
     above: dict[str, tuple[Series, Study]] = {}  # of many instances the same
     answers = []
-    for row in _found(db, "IMAGE", visible, query):
+    for row in _mapped(_found(db, "IMAGE", visible, query)):
         series, study = above.get(row["of_series:id"]) or (Series(*_values_of_series(row)), study_from(row))
         above[series.id] = series, study
         answers.append(FoundInstance(Instance(*_values_of_instance(row)), series, study))
@@ -391,6 +405,6 @@ def search_instances(db: Connection, visible: ColumnElement[bool], query: Query)
 
 def search_instances_alone(db: Connection, visible: ColumnElement[bool], query: Query) -> list[tuple[Instance, str, str]]:
     """Return what `search_instances` does, each with no more of what is above than Series and Study Instance UID."""
-    found = _found(db, "IMAGE", visible, query, alone=True)
+    found = _mapped(_found(db, "IMAGE", visible, query, _ALONE["IMAGE"]))
     uids = itemgetter("series_instance_uid", "study_instance_uid")
     return [(Instance(*_values_of_instance(row)), *uids(row)) for row in found]

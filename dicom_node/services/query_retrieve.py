@@ -7,24 +7,14 @@ Results are read page by page by key, so that a county's whole archive can be as
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol
+from dataclasses import replace
+from operator import itemgetter
+from typing import ClassVar, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, Connection
 
-from dicom_node.archive.index import Study
 from dicom_node.archive.matching import Query
-from dicom_node.archive.search import (
-    KEYS,
-    FoundInstance,
-    FoundPatient,
-    FoundSeries,
-    search_instances,
-    search_patients,
-    search_series,
-    search_studies,
-)
-from dicom_node.services import attributes
+from dicom_node.archive.search import KEYS, search_attributes
 from dicom_node.services.encoding import Values, encoded
 from dicom_node.services.exchange import CANCELLED, PENDING, Answering, Question
 from dicom_node.services.identifier import Keys, read_keys
@@ -45,11 +35,14 @@ UNIQUE_KEYS: Mapping[str, str] = dict(
 #: PS3.4 Table C.4-1.
 DOES_NOT_MATCH_CLASS, PENDING_WITH_UNSUPPORTED_KEYS = 0xA900, 0xFF01
 
+#: What is said of every match, and kept of none.
+_OURS = frozenset({"QueryRetrieveLevel", "RetrieveAETitle"})
+
 AT_ONCE = 200
 #: What the audit trail keeps of a query: so many keys, so much of each.
 _MOST_KEPT, _LONGEST_KEPT = 32, 200
 
-Found = FoundPatient | Study | FoundSeries | FoundInstance
+T = TypeVar("T")
 
 
 class VisibleTo(Protocol):
@@ -60,30 +53,18 @@ class VisibleTo(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class _Level:
-    search: Callable[[Connection, ColumnElement[bool], Query], Sequence[Any]]
-    key_of: Callable[[Any], str]
-
-
-_SEARCHES: Mapping[str, _Level] = {
-    "PATIENT": _Level(search_patients, lambda found: found.patient.id),
-    "STUDY": _Level(search_studies, lambda found: found.id),
-    "SERIES": _Level(search_series, lambda found: found.series.id),
-    "IMAGE": _Level(search_instances, lambda found: found.instance.id),
-}
-
-
-def pages(database: Database, level: str, visible: ColumnElement[bool], keys: Mapping[str, str]) -> Iterator[Sequence[Any]]:
-    """Yield everything that matches at *level* in pages; nothing is held open between them."""
-    query, how = Query(keys=keys, limit=AT_ONCE, after=""), _SEARCHES[level]
+def pages(
+    database: Database, search: Callable[[Connection, Query], Sequence[T]], key_of: Callable[[T], str], keys: Mapping[str, str]
+) -> Iterator[Sequence[T]]:
+    """Yield everything that *search* finds by *keys* in pages; nothing is held open between them."""
+    query = Query(keys=keys, limit=AT_ONCE, after="")
     while True:
         with database.reading() as db:
-            page = how.search(db, visible, query)
+            page = search(db, query)
         yield page
         if len(page) < AT_ONCE:
             return
-        query = replace(query, after=how.key_of(page[-1]))
+        query = replace(query, after=key_of(page[-1]))
 
 
 def level_of(keys: Keys, sop_class_uid: str) -> str:
@@ -119,24 +100,28 @@ class Finding(Answering):
             level = level_of(keys, question.sop_class_uid)
             matched = {keyword: text for keyword, text in keys.texts.items() if keyword in KEYS[level]}
             self._witness.note(query_record(question, level=level, keys=matched))
-            found = pages(self._database, level, self._visible_to(question.caller.institution), matched)
-            for one in (one for page in found for one in page):
+            visible = self._visible_to(question.caller.institution)
+            wanted = frozenset({*keys.texts, UNIQUE_KEYS[level]}) - _OURS
+
+            def search(db: Connection, query: Query) -> Sequence[tuple[str, Values]]:
+                return search_attributes(db, level, visible, query, wanted)
+
+            found = pages(self._database, search, itemgetter(0), matched)
+            for said in (said for page in found for _, said in page):
                 if question.is_cancelled:
                     question.found(CANCELLED)
                     return
                 if not question.is_open:
                     return
-                status, identifier = self._matching(level, keys, one)
+                status, identifier = self._matching(level, keys, said)
                 question.found(status, encoded(identifier, keys.charset, question.transfer_syntax))
         except Invalid as error:
             question.fail(error, DOES_NOT_MATCH_CLASS)
             return
         question.found(SUCCESS)
 
-    def _matching(self, level: str, keys: Keys, found: Found) -> tuple[int, Values]:
-        """Return a pending response's status and identifier: the keys that were asked for and are known here (C.2.2.1.3)."""
-        known = {**attributes.of(found), "QueryRetrieveLevel": level, "RetrieveAETitle": self._aet}
-        asked = [keyword for keyword in keys.texts if keyword in known]
-        unsupported = keys.unknown or keys.sequences or len(asked) < len(keys.texts)
-        answer = {keyword: known[keyword] for keyword in (*asked, "QueryRetrieveLevel", "RetrieveAETitle", UNIQUE_KEYS[level])}
-        return PENDING_WITH_UNSUPPORTED_KEYS if unsupported else PENDING, answer
+    def _matching(self, level: str, keys: Keys, said: Values) -> tuple[int, Values]:
+        """Return a pending response's status and identifier: what was asked for and is known here (C.2.2.1.3)."""
+        identifier = {**said, "QueryRetrieveLevel": level, "RetrieveAETitle": self._aet}
+        unsupported = keys.unknown or keys.sequences or not keys.texts.keys() <= identifier.keys()
+        return PENDING_WITH_UNSUPPORTED_KEYS if unsupported else PENDING, identifier

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, TypeVar
 
+from sqlalchemy import Connection
+
 from dicom_node.archive.archive import Archive
-from dicom_node.archive.search import FoundInstance
+from dicom_node.archive.matching import Query
+from dicom_node.archive.search import FoundInstance, search_instances
 from dicom_node.directory import Directory
 from dicom_node.peers import Origin, Parcel, Rewrite, deliver, store
 from dicom_node.services.encoding import UTF_8, encoded
@@ -98,7 +101,12 @@ class Retrieving:
             self._chronicle.trail.append(db, query_record(exchange, level=level, keys=asked, destination=destination))
         mine = exchange.caller.institution
         found: dict[str, FoundInstance] = {}
-        for page in pages(self._database, "IMAGE", self._visible_to(mine), asked):
+        visible = self._visible_to(mine)
+
+        def search(db: Connection, query: Query) -> Sequence[FoundInstance]:
+            return search_instances(db, visible, query)
+
+        for page in pages(self._database, search, lambda one: one.instance.id, asked):
             for one in page:
                 uid = one.instance.sop_instance_uid
                 if uid not in found or one.instance.institution == mine:

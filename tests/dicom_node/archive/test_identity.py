@@ -11,7 +11,7 @@ from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.identity import doubtful, found, merge, merges, tell_apart, unmerge
 from dicom_node.archive.matching import Query
-from dicom_node.archive.search import search_patients, search_studies
+from dicom_node.archive.search import search_attributes, search_studies
 from dicom_node.archive.tables import merge_table, patient_table, study_table
 from telemed.kernel.audit import audit_table
 from telemed.kernel.errors import Conflict, Invalid, NotFound
@@ -102,8 +102,9 @@ def test_a_merged_persons_studies_are_found_together_by_either_id(database, put,
     assert uids(database) == {old, new, other}
     with database.reading() as db:
         assert {one.patient.patient_id for one in search_studies(db, true(), Query({"PatientID": "OLD"}))} == {"NEW"}
-        [person] = search_patients(db, true(), Query({"PatientID": "OLD"}))
-        assert (person.patient.patient_id, person.studies) == ("NEW", 2)
+        counted = frozenset({"PatientID", "NumberOfPatientRelatedStudies"})
+        [(_, person)] = search_attributes(db, "PATIENT", true(), Query({"PatientID": "OLD"}), counted)
+        assert person == {"PatientID": "NEW", "NumberOfPatientRelatedStudies": 2}
         assert {one.study_instance_uid for one in index.studies_of_patient(db, "lianhua", "OLD")} == {old, new}
 
 

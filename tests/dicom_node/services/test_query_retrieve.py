@@ -56,6 +56,19 @@ def test_every_level_of_both_models_answers(put, asking):
     assert (image.SOPInstanceUID, image.Rows) == ("1.2", 128)
 
 
+def test_what_is_kept_of_a_level_and_of_those_above_it_is_told(put, asking):
+    put("1.1", study="1", series="1.9", InstitutionName="Lianhua", Manufacturer="Acme", ImageType=["ORIGINAL", "PRIMARY"])
+    asked = "Manufacturer", "InstitutionName", "ImageType", "ModalitiesInStudy", "NumberOfFrames"
+    told = {}
+    for level, key in (("STUDY", "StudyInstanceUID"), ("SERIES", "SeriesInstanceUID"), ("IMAGE", "SOPInstanceUID")):
+        [found] = asking.find(f"QueryRetrieveLevel={level}", key, *asked)
+        told[level] = {keyword: str(found[keyword].value) for keyword in asked if keyword in found}
+    study = {"InstitutionName": "Lianhua", "ModalitiesInStudy": "CT"}
+    series = study | {"Manufacturer": "Acme"}
+    image = series | {"ImageType": "['ORIGINAL', 'PRIMARY']", "NumberOfFrames": "1"}
+    assert told == {"STUDY": study, "SERIES": series, "IMAGE": image}
+
+
 def test_an_institution_sees_nobody_elses_studies(put, asking):
     put("1.1", study="1")
     assert len(asking.find("QueryRetrieveLevel=STUDY", "StudyInstanceUID")) == 1
