@@ -97,7 +97,8 @@ def test_a_template_is_filled_in_by_keyboard_with_a_measurement_and_signed_with_
     reading.get_by_test_id("sign-password").fill("telemed-demo")
     reading.get_by_test_id("sign-confirm").click()
 
-    until(lambda: clinic.evaluate(NOTICES) == ["新报告"])
+    until(lambda: clinic.evaluate(NOTICES), 90)
+    assert clinic.evaluate(NOTICES) == ["新报告"]
     row = clinic.locator(f"[data-testid=study-row][data-study-uid='{study_uid}']")
     row.get_by_test_id("report-open").click()
     picture = clinic.get_by_test_id("key-image").locator("img")
