@@ -7,7 +7,7 @@ Each exchange of electrodes is scored by how undoing it would put the leads: how
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.measures.chest_profiles import QUANTITIES
+from ecg.measures.chest_profiles import OWN_QUANTITIES, QUANTITIES
 from ecg.measures.placement import LEADS, Segments
 from ecg.processing.network import Network, network
 
@@ -15,8 +15,9 @@ Numbers = NDArray[np.float64]
 
 CHEST = LEADS[2:]
 FREEDOM = 4.0  # of Student's distribution: a row far off the usual course speaks only so much
-#: Which rows are usual where the leads' voltages can be compared, and where they cannot.
+#: Whether the leads' voltages can be compared -> the quantities whose rows are judged.
 COMPARABLE, STRETCHED = "comparable", "stretched"
+JUDGED_BY = {COMPARABLE: QUANTITIES, STRETCHED: (*QUANTITIES, *OWN_QUANTITIES)}
 
 #: Which electrodes changed places: none, two neighbours, V1 and V3, all six (the row is reversed) -> the rows that put them back.
 ORDERS: dict[tuple[str, ...], tuple[int, ...]] = {
@@ -35,9 +36,10 @@ _ROWS = np.array(list(ORDERS.values()))
 def described(profiles: Numbers, usual: Network) -> Numbers:
     """Return (orders, quantities): the logarithm of how often a row such as each of `ORDERS` makes of *profiles* is met.
 
-    *usual* takes each quantity's row to what is usual: as many numbers, independent and of variance 1.
+    *usual* takes the row of each quantity it knows, the first of *profiles*, to what is usual: as many numbers, independent and
+    of variance 1.
     """
-    unusual = (usual(profiles[:, _ROWS]) ** 2).sum(axis=-1).T
+    unusual = (usual(profiles[: len(usual.mean), _ROWS]) ** 2).sum(axis=-1).T
     met: Numbers = -(FREEDOM + len(CHEST)) / 2 * np.log1p(unusual / FREEDOM)
     return met
 
@@ -47,6 +49,6 @@ def chest_order(found: Segments | None) -> dict[tuple[str, ...], float]:
     if found is None:
         return {}
     kind = STRETCHED if found.stretched else COMPARABLE
-    usual = network("chest_order", *(f"{kind} {quantity}" for quantity in QUANTITIES))
+    usual = network("chest_order", *(f"{kind} {quantity}" for quantity in JUDGED_BY[kind]))
     scores = network("chest_order", kind)(described(found.profiles, usual))[:, 0]
     return {electrodes: float(score) for electrodes, score in zip(ORDERS, scores - scores[0], strict=True) if electrodes}

@@ -21,7 +21,15 @@ Numbers = NDArray[np.float64]
 
 LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 LEVEL_S = 0.016  # before the QRS, averaged to the zero
-CONTRADICTING = 0.1  # I + III less II, of what the three show together: noise stays under it
+#: Einthoven's law and Goldberger's: three limb leads and the factors by which they add up to nothing.
+LAWS = (
+    (("I", "III", "II"), (1.0, 1.0, -1.0)),
+    (("aVR", "I", "II"), (1.0, 0.5, 0.5)),
+    (("aVL", "I", "III"), (1.0, -0.5, 0.5)),
+    (("aVF", "II", "III"), (1.0, -0.5, -0.5)),
+)
+BROKEN = 0.05  # of what the limb leads show: less is noise, or rounding
+MENDED = 2.7  # times less of the laws is broken with a scale for each lead: noise is not mended so
 PIECES = 5  # of the QRS, one behind the other; then follow the whole QRS, P and T
 _WHOLE, _P, _T = PIECES, PIECES + 1, PIECES + 2
 #: Segments scaled together, and what is added to their size (mV) so that a small wave counts little.
@@ -49,8 +57,9 @@ ARRANGEMENTS = {
 class Segments(NamedTuple):
     """Mean vectors of the segments, scaled: ``limb`` (segments, x and y), ``chest`` (segments times V1 to V6,).
 
-    ``profiles`` are those of `ecg.measures.chest_profiles`. ``stretched`` tells that I and III do not add up to II, so that
-    the leads were not kept at one scale and their voltages cannot be compared.
+    ``profiles`` are those of `ecg.measures.chest_profiles`. ``stretched`` tells that the limb leads break their laws (I and III
+    make II) and keep them with a scale for each, so that the leads were not kept at one scale and their voltages cannot be
+    compared.
     """
 
     limb: Numbers
@@ -79,15 +88,22 @@ def segments(median: Millivolts, rows: Mapping[str, int], whole: Mapping[str, in
         for vectors in (limb, chest):
             vectors[group] /= math.sqrt(float((vectors[group] ** 2).sum())) + least
     p = leads[2:, max(0, before + whole["p_on"]) : before + whole["p_off"] + 1] if "p_on" in whole else leads[2:, :0]
-    einthoven = median[[rows[name] for name in ("I", "II", "III")], on : off + 1] if "III" in rows else None
-    stretched = einthoven is not None and _contradicting(einthoven)
+    stretched = _stretched(median[:, on : off + 1], rows)
     return Segments(limb, chest.ravel(), profiles(qrs[2:], after[2:], p, rate), stretched=stretched)
 
 
-def _contradicting(leads: Numbers) -> bool:
-    """Tell whether the leads I, II and III break Einthoven's law."""
-    first, second, third = centred = leads - leads.mean(axis=1, keepdims=True)
-    return float(((first + third - second) ** 2).sum()) > CONTRADICTING**2 * float((centred**2).sum())
+def _stretched(qrs: Millivolts, rows: Mapping[str, int]) -> bool:
+    """Tell whether the limb leads break their laws as they stand and keep them once each may have a scale of its own."""
+    told = [([rows[name] for name in names], factors) for names, factors in LAWS if set(names) <= set(rows)]
+    if not told:
+        return False
+    summed = qrs[[law for law, _ in told]] * np.array([factors for _, factors in told])[:, :, None]
+    summed = summed - summed.mean(axis=2, keepdims=True)
+    products = summed @ summed.swapaxes(1, 2)
+    broken = float(products.sum()) / 3  # the scales (1, 1, 1), of which the unit vector is a root of three smaller
+    scaled = float(np.linalg.eigvalsh(products)[:, 0].sum())  # the best scales of each law
+    shown = float(np.trace(products, axis1=1, axis2=2).sum()) / 3
+    return broken > max(BROKEN**2 * shown, MENDED**2 * scaled)
 
 
 def _mean_wave(leads: Millivolts, on: int, off: int) -> Numbers:

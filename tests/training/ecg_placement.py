@@ -2,8 +2,9 @@
 
 Run as ``PYTHONPATH=.:tests python -m training.ecg_placement`` with TELEMED_TEST_DATA set; with ``--check`` nothing is written and
 ten-fold figures are printed for three ways of dividing the patients, each recording judged by weights that never saw its
-patient; then LUDB judged by weights made from CinC 2021 and the other way around, and recordings of no set. The swaps are
-exact: they turn the limb leads and change the order of the chest leads.
+patient; then LUDB judged by weights made from CinC 2021 and the other way around, and recordings of no set; CinC 2021 and
+those of no set once more with their leads stretched. The swaps are exact: they turn the limb leads and change the order of the
+chest leads.
 
 LUDB is there twice, as stored and as its headers stretch it (`benchmarks.ecg_sets.as_stored`). Limbs are learnt from both;
 the chest from one of them for leads whose voltages can be compared, and from the other for leads where they cannot.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from benchmarks.ecg_sets import Marked, apart, as_stored, of_set
@@ -22,9 +23,8 @@ from scipy.optimize import minimize
 from training.weights import write
 
 from ecg.criteria.electrodes import CHEST_ODDS, told
-from ecg.measures.chest_order import COMPARABLE, FREEDOM, ORDERS, STRETCHED
+from ecg.measures.chest_order import COMPARABLE, FREEDOM, JUDGED_BY, ORDERS, STRETCHED
 from ecg.measures.chest_order import described as of_chest
-from ecg.measures.chest_profiles import QUANTITIES
 from ecg.measures.placement import ARRANGEMENTS, Segments, described
 from ecg.pipeline import found_in
 from ecg.processing.network import Network
@@ -32,7 +32,8 @@ from ecg.processing.preparation import parts
 from ecg.recording import with_limb_leads
 
 RIDGE = 3.0  # holds the map from chest to limbs small
-SMALL, CHEST_SMALL = 5.0, 1.0  # hold the weights of what speaks for an arrangement, and for an order, small
+#: They hold the weights of what speaks for an arrangement, and for an order, small.
+SMALL, CHEST_SMALL = 5.0, {COMPARABLE: 1.0, STRETCHED: 0.5}
 ROUND = 0.05  # of the mean variance, added to each: no course along the chest is known exactly
 ROUNDS = 12  # of fitting Student's distribution
 #: Fibrillation and flutter of the atria as LUDB words them, and by SNOMED CT.
@@ -62,6 +63,13 @@ def hearts(origin: str, records: Sequence[Marked]) -> list[Heart]:
             fibrillating = any(label.startswith(FIBRILLATION) for label in marked.labels)
             result.append(Heart(marked.name, origin, found, conducted, fibrillating))
     return result
+
+
+def stretched(marked: Marked) -> Marked:
+    """Return *marked* with every lead 1 mV high from lowest to highest, as the headers of LUDB have it."""
+    recording = with_limb_leads(marked.recording)
+    height = np.nanmax(recording.millivolts, axis=1, keepdims=True) - np.nanmin(recording.millivolts, axis=1, keepdims=True)
+    return replace(marked, recording=replace(recording, millivolts=recording.millivolts / height, resolution_mv=None))
 
 
 def _stacked(some: list[Heart]) -> tuple[np.ndarray, np.ndarray]:
@@ -117,20 +125,20 @@ def student(rows: np.ndarray) -> Network:
     return Network(centre, np.ones(centre.size), ((np.linalg.cholesky(np.linalg.inv(scatter)), np.zeros(centre.size)),))
 
 
-def usual(taught: list[Heart]) -> list[Network]:
-    """Return for each quantity what its row is usually like; hearts without P wave teach nothing of it."""
-    profiles = np.stack([heart.found.profiles for heart in taught], axis=1)
+def usual(taught: list[Heart], kind: str) -> list[Network]:
+    """Return for each quantity that judges *kind* what its row is usually like; hearts without P wave teach nothing of it."""
+    profiles = np.stack([heart.found.profiles[: len(JUDGED_BY[kind])] for heart in taught], axis=1)
     return [student(rows[np.any(rows != 0, axis=1)]) for rows in profiles]
 
 
-def orderly(taught: list[Heart]) -> Network:
+def orderly(taught: list[Heart], kind: str) -> Network:
     """Return the weights under which the right order of the chest leads is the likeliest, what is usual being asked of others."""
     seen = []
     for fold in range(INNER):
-        by = Network.together(usual([heart for heart in taught if fold_of(heart, INNER) != fold]))
+        by = Network.together(usual([heart for heart in taught if fold_of(heart, INNER) != fold], kind))
         seen += [of_chest(heart.found.profiles, by) for heart in taught if fold_of(heart, INNER) == fold]
     stacked = np.stack(seen)
-    return likeliest(stacked[:, :1] - stacked[:, 1:], CHEST_SMALL)
+    return likeliest(stacked[:, :1] - stacked[:, 1:], CHEST_SMALL[kind])
 
 
 def likeliest(differing: np.ndarray, small: float) -> Network:
@@ -149,6 +157,7 @@ def likeliest(differing: np.ndarray, small: float) -> Network:
 
 
 LUDB, UNLIKE, CINC, OTHERS = "LUDB as stored", "LUDB stretched", "CinC 2021", "of no set"
+CINC_UNLIKE, OTHERS_UNLIKE = "CinC 2021 stretched", "of no set, stretched"
 #: The leads that teach the order of the chest -> where they come from.
 TAUGHT_BY = {COMPARABLE: (LUDB, CINC), STRETCHED: (UNLIKE, CINC)}
 
@@ -168,8 +177,8 @@ class Taught:
         return cls(
             frontal(some),
             plausible(some),
-            {kind: usual(of_kind) for kind, of_kind in kinds.items()},
-            {kind: orderly(of_kind) for kind, of_kind in kinds.items()},
+            {kind: usual(of_kind, kind) for kind, of_kind in kinds.items()},
+            {kind: orderly(of_kind, kind) for kind, of_kind in kinds.items()},
         )
 
     def limbs(self, heart: Heart, arrangement: str) -> str | None:
@@ -204,7 +213,7 @@ def said(by: Callable[[Heart], Taught], asked: list[Heart]) -> None:
 
 
 def check(all_hearts: list[Heart], others: list[Heart]) -> None:
-    """Print what is said of hearts whose patients the weights never saw."""
+    """Print what is said of hearts whose patients the weights never saw; *others* teach nothing."""
     for split in range(SPLITS):
         by_fold = [Taught.by([heart for heart in all_hearts if fold_of(heart, FOLDS, split) != fold]) for fold in range(FOLDS)]
         for origins in ((LUDB, CINC), (UNLIKE,)):
@@ -213,25 +222,29 @@ def check(all_hearts: list[Heart], others: list[Heart]) -> None:
                 lambda heart, by_fold=by_fold, split=split: by_fold[fold_of(heart, FOLDS, split)],
                 [heart for heart in all_hearts if heart.origin in origins],
             )
-    for taught, asked in (((LUDB, UNLIKE), CINC), ((CINC,), LUDB)):
+    for taught, asked in (
+        ((LUDB, UNLIKE), CINC), ((LUDB, UNLIKE), CINC_UNLIKE), ((CINC,), LUDB),
+        ((LUDB, UNLIKE, CINC), OTHERS), ((LUDB, UNLIKE, CINC), OTHERS_UNLIKE),
+    ):  # fmt: skip
         print(f"{asked} by what {' and '.join(taught)} taught")
         whole = Taught.by([heart for heart in all_hearts if heart.origin in taught])
-        said(lambda _, whole=whole: whole, [heart for heart in all_hearts if heart.origin == asked])
-    whole = Taught.by(all_hearts)
-    print("recordings of no set, by what all others taught")
-    said(lambda _: whole, others)
+        said(lambda _, whole=whole: whole, [heart for heart in (*all_hearts, *others) if heart.origin == asked])
 
 
 if __name__ == "__main__":
     ludb, cinc = of_set("ludb"), of_set("cinc2021")
     data = [*hearts(LUDB, [as_stored(marked) for marked in ludb]), *hearts(UNLIKE, ludb), *hearts(CINC, cinc)]
     if "--check" in sys.argv[1:]:
-        check(data, hearts(OTHERS, apart()))
+        unlike = hearts(CINC_UNLIKE, [stretched(marked) for marked in cinc])
+        others = hearts(OTHERS_UNLIKE, [stretched(marked) for marked in apart()])
+        check(data, [*unlike, *hearts(OTHERS, apart()), *others])
     else:
         made_from = {"ludb": len(ludb), "cinc2021": len(cinc)}
         kept = Taught.by(data)
         write("placement", {"frontal": kept.frontal, "plausible": kept.plausible}, "training.ecg_placement", made_from)
         rows = {
-            f"{kind} {name}": row for kind, of_kind in kept.usual.items() for name, row in zip(QUANTITIES, of_kind, strict=True)
+            f"{kind} {name}": row
+            for kind, of_kind in kept.usual.items()
+            for name, row in zip(JUDGED_BY[kind], of_kind, strict=True)
         }
         write("chest_order", rows | kept.orderly, "training.ecg_placement", made_from)
