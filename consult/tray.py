@@ -22,6 +22,8 @@ from consult.practitioners.views import viewer_of
 from consult.queue import actions as queue
 from consult.queue.model import OPEN, TaskStatus
 from consult.queue.tables import task_table
+from consult.reports.model import ReportStatus
+from consult.reports.tables import report_table
 from consult.requests.actions import schedule
 from consult.requests.matching import Facts, Ground, match
 from consult.requests.model import Examination, Kind, Lane, Order, Patient, Priority
@@ -61,7 +63,7 @@ class EarlyRequest:
 
 @dataclass(frozen=True)
 class LooseStudy:
-    """A study nobody has asked about."""
+    """A study nobody has asked about, or whose report was cancelled."""
 
     study_instance_uid: str
     accession_number: str
@@ -181,8 +183,6 @@ class Matching(Follower):
         return write
 
     def _found(self, db: Connection, institution: str, uid: str, at: datetime) -> tuple[str, Ground] | None:
-        if any(early.study_instance_uid == uid for early in _early_of(db, institution, at)):
-            return None
         waiting = [early for early in _early_of(db, institution, at) if early.study_instance_uid is None]
         if not waiting or _asked_by_person(db, institution, uid):
             return None
@@ -236,7 +236,7 @@ def _loose_rows(db: Connection, institution: str, now: datetime) -> list[index.S
     of_it = (task_table.c.institution_id == study_table.c.institution) & (
         task_table.c.study_instance_uid == study_table.c.study_instance_uid
     )
-    asked = exists().where(of_it, task_table.c.status.in_([*OPEN, TaskStatus.COMPLETED]))
+    asked = exists().where(of_it, _holds())
     mine = (study_table.c.institution == institution) & (study_table.c.last_received_at > now - REACHES_BACK)
     query = index.select_studies().where(mine, ~asked, study_table.c.settled_at.is_not(None))
     rows = db.execute(query.order_by(study_table.c.last_received_at.desc()).limit(MOST_SHOWN)).mappings()
@@ -259,9 +259,14 @@ def _loose(db: Connection, institution: str, now: datetime) -> list[LooseStudy]:
 
 def _asked_by_person(db: Connection, institution: str, uid: str) -> bool:
     of_it = (task_table.c.institution_id == institution) & (task_table.c.study_instance_uid == uid)
-    live = task_table.c.status.in_([*OPEN, TaskStatus.COMPLETED])
-    requests = db.scalars(select(task_table.c.request_id).where(of_it, live)).all()
+    requests = db.scalars(select(task_table.c.request_id).where(of_it, _holds())).all()
     return any(not request_by_id(db, request).is_automatic for request in requests)
+
+
+def _holds() -> ColumnElement[bool]:
+    """Return the condition over task_table for a question that is open or answered; a cancelled report is no answer."""
+    cancelled = exists().where(report_table.c.task_id == task_table.c.id, report_table.c.status == ReportStatus.CANCELLED)
+    return task_table.c.status.in_(OPEN) | ((task_table.c.status == TaskStatus.COMPLETED) & ~cancelled)
 
 
 def _facts_of_order(plan: Examination) -> Facts:

@@ -9,6 +9,8 @@ from consult import tray
 from consult.queue import actions as queue
 from consult.queue import views
 from consult.queue.model import TaskStatus
+from consult.reports.actions import cancel_report, save_draft, sign_task
+from consult.reports.model import Draft, Withdrawal
 from consult.requests.matching import Ground
 from consult.requests.model import Examination, Kind, Lane, Order, Priority
 from consult.requests.tables import request_table
@@ -54,6 +56,18 @@ def settled(database, chronicle, county, uid):
     if write is not None:
         with database.transaction() as db:
             write(db)
+
+
+def answered(database, chronicle, county, task_id):
+    """Let the radiologist answer a task; return the report."""
+    do(database, chronicle, queue.claim, task_id, by=county.radiologist)
+    text = Draft("未见骨折。", "未见异常。", Kind.DIAGNOSIS, critical=False)
+    do(database, chronicle, save_draft, task_id, text, expected_version=0, by=county.radiologist)
+    return sign_task(database, chronicle, task_id, lambda _: b"%PDF", by=county.radiologist)
+
+
+def withdrawn(database, chronicle, county, report):
+    return cancel_report(database, chronicle, report.id, Withdrawal.SIGNED_IN_ERROR, "", lambda _: b"%PDF", by=county.radiologist)
 
 
 def in_tray(database, chronicle, county):
@@ -133,6 +147,36 @@ def test_only_the_clinic_that_asks_links_and_a_study_that_was_asked_about_is_not
     a_task(database, chronicle, county.nurse, uid)
     with pytest.raises(Conflict, match="already asked"):
         do(database, chronicle, tray.link, early.id, uid, by=county.nurse)
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["asked about beside the study", "asked about before the study"])
+def test_a_study_whose_report_was_cancelled_is_linked_anew_by_itself_and_by_hand(database, chronicle, early):
+    county = a_county(database, chronicle)
+    uid = a_study(database, chronicle, county.clinic, patient_id="P7")
+    if early:
+        first = an_early_request(database, chronicle, county)
+        task_id = do(database, chronicle, tray.link, first.id, uid, by=county.nurse).task_id
+    else:
+        task_id = a_task(database, chronicle, county.nurse, uid)
+    report = answered(database, chronicle, county, task_id)
+    anew = an_early_request(database, chronicle, county, accession_number="A1")
+    settled(database, chronicle, county, uid)
+    assert in_tray(database, chronicle, county) == ([anew.id], []), "an answered study is nobody else's"
+
+    withdrawn(database, chronicle, county, report)
+    assert in_tray(database, chronicle, county) == ([anew.id], [uid])
+    settled(database, chronicle, county, uid)
+    (task,) = tasks(database, county.radiologist)
+    with database.reading() as db:
+        linked = tray.early_by_id(db, county.clinic, anew.id)
+    assert (linked.ground, linked.study_instance_uid, linked.task_id) == (Ground.ACCESSION, uid, task.id)
+    assert in_tray(database, chronicle, county) == ([], [])
+
+    do(database, chronicle, tray.unlink, anew.id, by=county.nurse)
+    assert in_tray(database, chronicle, county) == ([anew.id], [uid])
+    again = do(database, chronicle, tray.link, anew.id, uid, by=county.nurse)
+    withdrawn(database, chronicle, county, answered(database, chronicle, county, again.task_id))
+    assert in_tray(database, chronicle, county) == ([], [uid])
 
 
 def test_an_early_request_needs_consent_like_any_other(database, chronicle):

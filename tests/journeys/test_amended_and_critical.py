@@ -86,6 +86,7 @@ def test_a_report_amended_after_delivery_is_told_again_opened_again_and_the_old_
     editor.get_by_test_id("amend-sign").click()
     expect(editor.get_by_test_id("amend-lack")).to_have_text("请填写修订原因。")
     editor.get_by_test_id("amend-reason").fill(REASON)
+    expect(editor.get_by_test_id("amend-lack")).to_have_count(0)
     expect(editor.get_by_test_id("amend-changes").locator("ins")).to_contain_text("左")
     reading.keyboard.press("Control+Enter")
     confirm(reading)
@@ -202,6 +203,7 @@ def test_a_report_added_to_corrected_and_cancelled_is_acknowledged_each_time_and
     editor.get_by_test_id("amend-sign").click()
     expect(editor.get_by_test_id("amend-lack")).to_have_text("请选择作废原因。")
     editor.get_by_test_id("cause-wrong-patient").click()
+    expect(editor.get_by_test_id("amend-lack")).to_have_count(0)
     quiet = clinic.evaluate("window.heard")
     editor.get_by_test_id("amend-sign").click()
     confirm(reading)
@@ -228,6 +230,7 @@ def test_a_report_added_to_corrected_and_cancelled_is_acknowledged_each_time_and
     assert client.get(f"/api/v1/tasks/{first['task_id']}/turnaround") == ledger
 
     # What is withdrawn is no answer: the clinic asks again, and the question is in the queue.
+    expect(clinic.get_by_test_id("tray-study")).to_have_count(1)
     expect(row.get_by_test_id("request")).to_have_text("重新申请")
     row.get_by_test_id("request").click()
     clinic.get_by_test_id("request-complaint").fill("胸痛")
@@ -236,6 +239,7 @@ def test_a_report_added_to_corrected_and_cancelled_is_acknowledged_each_time_and
     clinic.get_by_test_id("request-place").click()
     expect(row).to_contain_text("等待专家领取")
     expect(row.get_by_test_id("request")).to_have_count(0)
+    expect(clinic.get_by_test_id("tray-study")).to_have_count(0)
     [waiting] = server.client("radiologist").get("/api/v1/tasks?status=requested")["items"]
     assert waiting["id"] != first["task_id"]
 

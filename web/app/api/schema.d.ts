@@ -3988,7 +3988,7 @@ export interface components {
         };
         /**
          * LooseStudy
-         * @description A study nobody has asked about.
+         * @description A study nobody has asked about, or whose report was cancelled.
          */
         LooseStudy: {
             /** Study Instance Uid */

@@ -23,8 +23,8 @@ export function nextOf(tasks: readonly Task[], me: string, finished: string): Ta
   return left.find(({ owner }) => owner?.id === me) ?? left.find(({ status }) => status === "requested");
 }
 
-/** The task *steps* rows below (or above) *current*; the ends hold. */
-export function beside(rows: readonly Task[], current: string | null, steps: number): Task | undefined {
+/** The row *steps* below (or above) *current*; the ends hold. */
+export function beside<Row extends { id: string }>(rows: readonly Row[], current: string | null, steps: number): Row | undefined {
   const at = rows.findIndex(({ id }) => id === current);
   return rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + steps))];
 }
