@@ -55,6 +55,12 @@ def test_two_blind_readings_that_differ_are_settled_by_a_third_and_the_clinic_ge
 
     # The first may not be their own second; the second is told nothing by page or server.
     expect(second.get_by_test_id("stage")).to_have_text("二次阅片")
+    # Beside the list of reviews no key claims what is in the queue.
+    second.get_by_test_id("tab-review").click()
+    second.evaluate("document.activeElement.blur()")
+    second.keyboard.press("j")
+    second.keyboard.press("Enter")
+    second.get_by_test_id("tab-open").click()
     claim(second)
     expect(second.get_by_test_id("impression")).to_have_value("")
     expect(second.get_by_test_id("readings")).to_have_count(0)
