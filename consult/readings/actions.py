@@ -110,6 +110,7 @@ def compare(
     with database.transaction() as db:
         queue.lock(db, task_id)
         _comparable(db, task_id, by)
+        queue.start(db, chronicle, task_id, by=by)  # who claimed it for this alone has written nothing
         row = {"score": score, "comment": comment.strip(), "author_id": first.reader.id, "by_id": by.practitioner_id}
         now = chronicle.clock.now()
         db.execute(insert(comparison_table).values(task_id=task_id, **row, at=now, concordant=following is None))

@@ -265,6 +265,19 @@ def test_a_comparison_is_made_once_by_whoever_holds_the_task_and_says_where_they
         desk.compare(desk.second, Radpeer.CONCUR)
 
 
+@pytest.mark.parametrize(
+    ("score", "stage"), [(Radpeer.EXPECTED_SIGNIFICANT, Stage.ARBITRATION), (Radpeer.CONCUR, Stage.COMPARISON)]
+)
+def test_a_comparison_that_was_given_back_is_made_by_who_claims_it_next(desk, score, stage):
+    desk.twice()
+    desk.read(desk.first, CALM)
+    desk.read(desk.second, BLEEDING)
+    desk.do(queue.release, desk.task_id, by=desk.second)
+    desk.do(queue.claim, desk.task_id, by=desk.second)
+    desk.compare(desk.second, score, "漏诊出血")
+    assert desk.task.stage is stage
+
+
 def test_a_rule_made_while_the_document_is_written_is_not_passed_by(desk):
     desk.do(queue.claim, desk.task_id, by=desk.first)
     desk.do(save_draft, desk.task_id, CALM, 0, by=desk.first)
