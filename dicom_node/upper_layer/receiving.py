@@ -196,7 +196,7 @@ class Receiving:
         while count:
             room = self._parcel.room(count)
             while room:
-                done = self._receive([room, self._head] if reads_ahead and len(room) == count else [room])
+                done = self._receive([room, self._head] if reads_ahead and len(room) == count else [room], socket.MSG_WAITALL)
                 if not done:
                     raise ConnectionResetError("the peer left within an object")
                 taken = min(done, len(room))
@@ -230,16 +230,18 @@ class Receiving:
             begin += done
         return bytes(received)
 
-    def _receive(self, into: list[memoryview]) -> int:
+    def _receive(self, into: list[memoryview], how: int = 0) -> int:
         """Read what there is, at least a byte, before the deadline; 0 when the peer has left.
 
         The socket blocks, and gives up after _LOOK_UP_S by itself: a timeout of Python's would cost two calls more each time.
+        With MSG_WAITALL for *how* it waits for all that *into* takes, and gives up with what has come: the thread sleeps on
+        while the pieces of a PDU arrive.
         """
         while True:
             if time.monotonic() > self._deadline:
                 raise Malformed("a PDU that did not arrive in time")
             try:
-                done = self._connection.recvmsg_into(into)[0]
+                done = self._connection.recvmsg_into(into, 0, how)[0]
             except BlockingIOError:
                 continue
             self._deadline = min(self._deadline + done / BYTES_PER_SECOND, self._latest)
