@@ -156,15 +156,14 @@ class Receiving:
 
     def _pdv(self, context: int, control: int, content: int, *, ends_pdu: bool) -> None:
         if control & COMMAND:
-            self._ahead = _PDU_HEAD  # the PDU's own head stays; the item's is used up
             if self._storing is not None or len(self._command) + content > MAX_COMMAND:
                 raise Malformed("a command within a data set, or longer than any")
-            self._command += self._exactly(content)
+            self._command += self._exactly(content, reads_ahead=ends_pdu)
+            if not ends_pdu:
+                self._ahead = _PDU_HEAD  # the PDU's own head stays; the item's is used up
             if control & LAST:
                 command, self._command = parse_command(self._command), b""
                 self._answer(context, command)
-            if ends_pdu:
-                self._ahead = 0
             return
         if self._storing is None or self._storing[0] != context:
             raise Malformed("a data set that no command announced")
@@ -196,15 +195,10 @@ class Receiving:
         while count:
             room = self._parcel.room(count)
             while room:
-                done = self._receive([room, self._head] if reads_ahead and len(room) == count else [room], socket.MSG_WAITALL)
-                if not done:
-                    raise ConnectionResetError("the peer left within an object")
-                taken = min(done, len(room))
+                taken = self._into(room, socket.MSG_WAITALL, reads_ahead=reads_ahead and len(room) == count)
                 self._parcel.advance(taken)
                 count -= taken
                 room = room[taken:]
-                if done > taken:
-                    self._ahead = done - taken
 
     def _fill(self, count: int) -> bool:
         """Read at least *count* bytes of the head; False when the peer has left between two messages.
@@ -220,15 +214,23 @@ class Receiving:
             self._ahead += done
         return True
 
-    def _exactly(self, count: int) -> bytes:
+    def _exactly(self, count: int, *, reads_ahead: bool) -> bytes:
+        """Read *count* bytes, and with the last of them the head of the next PDU if it is there."""
         received = bytearray(count)
-        view, begin = memoryview(received), 0
-        while begin < count:
-            done = self._receive([view[begin:]])
-            if not done:
-                raise ConnectionResetError("the peer left within a message")
-            begin += done
+        rest = memoryview(received)
+        self._ahead = 0
+        while rest:
+            rest = rest[self._into(rest, reads_ahead=reads_ahead) :]
         return bytes(received)
+
+    def _into(self, room: memoryview, how: int = 0, *, reads_ahead: bool) -> int:
+        """Read into *room*, and beyond it into the head if it *reads_ahead*; return how many bytes of *room* that filled."""
+        done = self._receive([room, self._head] if reads_ahead else [room], how)
+        if not done:
+            raise ConnectionResetError("the peer left within a message")
+        taken = min(done, len(room))
+        self._ahead = done - taken
+        return taken
 
     def _receive(self, into: list[memoryview], how: int = 0) -> int:
         """Read what there is, at least a byte, before the deadline; 0 when the peer has left.
