@@ -35,14 +35,17 @@ from conformance.bad_files import (
 from conformance.raw_scu import (
     ABORT,
     ASSOCIATE_RQ,
+    COMMAND,
     CT_IMAGE,
     DEFLATED,
     EXPLICIT,
+    LAST,
     P_DATA,
     RawAssociation,
     associate_rq,
     pdu,
     pdv,
+    store_rq,
 )
 from conformance.visits import clinic_of
 from support import dcmtk
@@ -164,6 +167,29 @@ def test_a_pdu_that_never_ends_keeps_nobody_waiting(server):
         begun = time.monotonic()
         assert other.store(b"").status == 0xC000
         assert time.monotonic() - begun < 5
+
+
+@pytest.mark.usefixtures("nothing_is_kept")
+@pytest.mark.parametrize("cut", [1, 7, 1000])
+def test_messages_are_told_apart_however_their_bytes_are_cut(server, cut):
+    command = store_rq(CT_IMAGE, "1.2.3")
+    in_three = pdu(P_DATA, pdv(command, COMMAND | LAST)) + pdu(P_DATA, pdv(bytes(300), 0)) + pdu(P_DATA, pdv(bytes(20), LAST))
+    in_one = pdu(P_DATA, pdv(command[:40], COMMAND) + pdv(command[40:], COMMAND | LAST) + pdv(bytes(9), 0) + pdv(b"", LAST))
+    sent = in_three + in_one + in_three
+    with RawAssociation(server.dicom_port) as association:
+        association.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(0, len(sent), cut):
+            association.socket.sendall(sent[at : at + cut])
+        assert [association.receive()[0] for _ in range(3)] == [P_DATA] * 3
+        assert association.echo().status == 0
+
+
+@pytest.mark.usefixtures("nothing_is_kept")
+def test_an_abort_within_an_object_ends_the_association(server):
+    with RawAssociation(server.dicom_port) as association:
+        begun = pdu(P_DATA, pdv(store_rq(CT_IMAGE, "1.2.3"), COMMAND | LAST)) + pdu(P_DATA, pdv(bytes(300), 0))
+        association.socket.sendall(begun + pdu(ABORT, bytes(4)))
+        assert hangs_up(association.socket)
 
 
 # --- STOW-RS
