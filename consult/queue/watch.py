@@ -42,16 +42,19 @@ class QueueWatch(Watch):
         with self._database.reading() as db:
             due = is_due(db, now, self._leased)
         if due:
-            self._repeat(climb)
-            if now >= self._leases_end_from:
-                for one in self._leased:
-                    self._repeat(partial(end_lease, leased=one))
+            ending = self._leased if now >= self._leases_end_from else ()
+            self._repeat(climb, *(partial(end_lease, leased=one) for one in ending))
         if now >= self._foretells_from:
             self._foretells_from = now + FORETELL_EVERY
             self._repeat(foretell)
 
-    def _repeat(self, deed: Callable[[Connection, Chronicle], bool]) -> None:
-        more = True
-        while more and not self.is_stopping:
-            with self._database.transaction() as db:
-                more = deed(db, self._chronicle)
+    def _repeat(self, *deeds: Callable[[Connection, Chronicle], bool]) -> None:
+        """Do each in turn while it has something to do: however much one has, no other waits for it."""
+        left = list(deeds)
+        while left:
+            for deed in tuple(left):
+                if self.is_stopping:
+                    return
+                with self._database.transaction() as db:
+                    if not deed(db, self._chronicle):
+                        left.remove(deed)

@@ -455,6 +455,24 @@ def test_a_server_that_was_away_gives_readers_the_time_of_a_lease_to_come_back(d
     assert shown(database, county.radiologist, task_id).owner is None
 
 
+def test_however_many_rungs_are_due_a_claim_ends_with_its_lease(database, chronicle, watch, monkeypatch):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    chronicle.clock.pass_(seconds=LEASE.total_seconds())
+    climbed = []
+
+    def climb(db, chronicle):
+        """Rungs fall due as fast as they are climbed, until the claim has ended."""
+        climbed.append(1)
+        assert len(climbed) < 100
+        return views.task(db, county.radiologist, task_id).owner is not None
+
+    monkeypatch.setattr("consult.queue.watch.climb", climb)
+    watch.look()
+    assert shown(database, county.radiologist, task_id).owner is None
+
+
 def test_a_question_to_the_clinic_stops_the_clock_of_record_and_its_answer_starts_it_again(database, chronicle, watch):
     county = a_county(database, chronicle)
     task_id = a_task(database, chronicle, county.nurse)
