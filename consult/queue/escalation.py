@@ -33,6 +33,8 @@ from telemed.kernel.events import event_table
 
 #: What is due later than this is not foretold to be late: the queue will have changed.
 FORETOLD_WITHIN = timedelta(minutes=60)
+#: So many are told of by one look at a queue, in one transaction.
+FORETOLD_AT_ONCE = 50
 _FORETOLD = event_table.c.type == "LatenessForecast"
 
 
@@ -111,7 +113,10 @@ def climb(db: Connection, chronicle: Chronicle) -> bool:
 
 
 def foretell(db: Connection, chronicle: Chronicle) -> bool:
-    """Tell the coordinators of a task that will likely come late, once, while there is time; tell whether there was one."""
+    """Tell the coordinators of the tasks of one queue that will likely come late, once each, while there is time.
+
+    Tell whether there was one: then there may be more, and other queues.
+    """
     now = chronicle.clock.now()
     waiting = (task_table.c.status == TaskStatus.REQUESTED) & task_table.c.breached_at.is_(None)
     queues = select(task_table.c.performer_id, task_table.c.specialty).where(waiting, task_table.c.due_at < now + FORETOLD_WITHIN)
@@ -120,14 +125,15 @@ def foretell(db: Connection, chronicle: Chronicle) -> bool:
         likely = [id_ for id_, expected in found.items() if expected.late >= LIKELY]
         foretold = set(db.scalars(select(event_table.c.subject).where(event_table.c.subject.in_(likely), _FORETOLD)))
         rows = select(task_table.c.id).where(task_table.c.id.in_(set(likely) - foretold), waiting).order_by(task_table.c.due_at)
-        id_ = db.scalar(rows.limit(1).with_for_update())
-        if id_ is not None and not db.scalar(
-            select(event_table.c.position).where(event_table.c.subject == id_, _FORETOLD).limit(1)
-        ):
-            expected = found[id_]
+        held = db.scalars(rows.limit(FORETOLD_AT_ONCE).with_for_update()).all()
+        meanwhile = set(db.scalars(select(event_table.c.subject).where(event_table.c.subject.in_(held), _FORETOLD)))
+        untold = [id_ for id_ in held if id_ not in meanwhile]
+        if untold:
             told = [asdict(one) for one in coordinators(db, performer_id)]
-            news = {"to": told, "late": expected.late, "expected_at": rfc3339(expected.expected_at)}
-            enter(db, chronicle, "LatenessForecast", id_, SYSTEM, **news)
+            for id_ in untold:
+                expected = found[id_]
+                news = {"to": told, "late": expected.late, "expected_at": rfc3339(expected.expected_at)}
+                enter(db, chronicle, "LatenessForecast", id_, SYSTEM, **news)
             return True
     return False
 

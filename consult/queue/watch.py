@@ -44,9 +44,13 @@ class QueueWatch(Watch):
         if due:
             ending = self._leased if now >= self._leases_end_from else ()
             self._repeat(climb, *(partial(end_lease, leased=one) for one in ending))
-        if now >= self._foretells_from:
+        if now >= self._foretells_from and not self._foretold():
             self._foretells_from = now + FORETELL_EVERY
-            self._repeat(foretell)
+
+    def _foretold(self) -> bool:
+        """Foretell of one queue; what else there is waits for the next look, for no rung waits for a forecast."""
+        with self._database.transaction() as db:
+            return foretell(db, self._chronicle)
 
     def _repeat(self, *deeds: Callable[[Connection, Chronicle], bool]) -> None:
         """Do each in turn while it has something to do: however much one has, no other waits for it."""

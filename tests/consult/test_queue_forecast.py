@@ -57,6 +57,21 @@ def test_a_task_behind_too_many_is_foretold_once_to_the_coordinator(database, ch
     assert [one["id"] for one in event.data["to"]] == [county.coordinator.practitioner_id]
 
 
+def test_of_many_that_will_be_late_some_are_foretold_at_each_look(database, chronicle, clock, monkeypatch):
+    monkeypatch.setattr("consult.queue.escalation.FORETOLD_AT_ONCE", 2)
+    county = a_county(database, chronicle)
+    tasks = [a_task(database, chronicle, county.nurse) for _ in range(12)]
+    with database.reading() as db:
+        late = [id_ for id_ in tasks if forecast_of(db, county.nurse, id_, clock.now()).late >= 0.8]
+    assert len(late) > 2
+    watch, told = QueueWatch(database, chronicle), []
+    for _ in late:
+        watch.look()
+        with database.reading() as db:
+            told.append(sum(each.type == "LatenessForecast" for id_ in late for each in events_of(db, id_)))
+    assert told == [min(2 * look, len(late)) for look in range(1, len(late) + 1)]
+
+
 def test_what_is_being_read_waits_for_nobody_and_what_is_answered_is_awaited_no_more(database, chronicle, clock):
     county = a_county(database, chronicle)
     tasks = [a_task(database, chronicle, county.nurse) for _ in range(3)]
