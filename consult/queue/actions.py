@@ -118,8 +118,7 @@ def claim(db: Connection, chronicle: Chronicle, task_id: str, *, by: Viewer) -> 
     if db.execute(update(task_table).where(waiting).values(values)).rowcount == 0:
         raise _taken(db, _row(db, task_id))
     turnaround.stamp(db, task_id, Point.T3, now)
-    enter(db, chronicle, "TaskClaimed", task_id, by, owner=by.practitioner_id, owner_name=by.name)
-    return task_of(db, by, task_id)
+    return _entered(db, chronicle, "TaskClaimed", task_id, by, owner=by.practitioner_id, owner_name=by.name)
 
 
 def require_fitting(db: Connection, task_id: str, *, by: Viewer) -> None:
@@ -164,8 +163,7 @@ def take_over(db: Connection, chronicle: Chronicle, task_id: str, *, reason: str
     reason = _said(reason, "say why in 1 to {} characters: your colleague reads it")
     _change(db, found, TaskEvent.TAKE_OVER, **_held(by.practitioner_id, chronicle.clock.now()))
     news = {"owner": by.practitioner_id, "owner_name": by.name, "from": found.owner_id, "reason": reason}
-    enter(db, chronicle, "TaskTakenOver", task_id, by, **news)
-    return task_of(db, by, task_id)
+    return _entered(db, chronicle, "TaskTakenOver", task_id, by, **news)
 
 
 def ask(db: Connection, chronicle: Chronicle, task_id: str, *, question: str, by: Viewer) -> Task:
@@ -178,8 +176,7 @@ def ask(db: Connection, chronicle: Chronicle, task_id: str, *, question: str, by
     row = {"task_id": task_id, "question": question, "asked_by": by.practitioner_id, "asked_at": now}
     db.execute(insert(question_table).values(id=new_id(), **row))
     turnaround.pause(db, task_id, now)
-    enter(db, chronicle, "TaskAsked", task_id, by, question=question, owner_name=by.name)
-    return task_of(db, by, task_id)
+    return _entered(db, chronicle, "TaskAsked", task_id, by, question=question, owner_name=by.name)
 
 
 def answer(db: Connection, chronicle: Chronicle, task_id: str, *, answer: str, by: Viewer) -> Task:
@@ -192,8 +189,7 @@ def answer(db: Connection, chronicle: Chronicle, task_id: str, *, answer: str, b
     _change(db, found, TaskEvent.ANSWER, **_resumed(db, found, now), lease_until=now + LEASE)
     open_ = (question_table.c.task_id == task_id) & question_table.c.answered_at.is_(None)
     db.execute(update(question_table).where(open_).values(answer=answer, answered_by=by.practitioner_id, answered_at=now))
-    enter(db, chronicle, "TaskAnswered", task_id, by, answer=answer, owner=found.owner_id)
-    return task_of(db, by, task_id)
+    return _entered(db, chronicle, "TaskAnswered", task_id, by, answer=answer, owner=found.owner_id)
 
 
 def release(db: Connection, chronicle: Chronicle, task_id: str, *, by: Viewer) -> Task:
@@ -201,18 +197,17 @@ def release(db: Connection, chronicle: Chronicle, task_id: str, *, by: Viewer) -
     found = _seen(db, task_id, by)
     _held_by(db, found, by, or_coordinator=True)
     _change(db, found, TaskEvent.RELEASE, **_UNHELD)
-    enter(db, chronicle, "TaskReleased", task_id, by, cause="given back", owner=found.owner_id)
-    return task_of(db, by, task_id)
+    return _entered(db, chronicle, "TaskReleased", task_id, by, cause="given back", owner=found.owner_id)
 
 
 def start(db: Connection, chronicle: Chronicle, task_id: str, *, by: Viewer) -> Task:
     """Begin to read a claimed task; starting again what one has started changes nothing."""
     found = _seen(db, task_id, by)
     _held_by(db, found, by)
-    if found.status != TaskStatus.IN_PROGRESS:
-        _change(db, found, TaskEvent.START)
-        enter(db, chronicle, "TaskStarted", task_id, by)
-    return task_of(db, by, task_id)
+    if found.status == TaskStatus.IN_PROGRESS:
+        return task_of(db, by, task_id)
+    _change(db, found, TaskEvent.START)
+    return _entered(db, chronicle, "TaskStarted", task_id, by)
 
 
 def decline(db: Connection, chronicle: Chronicle, task_id: str, *, code: Declined, reason: str, by: Viewer) -> None:
@@ -259,8 +254,7 @@ def handover(db: Connection, chronicle: Chronicle, task_id: str, *, to: str, by:
     now = chronicle.clock.now()
     _change(db, found, TaskEvent.HANDOVER, **_held(heir.id, now))
     news = {"owner": heir.id, "owner_name": heir.name, "from": found.owner_id}
-    enter(db, chronicle, "TaskHandedOver", task_id, by, **news)
-    return task_of(db, by, task_id)
+    return _entered(db, chronicle, "TaskHandedOver", task_id, by, **news)
 
 
 def pass_on(db: Connection, chronicle: Chronicle, task_id: str, *, stage: Stage, beside: Iterable[str], by: Viewer) -> None:
@@ -516,8 +510,26 @@ def assigned(choice: Choice) -> dict[str, Any]:
 
 def enter(db: Connection, chronicle: Chronicle, type_: str, task_id: str, by: Viewer, **news: Any) -> None:  # noqa: ANN401 - plain JSON
     """Tell what became of a task, as it stands now; *news* is added to what every event of a task says."""
-    found = _row(db, task_id)
-    data = {
+    data = {**_told(_row(db, task_id)), **news}
+    chronicle.enter(db, type_, task_id, data, actor=by.practitioner_id, institution=by.institution_id, entity="Task")
+
+
+def _entered(db: Connection, chronicle: Chronicle, type_: str, task_id: str, by: Viewer, **news: Any) -> Task:  # noqa: ANN401 - plain JSON
+    """Do the same and return the task, which is looked up first: from `enter` on all others wait for the log."""
+    task = task_of(db, by, task_id)
+    enter(db, chronicle, type_, task_id, by, **news)
+    return task
+
+
+def enter_all(db: Connection, chronicle: Chronicle, type_: str, news: Mapping[str, Mapping[str, Any]], by: Viewer) -> None:
+    """Tell the same of many tasks in the order of *news*, which has what is added for each, and at the cost of one."""
+    found = {row.id: row for row in db.execute(select(task_table).where(task_table.c.id.in_(news)))}
+    told = [(task_id, {**_told(found[task_id]), **more}) for task_id, more in news.items()]
+    chronicle.enter_all(db, type_, told, actor=by.practitioner_id, institution=by.institution_id, entity="Task")
+
+
+def _told(found: Row[Any]) -> dict[str, Any]:
+    return {
         "task_id": found.id,
         "study_instance_uid": found.study_instance_uid,
         "institution": found.institution_id,
@@ -528,6 +540,4 @@ def enter(db: Connection, chronicle: Chronicle, type_: str, task_id: str, by: Vi
         "lane": found.lane,
         "due_at": rfc3339(found.due_at),
         "budget_s": found.budget_s,
-        **news,
     }
-    chronicle.enter(db, type_, found.id, data, actor=by.practitioner_id, institution=by.institution_id, entity="Task")

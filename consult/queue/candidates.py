@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from statistics import median_low
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal, select
 
 from consult.consents.views import standing_of
 from consult.practitioners.model import Person, Practitioner, Role
+from consult.practitioners.tables import practitioner_table
 from consult.practitioners.views import agreements_of, institutions_by_id, practitioners_of
 from consult.queue.dispatch import READINESS, Candidate, Choice, Need, choose
 from consult.queue.model import HELD, TaskStatus
@@ -19,9 +20,12 @@ from consult.schedule.model import HOUR, Availability, Duty, availability
 from consult.schedule.views import duties_between, keeping_rotas
 from consult.triage.model import LONGEST_READING, READING
 from consult.turnaround.tables import turnaround_table
+from telemed.kernel.database import UtcDateTime
 
 #: So many of a person's newest readings on a lane say how fast they are; below the fewest the lane's usual time counts.
 NEWEST, FEWEST = 20, 3
+#: Since when the readings of somebody count who has done no more than these.
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 __all__ = ["assign", "coordinators", "readers_there"]
 
@@ -44,8 +48,9 @@ def readers_there(db: Connection, hospital_id: str, specialty: Role, lane: Lane,
 
 def _candidates(db: Connection, need: Need, hospitals: Collection[str]) -> list[Candidate]:
     people = _people(db, hospitals, need.specialty, need.lane, need.at)
-    loads = _loads(db, [one.id for one, _ in people])
-    return [Candidate(one, found, loads.get(one.id, 0), _reading_s(db, one.id, need.lane)) for one, found in people]
+    ids = [one.id for one, _ in people]
+    loads, reading_s = _loads(db, ids), _reading_s(db, ids, need.lane)
+    return [Candidate(one, found, loads.get(one.id, 0), reading_s[one.id]) for one, found in people]
 
 
 def _people(
@@ -86,18 +91,25 @@ def _loads(db: Connection, people: Collection[str]) -> dict[str, int]:
     }
 
 
-def _reading_s(db: Connection, person: str, lane: Lane) -> int:
-    """Return how long a reading on the lane takes a person: the median of their newest, T3 to T4."""
-    clock = turnaround_table.c
-    done = (task_table.c.owner_id == person) & (task_table.c.status == TaskStatus.COMPLETED) & (task_table.c.lane == lane)
-    query = (
-        select(clock.t3_at, clock.t4_at)
-        .join(task_table, task_table.c.id == clock.task_id)
-        .where(done, clock.t3_at.is_not(None), clock.t4_at.is_not(None))
-        .order_by(task_table.c.completed_at.desc())
-        .limit(NEWEST)
+def _reading_s(db: Connection, people: Collection[str], lane: Lane) -> dict[str, int]:
+    """Return how long a reading on the lane takes each person: the median of their newest, T3 to T4."""
+    person, task, clock = practitioner_table.c.id, task_table.c, turnaround_table.c
+    done = (task.owner_id == person) & (task.status == TaskStatus.COMPLETED) & (task.lane == lane)
+    last = select(task.completed_at).where(done).order_by(task.completed_at.desc()).limit(1).offset(NEWEST - 1)
+    since = func.coalesce(last.correlate(practitioner_table).scalar_subquery(), literal(_EVER, UtcDateTime))
+    newest = (
+        select(person.label("person"), clock.t3_at, clock.t4_at)
+        .join_from(practitioner_table, task_table, done & (task.completed_at >= since))
+        .join(turnaround_table, clock.task_id == task.id)
+        .where(person.in_(people), clock.t3_at.is_not(None), clock.t4_at.is_not(None))
     )
-    taken = [int((row.t4_at - row.t3_at).total_seconds()) for row in db.execute(query)]
+    taken: dict[str, list[int]] = {one: [] for one in people}
+    for row in db.execute(newest):
+        taken[row.person].append(int((row.t4_at - row.t3_at).total_seconds()))
+    return {one: _usual_s(of_theirs, lane) for one, of_theirs in taken.items()}
+
+
+def _usual_s(taken: Sequence[int], lane: Lane) -> int:
     if len(taken) < FEWEST:
         return int(READING[lane].total_seconds())
     return min(max(1, median_low(taken)), int(LONGEST_READING.total_seconds()))

@@ -2,13 +2,13 @@
 
 A claim of whatever is `Leased` ends in the same way, the regions of one study among it.
 
-Each function does one thing in the caller's transaction and under the condition it has just checked: of two servers
-that look at one database at the same moment, one does it. A restart catches up, because every moment is stored.
+Each function does a little in the caller's transaction, to rows that it holds until that ends: of two servers that look at
+one database at the same moment each takes what the other has not taken. A restart catches up, because every moment is stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, select, update
 
 from consult.practitioners.model import SYSTEM, Role
 from consult.practitioners.views import duty_phone, institution
-from consult.queue.actions import assigned, enter, need_of
+from consult.queue.actions import assigned, enter, enter_all, need_of
 from consult.queue.candidates import assign, coordinators
 from consult.queue.forecast import LIKELY
 from consult.queue.model import LEASED, RUNNING, TaskStatus
@@ -33,8 +33,8 @@ from telemed.kernel.events import event_table
 
 #: What is due later than this is not foretold to be late: the queue will have changed.
 FORETOLD_WITHIN = timedelta(minutes=60)
-#: So many are told of by one look at a queue, in one transaction.
-FORETOLD_AT_ONCE = 50
+#: So many claims end, or are told of, in one transaction: what waits for their rows waits no longer than a moment.
+AT_ONCE = 50
 _FORETOLD = event_table.c.type == "LatenessForecast"
 
 
@@ -42,73 +42,70 @@ _FORETOLD = event_table.c.type == "LatenessForecast"
 class Leased:
     """What somebody holds for the time of a LEASE, which they renew: rows of *table* that are in one of the states *held*.
 
-    *waiting* is what such a row becomes when its `lease_until` is over, and *tell* says so to the log.
+    *waiting* is what such a row becomes when its `lease_until` is over, and *tell* says of many to the log that they did.
     """
 
     table: Table
     held: Collection[str]
     waiting: Mapping[str, str | None]
-    tell: Callable[[Connection, Chronicle, Row[Any]], None]
+    tell: Callable[[Connection, Chronicle, Sequence[Row[Any]]], None]
 
     def ended(self, now: datetime) -> ColumnElement[bool]:
         """Return the condition for what was not renewed in time."""
         return self.table.c.status.in_(self.held) & (self.table.c.lease_until <= now)
 
 
-def _tell_of_task(db: Connection, chronicle: Chronicle, found: Row[Any]) -> None:
-    enter(db, chronicle, "TaskReleased", found.id, SYSTEM, cause="lease", owner=found.owner_id)
+def _tell_of_tasks(db: Connection, chronicle: Chronicle, found: Sequence[Row[Any]]) -> None:
+    news = {one.id: {"cause": "lease", "owner": one.owner_id} for one in found}
+    enter_all(db, chronicle, "TaskReleased", news, SYSTEM)
 
 
 TASKS = Leased(
     task_table,
     LEASED,
     {"status": TaskStatus.REQUESTED, "owner_id": None, "claimed_at": None, "lease_until": None},
-    _tell_of_task,
+    _tell_of_tasks,
 )
 
 
 def is_due(db: Connection, now: datetime, leased: Collection[Leased]) -> bool:
-    """Tell, without a lock, whether `climb` or `end_lease` of *leased* has something to do."""
+    """Tell, without a lock, whether `climb` or `end_leases` of *leased* has something to do."""
     due = [(task_table, _climbing(now)), *((one.table, one.ended(now)) for one in leased)]
     return any(db.execute(select(table.c.id).where(wanted).limit(1)).first() is not None for table, wanted in due)
 
 
-def end_lease(db: Connection, chronicle: Chronicle, leased: Leased) -> bool:
-    """Give back what of *leased* was not renewed for longest; tell whether there was something. What was written stays."""
-    of, ended = leased.table.c, leased.ended(chronicle.clock.now())
-    found = db.execute(select(leased.table).where(ended).order_by(of.lease_until).limit(1)).first()
-    if found is None:
-        return False
-    mine = (of.id == found.id) & (of.lease_until == found.lease_until)
-    if db.execute(update(leased.table).where(mine, ended).values(leased.waiting)).rowcount == 1:
+def end_leases(db: Connection, chronicle: Chronicle, by: datetime, leased: Leased) -> bool:
+    """Give back what of *leased* was not renewed *by* then; tell whether there was something. What was written stays."""
+    of = leased.table.c
+    ended = select(leased.table).where(leased.ended(by)).order_by(of.lease_until)
+    found = db.execute(ended.limit(AT_ONCE).with_for_update(skip_locked=True)).all()
+    if found:
+        db.execute(update(leased.table).where(of.id.in_([one.id for one in found])).values(leased.waiting))
         leased.tell(db, chronicle, found)
-    return True
+    return bool(found)
 
 
-def climb(db: Connection, chronicle: Chronicle) -> bool:
-    """Take the task whose next rung was due first one rung up; tell whether there was one.
+def climb(db: Connection, chronicle: Chronicle, by: datetime) -> bool:
+    """Take the task whose next rung was due first, and *by* then, one rung up; tell whether there was one.
 
     A task that nobody holds moves to the next hospital that may answer, one that is held stays with its reader while
     others are told. The rung, like the breach, is dated by the moment it was due, not by the moment we noticed.
     """
-    climbing = _climbing(chronicle.clock.now())
-    found = db.execute(select(task_table).where(climbing).order_by(task_table.c.escalate_at).limit(1)).first()
+    climbing = select(task_table).where(_climbing(by)).order_by(task_table.c.escalate_at)
+    found = db.execute(climbing.limit(1).with_for_update(skip_locked=True)).first()
     if found is None:
         return False
     share, rung = LADDER[found.escalated]
-    climbed = found.escalated + 1
+    climbed, budget = found.escalated + 1, timedelta(seconds=found.budget_s)
     values, news = _RUNGS[rung](db, found, chronicle.clock.now())
-    values |= {"escalated": climbed, "escalate_at": climbs_at(found.due_at, timedelta(seconds=found.budget_s), climbed)}
-    as_found = (task_table.c.id == found.id) & (task_table.c.escalated == found.escalated)
-    held = task_table.c.owner_id.is_(None) if found.owner_id is None else task_table.c.owner_id == found.owner_id
-    if db.execute(update(task_table).where(as_found, held, climbing).values(values)).rowcount == 1:
-        if "performer_id" in values:
-            budget = timedelta(seconds=found.budget_s)
-            turnaround.move(db, found.id, performer=values["performer_id"], lane=found.lane, budget=budget)
-        news |= {"rung": rung, "share": share, "climbed_at": rfc3339(found.escalate_at)}
-        enter(db, chronicle, "TaskEscalated", found.id, SYSTEM, **news)
-        if rung is Rung.DUTY_PHONE:
-            enter(db, chronicle, "SlaBreached", found.id, SYSTEM, breached_at=rfc3339(found.due_at))
+    values |= {"escalated": climbed, "escalate_at": climbs_at(found.due_at, budget, climbed)}
+    db.execute(update(task_table).where(task_table.c.id == found.id).values(values))
+    if "performer_id" in values:
+        turnaround.move(db, found.id, performer=values["performer_id"], lane=found.lane, budget=budget)
+    news |= {"rung": rung, "share": share, "climbed_at": rfc3339(found.escalate_at)}
+    enter(db, chronicle, "TaskEscalated", found.id, SYSTEM, **news)
+    if rung is Rung.DUTY_PHONE:
+        enter(db, chronicle, "SlaBreached", found.id, SYSTEM, breached_at=rfc3339(found.due_at))
     return True
 
 
@@ -125,15 +122,13 @@ def foretell(db: Connection, chronicle: Chronicle) -> bool:
         likely = [id_ for id_, expected in found.items() if expected.late >= LIKELY]
         foretold = set(db.scalars(select(event_table.c.subject).where(event_table.c.subject.in_(likely), _FORETOLD)))
         rows = select(task_table.c.id).where(task_table.c.id.in_(set(likely) - foretold), waiting).order_by(task_table.c.due_at)
-        held = db.scalars(rows.limit(FORETOLD_AT_ONCE).with_for_update()).all()
+        held = db.scalars(rows.limit(AT_ONCE).with_for_update(skip_locked=True)).all()
         meanwhile = set(db.scalars(select(event_table.c.subject).where(event_table.c.subject.in_(held), _FORETOLD)))
         untold = [id_ for id_ in held if id_ not in meanwhile]
         if untold:
             told = [asdict(one) for one in coordinators(db, performer_id)]
-            for id_ in untold:
-                expected = found[id_]
-                news = {"to": told, "late": expected.late, "expected_at": rfc3339(expected.expected_at)}
-                enter(db, chronicle, "LatenessForecast", id_, SYSTEM, **news)
+            news = {id_: {"to": told, "late": found[id_].late, "expected_at": rfc3339(found[id_].expected_at)} for id_ in untold}
+            enter_all(db, chronicle, "LatenessForecast", news, SYSTEM)
             return True
     return False
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from consult.queue.escalation import TASKS, Leased, climb, end_lease, foretell, is_due
+from consult.queue.escalation import TASKS, Leased, climb, end_leases, foretell, is_due
 from consult.queue.sla import LEASE
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database
@@ -37,28 +37,25 @@ class QueueWatch(Watch):
         self._foretells_from = chronicle.clock.now()
 
     def look(self) -> None:
-        """Do everything that is due now, each in its own short transaction; a quiet look takes no lock."""
+        """Do everything that is due now, each in its own short transaction; a quiet look takes no lock.
+
+        What falls due meanwhile waits for the next look, so that each comes to its end.
+        """
         now = self._chronicle.clock.now()
         with self._database.reading() as db:
             due = is_due(db, now, self._leased)
-        if due:
-            ending = self._leased if now >= self._leases_end_from else ()
-            self._repeat(climb, *(partial(end_lease, leased=one) for one in ending))
-        if now >= self._foretells_from and not self._foretold():
+        while due and not self.is_stopping:
+            done = [self._done(partial(deed, by=now)) for deed in self._deeds()]
+            due = any(done)
+        # Of one queue; what else there is waits as well, for no rung waits for a forecast.
+        if now >= self._foretells_from and not self._done(foretell):
             self._foretells_from = now + FORETELL_EVERY
 
-    def _foretold(self) -> bool:
-        """Foretell of one queue; what else there is waits for the next look, for no rung waits for a forecast."""
-        with self._database.transaction() as db:
-            return foretell(db, self._chronicle)
+    def _deeds(self) -> list[Callable[..., bool]]:
+        """Return what is done in turn, a little of each: however much there is of one, no other waits for all of it."""
+        ending = self._leased if self._chronicle.clock.now() >= self._leases_end_from else ()
+        return [climb, *(partial(end_leases, leased=one) for one in ending)]
 
-    def _repeat(self, *deeds: Callable[[Connection, Chronicle], bool]) -> None:
-        """Do each in turn while it has something to do: however much one has, no other waits for it."""
-        left = list(deeds)
-        while left:
-            for deed in tuple(left):
-                if self.is_stopping:
-                    return
-                with self._database.transaction() as db:
-                    if not deed(db, self._chronicle):
-                        left.remove(deed)
+    def _done(self, deed: Callable[[Connection, Chronicle], bool]) -> bool:
+        with self._database.transaction() as db:
+            return deed(db, self._chronicle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -233,10 +233,13 @@ def _enter(
     chronicle.enter(db, type_, task.id, data, actor=by.practitioner_id, institution=by.institution_id, entity="ReadingSection")
 
 
-def _tell_of_section(db: Connection, chronicle: Chronicle, found: Row[Any]) -> None:
-    news = {"cause": "lease", "reader": found.reader_id}
-    _enter(db, chronicle, "SectionReleased", found.task_id, SYSTEM, section=found._mapping, **news)  # noqa: SLF001 - its public name
+def _tell_of_sections(db: Connection, chronicle: Chronicle, found: Sequence[Row[Any]]) -> None:
+    for one in found:
+        news = {"cause": "lease", "reader": one.reader_id}
+        _enter(db, chronicle, "SectionReleased", one.task_id, SYSTEM, section=one._mapping, **news)  # noqa: SLF001 - its public name
 
 
 #: Sections are held as tasks are.
-SECTIONS = Leased(section_table, LEASED, {"status": SectionStatus.OPEN, "reader_id": None, "lease_until": None}, _tell_of_section)
+SECTIONS = Leased(
+    section_table, LEASED, {"status": SectionStatus.OPEN, "reader_id": None, "lease_until": None}, _tell_of_sections
+)

@@ -125,6 +125,22 @@ class Chronicle:
         self.trail.append(db, AuditRecord(actor, type_, entity, subject, institution, detail=data))
         return event
 
+    def enter_all(
+        self,
+        db: Connection,
+        type_: str,
+        news: Sequence[tuple[str, Mapping[str, Any]]],
+        *,
+        actor: str,
+        institution: str,
+        entity: str,
+    ) -> None:
+        """Write the same of many, each a subject and its data, in their order and nearly at the cost of one."""
+        at = self.trail.now()
+        self.events.append_all(db, [(type_, subject, data) for subject, data in news])
+        records = [AuditRecord(actor, type_, entity, subject, institution, detail=data) for subject, data in news]
+        self.trail.append_all(db, [(at, record) for record in records])
+
 
 class Witness:
     """Writes down what was only asked, in the moment after the answer: all that was asked meanwhile in one transaction.

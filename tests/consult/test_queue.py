@@ -455,22 +455,53 @@ def test_a_server_that_was_away_gives_readers_the_time_of_a_lease_to_come_back(d
     assert shown(database, county.radiologist, task_id).owner is None
 
 
+def test_claims_that_end_together_end_at_one_look_however_few_do_in_one_transaction(database, chronicle, watch, monkeypatch):
+    monkeypatch.setattr("consult.queue.escalation.AT_ONCE", 2)
+    county = a_county(database, chronicle)
+    tasks = [a_task(database, chronicle, county.nurse) for _ in range(5)]
+    for task_id in tasks:
+        do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    chronicle.clock.pass_(seconds=LEASE.total_seconds())
+    watch.look()
+    for task_id in tasks:
+        [told] = told_of(database, task_id, "TaskReleased")
+        assert (told["task_id"], told["cause"], told["status"]) == (task_id, "lease", "requested")
+        assert shown(database, county.radiologist, task_id).owner is None
+    with database.reading() as db:
+        assert list(broken_seals(db)) == []
+
+
 def test_however_many_rungs_are_due_a_claim_ends_with_its_lease(database, chronicle, watch, monkeypatch):
     county = a_county(database, chronicle)
     task_id = a_task(database, chronicle, county.nurse)
     do(database, chronicle, actions.claim, task_id, by=county.radiologist)
     chronicle.clock.pass_(seconds=LEASE.total_seconds())
-    climbed = []
-
-    def climb(db, chronicle):
-        """Rungs fall due as fast as they are climbed, until the claim has ended."""
-        climbed.append(1)
-        assert len(climbed) < 100
-        return views.task(db, county.radiologist, task_id).owner is not None
-
-    monkeypatch.setattr("consult.queue.watch.climb", climb)
+    monkeypatch.setattr("consult.queue.watch.climb", rungs_without_end(task_id, county.radiologist))
     watch.look()
     assert shown(database, county.radiologist, task_id).owner is None
+
+
+def test_a_look_that_began_before_claims_may_end_ends_them_once_they_may(database, chronicle, monkeypatch):
+    county = a_county(database, chronicle)
+    task_id = a_task(database, chronicle, county.nurse)
+    do(database, chronicle, actions.claim, task_id, by=county.radiologist)
+    chronicle.clock.pass_(minutes=15)
+    monkeypatch.setattr("consult.queue.watch.climb", rungs_without_end(task_id, county.radiologist))
+    QueueWatch(database, chronicle).look()
+    assert shown(database, county.radiologist, task_id).owner is None
+
+
+def rungs_without_end(task_id, reader):
+    """Return a ladder whose rungs, a second each, fall due as fast as they are climbed until the claim has ended."""
+    climbed = []
+
+    def climb(db, chronicle, by):
+        climbed.append(by)
+        assert len(climbed) <= LEASE.total_seconds() + 2
+        chronicle.clock.pass_(seconds=1)
+        return views.task(db, reader, task_id).owner is not None
+
+    return climb
 
 
 def test_a_question_to_the_clinic_stops_the_clock_of_record_and_its_answer_starts_it_again(database, chronicle, watch):

@@ -15,11 +15,13 @@ from consult.practitioners.actions import end_agreement, qualify
 from consult.practitioners.model import SYSTEM, Agreement, Expertise, Institution, Level, Practitioner, Qualification, Role
 from consult.practitioners.views import agreements_of
 from consult.queue import actions, views
+from consult.queue.candidates import assign
 from consult.queue.dispatch import SENTENCES, Candidate, Need, choose
 from consult.queue.model import Declined
 from consult.requests.model import Lane
 from consult.schedule.actions import plan
 from consult.schedule.model import Availability, DutyKind
+from consult.triage.model import READING
 from telemed.kernel.errors import Refused
 
 AT = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
@@ -170,6 +172,27 @@ def on_duty(database, chronicle, person, kind=DutyKind.DUTY, role=Role.RADIOLOGI
 def task_of(database, viewer, task_id):
     with database.reading() as db:
         return views.task(db, viewer, task_id)
+
+
+def test_how_long_a_reading_takes_somebody_is_the_median_of_their_newest_on_that_lane(database, chronicle, clock, monkeypatch):
+    monkeypatch.setattr("consult.queue.candidates.NEWEST", 3)
+    county = a_county(database, chronicle)
+    taken = {county.radiologist: (50, 7, 1, 9), county.colleague: (2, 2)}
+    for reader, minutes in taken.items():
+        for each in minutes:
+            task_id = a_task(database, chronicle, county.nurse)
+            do(database, chronicle, actions.claim, task_id, by=reader)
+            do(database, chronicle, actions.start, task_id, by=reader)
+            clock.pass_(minutes=each)
+            do(database, chronicle, actions.complete, task_id, report_id=task_id, by=reader)
+    spoken = {}
+    with database.reading() as db:
+        need = Need(county.clinic, Role.RADIOLOGIST, Lane.IMAGING, clock.now())
+        for verdict in assign(db, need).verdicts:
+            spoken[verdict.person.id] = verdict.text.zh
+    usual = READING[Lane.IMAGING].total_seconds() / 60
+    assert "平均每例 7.0 分钟：预计 7 分钟内完成" in spoken[county.radiologist.practitioner_id]
+    assert f"预计 {usual:.0f} 分钟才能完成" in spoken[county.colleague.practitioner_id]
 
 
 def test_a_task_goes_to_whoever_is_on_duty_and_says_why_them_and_why_nobody_else(database, chronicle):

@@ -58,7 +58,7 @@ def test_a_task_behind_too_many_is_foretold_once_to_the_coordinator(database, ch
 
 
 def test_of_many_that_will_be_late_some_are_foretold_at_each_look(database, chronicle, clock, monkeypatch):
-    monkeypatch.setattr("consult.queue.escalation.FORETOLD_AT_ONCE", 2)
+    monkeypatch.setattr("consult.queue.escalation.AT_ONCE", 2)
     county = a_county(database, chronicle)
     tasks = [a_task(database, chronicle, county.nurse) for _ in range(12)]
     with database.reading() as db:
