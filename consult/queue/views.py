@@ -52,7 +52,8 @@ class Task:
     *stage* is the reading that is awaited, or was the last. *assigned* is whom dispatch chose and *dispatch* what it thought
     of everybody; *why* tells what raised the priority, *standing* where that puts the task in the queue, which is in the
     order of *begin_by*. *question* is what the clinic has to answer while the task is on hold, *escalated* how many rungs are
-    climbed. *blind* tells that its viewer must not learn who has read it: see `blind`.
+    climbed. *blind* tells that its viewer must not learn who has read it: see `blind`; *read_before* that they have read it
+    themselves, so that what is still to be read of it needs another.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Task:
     request_id: str
     budget_s: int
     blind: bool
+    read_before: bool
 
 
 @dataclass(frozen=True)
@@ -274,6 +276,7 @@ def _shown(db: Connection, viewer: Viewer, rows: Sequence[RowMapping]) -> list[T
                 request_id=row["request_id"],
                 budget_s=row["budget_s"],
                 blind=is_blind,
+                read_before=viewer.practitioner_id in row["barred"],
             )
         )
     return shown

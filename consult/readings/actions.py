@@ -129,7 +129,8 @@ def ask_for_second(db: Connection, chronicle: Chronicle, task_id: str, *, by: Vi
     if task.status not in OPEN or task.stage is not Stage.FIRST:
         raise Conflict("a second reading can be asked for until the first is signed", code="second-late")
     if db.execute(select(rule_table.c.id).where(rule_table.c.task_id == task_id)).first() is None:
-        db.execute(insert(rule_table).values(id=new_id(), task_id=task_id, made_at=chronicle.clock.now()))
+        made = {"made_at": chronicle.clock.now(), "made_by": by.practitioner_id}
+        db.execute(insert(rule_table).values(id=new_id(), task_id=task_id, **made))
         _enter(db, chronicle, "SecondReadingAsked", task, by, institution=task.institution.id)
     return task
 
@@ -143,7 +144,8 @@ def add_rule(
     if agreement_id is not None and all(one.id != agreement_id for one in register(db, SYSTEM)):
         raise NotFound("there is no such agreement", code="agreement")
     rule = ReadingRule(new_id(), agreement_id, specialty, lane)
-    db.execute(insert(rule_table).values(**asdict(rule), made_at=chronicle.clock.now()))
+    made = {"made_at": chronicle.clock.now(), "made_by": by.practitioner_id}
+    db.execute(insert(rule_table).values(**asdict(rule), **made))
     _enter_rule(db, chronicle, "DoubleReadingRuled", rule, by)
     return rule
 

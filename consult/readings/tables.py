@@ -46,5 +46,7 @@ rule_table = Table(
     Column("lane", String(16), nullable=True),
     Column("task_id", String(32), ForeignKey("task.id"), nullable=True),
     Column("made_at", UtcDateTime, nullable=False),
+    # Not kept before there was this column.
+    Column("made_by", String(32), ForeignKey("practitioner.id"), nullable=True),
     Index(None, "task_id"),
 )

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, RowMapping, or_, select
 
 from consult.practitioners.model import Person, Role, Viewer
 from consult.practitioners.views import agreements_of, people_by_id, practitioner
-from consult.queue.model import Stage, TaskStatus
+from consult.queue.model import OPEN, Stage, TaskStatus
 from consult.queue.views import READERS, Task
 from consult.queue.views import task as task_of
 from consult.readings.model import Protocol, Radpeer, ReadingComparison, ReadingRule, SignedReading, protocol_of
@@ -18,20 +18,35 @@ from consult.readings.tables import comparison_table, reading_table, rule_table
 from consult.reports.model import KeyImage
 from consult.requests.model import HOUSE_ZONE, Kind, Lane
 
+#: These come after a first reading that a second one followed.
+_TWICE = frozenset({Stage.SECOND, Stage.COMPARISON, Stage.ARBITRATION})
 #: Once these are reached both readings are signed, or there is nothing to be blind to.
 _SEEING = frozenset({Stage.COMPARISON, Stage.ARBITRATION, Stage.OVER_READ})
 
 
 @dataclass(frozen=True)
+class SecondAsked:
+    """That somebody asked for one task to be read twice; *by* is None where it was not kept, and to whoever is `blind`."""
+
+    by: Person | None
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Shown:
-    """The readings of one task that its viewer may see, in their order, and how they compared once somebody has said so."""
+    """The readings of one task that its viewer may see, in their order, and how they compared once somebody has said so.
+
+    *twice* tells that it is, or was, read by two: by a rule, or because it was *asked*.
+    """
 
     stage: Stage
+    twice: bool
+    asked: SecondAsked | None
     items: tuple[SignedReading, ...]
     comparison: ReadingComparison | None
 
 
-def readings(db: Connection, viewer: Viewer, task_id: str) -> Shown:
+def readings(db: Connection, viewer: Viewer, task_id: str, now: datetime) -> Shown:
     """Return what was signed of a task before its report was final.
 
     One's own is always shown. What a colleague wrote is shown to whoever has signed their own reading or holds the task at a
@@ -44,6 +59,8 @@ def readings(db: Connection, viewer: Viewer, task_id: str) -> Shown:
     row = db.execute(select(comparison_table).where(comparison_table.c.task_id == task_id)).first()
     return Shown(
         task.stage,
+        task.stage in _TWICE or (task.stage is Stage.FIRST and task.status in OPEN and _is_double(db, task, now)),
+        _asked(db, viewer, task),
         tuple(one for one in found if all_shown or one.reader.id == viewer.practitioner_id),
         _comparison(db, row) if row is not None and all_shown else None,
     )
@@ -67,16 +84,8 @@ def readings_of(db: Connection, task_id: str) -> tuple[SignedReading, ...]:
 
 def protocol(db: Connection, viewer: Viewer, task: Task, at: datetime) -> Protocol:
     """Return how many are to read *task* if *viewer* is the first."""
-    day = at.astimezone(HOUSE_ZONE).date()
-    held = agreements_of(db, task.institution.id)
-    mine = {one.id for one in held if one.performer_id == task.performer.id and one.covers(day, task.specialty)}
-    any_task = or_(rule_table.c.task_id.is_(None), rule_table.c.task_id == task.id)
-    double = any(
-        rule_from(row).applies(agreements=mine, specialty=task.specialty, lane=task.lane, task_id=task.id)
-        for row in db.execute(select(rule_table).where(any_task))
-    )
     in_training = practitioner(db, viewer.practitioner_id).qualification.in_training
-    return protocol_of(double=double, in_training=in_training)
+    return protocol_of(double=_is_double(db, task, at), in_training=in_training)
 
 
 def rules(db: Connection) -> tuple[ReadingRule, ...]:
@@ -89,6 +98,26 @@ def rule_from(row: Row[Any]) -> ReadingRule:
     """Build a ReadingRule from a row of rule_table."""
     specialty, lane = row.specialty and Role(row.specialty), row.lane and Lane(row.lane)
     return ReadingRule(row.id, row.agreement_id, specialty, lane, row.task_id)
+
+
+def _is_double(db: Connection, task: Task, at: datetime) -> bool:
+    day = at.astimezone(HOUSE_ZONE).date()
+    held = agreements_of(db, task.institution.id)
+    mine = {one.id for one in held if one.performer_id == task.performer.id and one.covers(day, task.specialty)}
+    any_task = or_(rule_table.c.task_id.is_(None), rule_table.c.task_id == task.id)
+    return any(
+        rule_from(row).applies(agreements=mine, specialty=task.specialty, lane=task.lane, task_id=task.id)
+        for row in db.execute(select(rule_table).where(any_task))
+    )
+
+
+def _asked(db: Connection, viewer: Viewer, task: Task) -> SecondAsked | None:
+    row = db.execute(select(rule_table).where(rule_table.c.task_id == task.id).order_by(rule_table.c.made_at)).first()
+    if row is None:
+        return None
+    # Whoever reads first may be who asked.
+    known = row.made_by is not None and (not task.blind or row.made_by == viewer.practitioner_id)
+    return SecondAsked(people_by_id(db, {row.made_by})[row.made_by] if known else None, row.made_at)
 
 
 def _reading(row: RowMapping) -> SignedReading:

@@ -57,6 +57,9 @@ class Desk:
         with self.database.reading() as db:
             return view(db, viewer, *args)
 
+    def readings(self, viewer):
+        return self.see(views.readings, viewer, self.task_id, self.chronicle.clock.now())
+
     @property
     def task(self):
         return self.see(task_of, self.county.nurse, self.task_id)
@@ -95,7 +98,7 @@ def test_one_reading_is_enough_where_no_rule_asks_for_more(desk):
     report = desk.read(desk.first, CALM)
     assert (report.status, report.version, report.readings) == (ReportStatus.FINAL, 1, ())
     assert desk.task.status is TaskStatus.COMPLETED
-    assert desk.see(views.readings, desk.first, desk.task_id).items == ()
+    assert desk.readings(desk.first).items == ()
 
 
 def test_two_that_agree_make_one_final_report_of_the_first_text(desk):
@@ -131,7 +134,7 @@ def test_two_that_differ_in_what_matters_need_a_third_whose_text_is_the_report(d
     assert (report.status, report.impression, report.signed_by.name) == (ReportStatus.FINAL, "少量脑出血", "吴进")
     assert [one.by.name for one in report.readings] == ["王敏", "陈涛"]
     assert [one.id for one in desk.see(reports.reports_of_study, desk.county.nurse, report.study_instance_uid)] == [report.id]
-    shown = desk.see(views.readings, desk.first, desk.task_id)
+    shown = desk.readings(desk.first)
     assert (shown.comparison.score, shown.comparison.comment) == (Radpeer.UNDERSTANDABLE_SIGNIFICANT, "基底节区")
     assert (shown.comparison.author.name, shown.comparison.by.name, shown.comparison.concordant) == ("王敏", "陈涛", False)
 
@@ -146,7 +149,7 @@ def test_the_second_reader_sees_nothing_of_the_first_before_their_own_is_signed(
     told = actions.sign_task(desk.database, desk.chronicle, desk.task_id, pdf, by=desk.first)
     desk.do(queue.claim, desk.task_id, by=desk.second)
     study = desk.task.study_instance_uid
-    assert desk.see(views.readings, desk.second, desk.task_id).items == ()
+    assert desk.readings(desk.second).items == ()
     assert desk.see(reports.draft, desk.second, desk.task_id) == Draft()
     assert desk.see(reports.draft_versions, desk.second, desk.task_id) == ()
     assert desk.see(reports.reports_of_study, desk.second, study) == ()
@@ -160,10 +163,10 @@ def test_the_second_reader_sees_nothing_of_the_first_before_their_own_is_signed(
     assert [one.id for one in desk.see(reports.reports_of_study, desk.first, study)] == [told.id]
     desk.do(save_draft, desk.task_id, CALM, 0, by=desk.second)
     actions.sign_task(desk.database, desk.chronicle, desk.task_id, pdf, by=desk.second)
-    assert len(desk.see(views.readings, desk.second, desk.task_id).items) == 2
-    assert len(desk.see(views.readings, desk.first, desk.task_id).items) == 2
-    assert desk.see(views.readings, desk.third, desk.task_id).items == ()
-    assert desk.see(views.readings, desk.county.nurse, desk.task_id).items == ()
+    assert len(desk.readings(desk.second).items) == 2
+    assert len(desk.readings(desk.first).items) == 2
+    assert desk.readings(desk.third).items == ()
+    assert desk.readings(desk.county.nurse).items == ()
 
 
 def test_nobody_who_has_held_the_first_draft_reads_the_study_blind(desk):
@@ -245,7 +248,7 @@ def test_a_trainee_s_report_is_final_once_a_supervisor_has_signed_it(desk):
     report = actions.sign_task(desk.database, desk.chronicle, desk.task_id, pdf, by=desk.first)
     assert (report.status, report.signed_by.name, report.impression) == (ReportStatus.FINAL, "王敏", "老年性改变")
     assert [(one.stage, one.by.name) for one in report.readings] == [(Stage.FIRST, "何苗")]
-    assert desk.see(views.readings, trainee, desk.task_id).items[0].impression == CALM.impression
+    assert desk.readings(trainee).items[0].impression == CALM.impression
 
 
 def test_a_comparison_is_made_once_by_whoever_holds_the_task_and_says_where_they_differ(desk):
@@ -296,6 +299,43 @@ def test_a_second_reading_is_asked_for_before_the_first_is_signed(desk):
     desk.read(desk.first, CALM)
     with pytest.raises(Conflict, match="until the first is signed"):
         desk.twice()
+
+
+def test_who_asked_for_a_second_reading_is_shown_but_to_whoever_reads_blind(desk):
+    assert (desk.readings(desk.first).twice, desk.readings(desk.first).asked) == (False, None)
+    asked_at = desk.chronicle.clock.now()
+    desk.do(queue.claim, desk.task_id, by=desk.first)
+    for _ in range(2):  # once is enough
+        desk.do(actions.ask_for_second, desk.task_id, by=desk.first)
+        desk.chronicle.clock.pass_(seconds=5)
+    for viewer in (desk.first, desk.second, desk.county.nurse):
+        shown = desk.readings(viewer)
+        assert (shown.twice, shown.asked.by.name, shown.asked.at) == (True, "王敏", asked_at)
+    desk.do(save_draft, desk.task_id, CALM, 0, by=desk.first)
+    actions.sign_task(desk.database, desk.chronicle, desk.task_id, pdf, by=desk.first)
+    named = {viewer.name: desk.readings(viewer).asked.by for viewer in (desk.first, desk.second, desk.third, desk.county.nurse)}
+    assert [name for name, by in named.items() if by is None] == [desk.second.name, desk.third.name]
+    desk.read(desk.second, CALM)
+    desk.compare(desk.second, Radpeer.CONCUR)
+    shown = desk.readings(desk.second)
+    assert (shown.twice, shown.asked.by.name) == (True, "王敏")
+
+
+def test_a_task_that_a_rule_wants_read_twice_says_so_before_anybody_has_read_it(desk):
+    desk.do(actions.add_rule, agreement_id=None, specialty=None, lane=Lane.IMAGING, by=desk.county.coordinator)
+    shown = desk.readings(desk.first)
+    assert (shown.twice, shown.asked) == (True, None)
+
+
+def test_a_task_that_one_has_read_tells_whoever_has_read_it_that_another_must_go_on(desk):
+    desk.twice()
+    desk.read(desk.first, CALM)
+    assert [desk.see(task_of, who, desk.task_id).read_before for who in (desk.first, desk.second)] == [True, False]
+    desk.read(desk.second, BLEEDING)
+    assert [desk.see(task_of, who, desk.task_id).read_before for who in (desk.first, desk.second)] == [True, False]
+    desk.compare(desk.second, Radpeer.EXPECTED_SIGNIFICANT, "出血")
+    who = (desk.first, desk.second, desk.third)
+    assert [desk.see(task_of, one, desk.task_id).read_before for one in who] == [True, True, False]
 
 
 def test_rules_name_an_agreement_a_service_or_a_lane(desk, database, chronicle):

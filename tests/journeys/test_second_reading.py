@@ -49,11 +49,17 @@ def test_two_blind_readings_that_differ_are_settled_by_a_third_and_the_clinic_ge
     study = str(dcmread(ct_small).StudyInstanceUID)
     claim(first)
     first.get_by_test_id("ask-second").click()
+    first.locator(".el-message-box__btns .el-button--primary").click()
     expect(first.locator(".el-message")).to_contain_text("双人阅片")
+    expect(first.get_by_test_id("ask-second")).to_have_count(0)
+    first.reload()
+    expect(first.get_by_test_id("course-why")).to_contain_text("演示·放射科医师")
+    expect(first.locator("[data-stage=first][data-state=held]")).to_contain_text("演示·放射科医师")
+    expect(first.get_by_test_id("ask-second")).to_have_count(0)
     sign(first, CALM)
     expect(first.get_by_test_id("stage")).to_have_text("二次阅片")
 
-    # The first may not be their own second; the second is told nothing by page or server.
+    # The first may not be their own second, and sees how far it is; the second is told nothing by page or server.
     expect(second.get_by_test_id("stage")).to_have_text("二次阅片")
     # Beside the list of reviews no key claims what is in the queue.
     second.get_by_test_id("tab-review").click()
@@ -62,6 +68,10 @@ def test_two_blind_readings_that_differ_are_settled_by_a_third_and_the_clinic_ge
     second.keyboard.press("Enter")
     second.get_by_test_id("tab-open").click()
     claim(second)
+    expect(second.get_by_test_id("course")).not_to_contain_text("演示·放射科医师")
+    first.get_by_test_id("queue-item").click()
+    expect(first.locator("[data-stage=second][data-state=held]")).to_contain_text("second")
+    expect(first.get_by_test_id("take-over")).to_have_count(0)
     expect(second.get_by_test_id("impression")).to_have_value("")
     expect(second.get_by_test_id("readings")).to_have_count(0)
     blind = server.client("second", PASSWORD)
@@ -69,6 +79,12 @@ def test_two_blind_readings_that_differ_are_settled_by_a_third_and_the_clinic_ge
     assert blind.get(f"/api/v1/tasks/{task_id}/readings")["items"] == []
     assert CALM not in second.content()
     sign(second, NODULE)
+
+    # At the comparison nothing there is the first reader's to do.
+    expect(first.locator("[data-stage=comparison][data-state=held]")).to_contain_text("second")
+    verbs = ("claim", "take-over", "release", "decline", "sign")
+    expect(first.locator(", ".join(f"[data-testid={verb}]" for verb in verbs))).to_have_count(0)
+    expect(second.get_by_test_id("release")).to_be_visible()
 
     # Both texts beside each other, what differs marked; the keyboard scores.
     expect(second.get_by_test_id("compared-left").locator("mark").first).to_be_visible()

@@ -44,8 +44,9 @@ class Compared:
 
 
 async def task_readings(call: Call[None, None]) -> Shown:
-    """Return what was signed of a task before its report was final; another's is withheld until one's own is signed."""
-    return await call.view(views.readings, call.viewer, call.part("task_id"))
+    """Return whether a task is read twice, and what was signed before its report; another's is withheld until one's own is."""
+    now = call.request.app[keys.CLOCK].now()
+    return await call.view(views.readings, call.viewer, call.part("task_id"), now)
 
 
 async def compare_readings(call: Call[None, Scored]) -> Compared:

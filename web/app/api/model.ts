@@ -67,6 +67,8 @@ export type SignedReading = Required<Schemas["SignedReading"]>;
 export type Section = Required<Schemas["Section"]>;
 export type SectionText = Schemas["SectionText"];
 export type ReadingComparison = Required<Schemas["ReadingComparison"]>;
+/** Whether a task is read twice, what was signed of it before its report was final, and how that compared. */
+export type Readings = Omit<Required<Schemas["Shown"]>, "items" | "comparison"> & { items: SignedReading[]; comparison: ReadingComparison | null };
 export type Review = Required<Schemas["Review"]>;
 export type ReadingRule = Required<Schemas["ReadingRule"]>;
 export type Sampling = Required<Schemas["Sampling"]>;

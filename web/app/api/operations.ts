@@ -43,8 +43,7 @@ import type {
   Question,
   RadpeerScore,
   Region,
-  SignedReading,
-  ReadingComparison,
+  Readings,
   ReadingRule,
   Report,
   Remark,
@@ -183,8 +182,8 @@ export const handover = async (task_id: string, to: string): Promise<void> => {
 };
 export const takeOver = async (task_id: string, reason: string): Promise<Task> =>
   (await answered(client.POST("/api/v1/tasks/{task_id}/take-over", { params: { path: { task_id } }, body: { reason } }))) as Task;
-export const readingsOf = async (task_id: string): Promise<{ items: SignedReading[]; comparison: ReadingComparison | null }> =>
-  (await answered(client.GET("/api/v1/tasks/{task_id}/readings", { params: { path: { task_id } } }))) as { items: SignedReading[]; comparison: ReadingComparison | null };
+export const readingsOf = async (task_id: string): Promise<Readings> =>
+  (await answered(client.GET("/api/v1/tasks/{task_id}/readings", { params: { path: { task_id } } }))) as Readings;
 /** Say how far the two readings differ; the answer is the final report, null where a third is asked. */
 export const compareReadings = async (task_id: string, score: RadpeerScore, comment: string, password: string): Promise<Report | null> =>
   (await answered(client.POST("/api/v1/tasks/{task_id}/comparison", { params: { path: { task_id } }, body: { score, comment, password } })))

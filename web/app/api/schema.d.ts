@@ -1241,7 +1241,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Return what was signed of a task before its report was final; another's is withheld until one's own is signed.
+         * Return whether a task is read twice, and what was signed before its report was final; another's once one's own is signed.
          * @description For the roles cardiologist, clinic, coordinator, radiologist.
          */
         get: operations["task_readings"];
@@ -5606,6 +5606,18 @@ export interface components {
             items: components["schemas"]["Score"][];
         };
         /**
+         * SecondAsked
+         * @description That somebody asked for one task to be read twice; *by* is None where it was not kept, and to whoever is `blind`.
+         */
+        SecondAsked: {
+            by: components["schemas"]["Person"] | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
          * Section
          * @description One region of a task's study; *written* is None where it is not the viewer's to see.
          */
@@ -5752,9 +5764,14 @@ export interface components {
         /**
          * Shown
          * @description The readings of one task that its viewer may see, in their order, and how they compared once somebody has said so.
+         *
+         *     *twice* tells that it is, or was, read by two: by a rule, or because it was *asked*.
          */
         Shown: {
             stage: components["schemas"]["consult__queue__model__Stage"];
+            /** Twice */
+            twice: boolean;
+            asked: components["schemas"]["SecondAsked"] | null;
             /** Items */
             items: components["schemas"]["SignedReading"][];
             comparison: components["schemas"]["ReadingComparison"] | null;
@@ -6077,7 +6094,8 @@ export interface components {
          *     *stage* is the reading that is awaited, or was the last. *assigned* is whom dispatch chose and *dispatch* what it thought
          *     of everybody; *why* tells what raised the priority, *standing* where that puts the task in the queue, which is in the
          *     order of *begin_by*. *question* is what the clinic has to answer while the task is on hold, *escalated* how many rungs are
-         *     climbed. *blind* tells that its viewer must not learn who has read it: see `blind`.
+         *     climbed. *blind* tells that its viewer must not learn who has read it: see `blind`; *read_before* that they have read it
+         *     themselves, so that what is still to be read of it needs another.
          */
         Task: {
             /** Id */
@@ -6143,6 +6161,8 @@ export interface components {
             budget_s: number;
             /** Blind */
             blind: boolean;
+            /** Read Before */
+            read_before: boolean;
         };
         /**
          * TaskStatus

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Task } from "@/api/model";
-import { beside, nextOf, rowsOf } from "@/worklist/queue";
+import { beside, leftOf, rowsOf } from "@/worklist/queue";
 
 const task = (id: string, over: Partial<Task> = {}): Task =>
-  ({ id, status: "requested", priority: "routine", lane: "imaging", owner: null, due_at: `2026-01-01T00:0${id}:00Z`, placed_at: "", claimed_at: null, ...over }) as Task;
+  ({ id, status: "requested", priority: "routine", lane: "imaging", owner: null, read_before: false, due_at: `2026-01-01T00:0${id}:00Z`, placed_at: "", claimed_at: null, ...over }) as Task;
 
 describe("the queue", () => {
   it("puts what is most urgent first and the nearer deadline before the later", () => {
@@ -16,12 +16,12 @@ describe("the queue", () => {
     expect(rowsOf([task("1"), held], "mine", "", "me")).toEqual([held]);
   });
 
-  it("offers work I began before work nobody has, and never what another reads", () => {
+  it("offers work I began before work nobody has, and never what another reads or I have read before", () => {
     const others = task("1", { priority: "stat", status: "accepted", owner: { id: "you", name: "" } });
     const begun = task("5", { status: "accepted", owner: { id: "me", name: "" } });
-    expect(nextOf([others, task("2"), begun], "me", "x")?.id).toBe("5");
-    expect(nextOf([others, task("2")], "me", "x")?.id).toBe("2");
-    expect(nextOf([others], "me", "x")).toBeUndefined();
+    const again = task("1", { read_before: true });
+    expect(leftOf([others, again, task("3"), task("2"), begun], "me", "3").map(({ id }) => id)).toEqual(["5", "2"]);
+    expect(leftOf([others, again], "me", "x")).toEqual([]);
   });
 
   it("stops at both ends when walked by keyboard", () => {

@@ -17,10 +17,11 @@ export function rowsOf(tasks: readonly Task[], tab: Tab, lane: string, me: strin
   return tab === "done" ? rows.sort((a, b) => (b.claimed_at ?? b.placed_at).localeCompare(a.claimed_at ?? a.placed_at)) : rows.sort(byUrgency);
 }
 
-/** What to read after *finished*: own work already begun first, then the most urgent that nobody has. */
-export function nextOf(tasks: readonly Task[], me: string, finished: string): Task | undefined {
+/** What may be read after *finished*: own work already begun first, then what nobody has, the most urgent first. */
+export function leftOf(tasks: readonly Task[], me: string, finished: string): Task[] {
   const left = tasks.filter(({ id }) => id !== finished).sort(byUrgency);
-  return left.find(({ owner }) => owner?.id === me) ?? left.find(({ status }) => status === "requested");
+  const free = left.filter(({ status, read_before }) => status === "requested" && !read_before);
+  return [...left.filter(({ owner }) => owner?.id === me), ...free];
 }
 
 /** The row *steps* below (or above) *current*; the ends hold. */
