@@ -90,9 +90,12 @@ def sign_in(chromium: Browser, server: Server):
     """Return a function that opens a browser of one's own and signs in as one of the demo's users."""
     contexts = []
 
-    def open_page(username: str, *, width: int = 1366, height: int = 768, locale: str = "zh-CN") -> Page:
+    def open_page(username: str, *, width: int = 1366, height: int = 768, locale: str = "zh-CN", zone: str | None = None) -> Page:
         context = chromium.new_context(
-            viewport={"width": width, "height": height}, locale=locale, permissions=["camera", "microphone"]
+            viewport={"width": width, "height": height},
+            locale=locale,
+            timezone_id=zone,
+            permissions=["camera", "microphone"],
         )
         contexts.append(context)
         page = context.new_page()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { dayOf, hourOf, mondayOf, momentOf, sevenDays, touches, within } from "@/schedule/week";
+import { dayOf, hourOf, lastDays, mondayOf, momentOf, sevenDays, touches, within } from "@/schedule/week";
 
 describe("the days of a rota", () => {
   it("begin at midnight where the hospital is", () => {
@@ -12,6 +12,12 @@ describe("the days of a rota", () => {
   it("come in weeks from Monday on", () => {
     for (const day of sevenDays("2026-03-02")) expect(mondayOf(Date.parse(momentOf(day, 12)))).toBe("2026-03-02");
     expect(mondayOf(Date.parse(momentOf("2026-03-09", 0)))).toBe("2026-03-09");
+  });
+
+  it("are counted back from the last one", () => {
+    expect(lastDays("2026-02-27", "2026-03-02", 31)).toEqual(["2026-02-27", "2026-02-28", "2026-03-01", "2026-03-02"]);
+    expect(lastDays("2026-01-01", "2026-03-02", 2)).toEqual(["2026-03-01", "2026-03-02"]);
+    expect(lastDays("2026-03-02", "2026-03-02", 31)).toEqual(["2026-03-02"]);
   });
 
   it("hold the part of a night that is theirs", () => {

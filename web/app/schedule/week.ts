@@ -34,6 +34,12 @@ export function later(day: string, days: number): string {
   return new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
 }
 
+/** The last days of *first* to *last*, both included: at most *most*. */
+export function lastDays(first: string, last: string, most: number): string[] {
+  const count = Math.min(most, (Date.parse(last) - Date.parse(first)) / DAY_MS + 1);
+  return Array.from({ length: count }, (_, index) => later(last, index - count + 1));
+}
+
 /** Whether a stretch of time touches *day*. */
 export function touches(since: string, until: string, day: string): boolean {
   return Date.parse(since) < Date.parse(momentOf(day, 24)) && Date.parse(until) > Date.parse(momentOf(day, 0));
