@@ -125,7 +125,10 @@ def test_a_critical_value_is_read_back_before_its_document_is_there_and_so_is_it
     client = server.client("clinic")
     (first,) = versions_of(client, row)
     assert pdf_status(client, first) == 409
+    # Opened is not repeated: the row goes on saying so, whoever looks at the list.
+    expect(row).to_contain_text("危急值尚未复述")
     repeat(clinic, "右侧张力性气胸，已告知值班医生")
+    expect(row).not_to_contain_text("危急值尚未复述")
     # The words are at the reader's side without a reload.
     expect(reading.get_by_test_id("read-back")).to_contain_text("右侧张力性气胸，已告知值班医生")
     assert pdf_status(client, first) == 200

@@ -132,6 +132,9 @@ def test_a_reader_asks_the_clinic_answers_and_the_clock_stood_meanwhile(server, 
     # The clinic's open page says who asks what, and takes the answer.
     row = clinic.locator(f"[data-testid=study-row][data-study-uid='{study_uid}']")
     expect(row).to_contain_text("何时起病？")
+    # Its notice lies at the left: at the right is the report that may be open.
+    notice = clinic.locator(".el-notification", has_text="何时起病？")
+    expect(notice).to_have_class(re.compile(r"\bleft\b"))
     row.get_by_test_id("answer").click()
     clinic.get_by_test_id("answer-words").fill("昨晚八点")
     clinic.get_by_test_id("answer-confirm").click()

@@ -20,6 +20,8 @@ export function useQuestions(studies: ShallowRef<Study[] | null>, open: (task: T
         message: t("clinic.ask.asks", { name: task.question?.asked_by?.name ?? "", question: task.question?.question ?? "" }),
         type: "warning",
         duration: 0,
+        // Where the news of reports is: below the header, and away from the open report.
+        position: "top-left",
         offset: 58,
         onClick: () => {
           toast.close();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Report, Study, Task } from "@/api/model";
-import { isUnasked, isWaiting, stepOf } from "@/clinic/steps";
+import { isUnasked, isWaiting, owesReadBack, stepOf } from "@/clinic/steps";
 
 const study = (status: Task["status"] | null, settled = true): Study =>
   ({ task: status && { id: "1", status }, report: null, settled_at: settled ? "2026-01-01T00:00:00Z" : null }) as Study;
@@ -14,6 +14,16 @@ describe("where a study stands", () => {
     expect(stepOf(study("completed"), report({}))).toBe("signed");
     expect(stepOf(study("completed"), report({ delivered_at: "x" }))).toBe("delivered");
     expect(stepOf(study("completed"), report({ delivered_at: "x", read_at: "y" }))).toBe("read");
+  });
+
+  it("is not over when a critical value was opened and not repeated", () => {
+    const critical = report({ critical: true, read_at: "y", status: "final" });
+    expect(owesReadBack(critical)).toBe(true);
+    expect(owesReadBack({ ...critical, read_back: { words: "已告知", by: { id: "1", name: "" }, at: "z" } })).toBe(false);
+    expect(owesReadBack({ ...critical, amended_by: "2" })).toBe(false);
+    expect(owesReadBack({ ...critical, status: "cancelled" })).toBe(false);
+    expect(owesReadBack({ ...critical, critical: false })).toBe(false);
+    expect(owesReadBack(undefined)).toBe(false);
   });
 
   it("offers to ask only for what lies here whole and waits for nobody", () => {

@@ -21,6 +21,11 @@ export function stepOf(study: Study, report: Report | undefined): Step {
   return "arrived";
 }
 
+/** Whether the clinic has still to repeat a critical value; opening the report is not that. */
+export function owesReadBack(report: Report | undefined): boolean {
+  return report !== undefined && report.critical && !report.read_back && !report.amended_by && report.status !== "cancelled";
+}
+
 /** Whether the study lies here whole and nobody was asked, nobody took it, or its report does not hold any more. */
 export function isUnasked(study: Study): boolean {
   if (!study.settled_at) return false;
