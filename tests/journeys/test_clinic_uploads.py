@@ -40,3 +40,5 @@ def test_every_door_speaks_both_languages_and_fits_a_narrow_screen(sign_in):
         assert page.evaluate("document.documentElement.lang") == "en"
         page.wait_for_load_state("networkidle")
         assert page.evaluate(CUT_OFF) == [], username
+        for door in page.get_by_role("navigation").first.get_by_role("link").all():
+            expect(door).to_be_in_viewport(ratio=0.99)
