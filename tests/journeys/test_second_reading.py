@@ -59,6 +59,8 @@ def test_two_blind_readings_that_differ_are_settled_by_a_third_and_the_clinic_ge
     sign(first, CALM)
     expect(first.get_by_test_id("stage")).to_have_text("二次阅片")
 
+    expect(clinic.get_by_test_id("study-row")).to_contain_text("等待另一位")
+
     # The first may not be their own second, and sees how far it is; the second is told nothing by page or server.
     expect(second.get_by_test_id("stage")).to_have_text("二次阅片")
     # Beside the list of reviews no key claims what is in the queue.

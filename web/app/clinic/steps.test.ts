@@ -3,7 +3,7 @@ import type { Report, Study, Task } from "@/api/model";
 import { isUnasked, isWaiting, owesReadBack, stepOf } from "@/clinic/steps";
 
 const study = (status: Task["status"] | null, settled = true): Study =>
-  ({ task: status && { id: "1", status }, report: null, settled_at: settled ? "2026-01-01T00:00:00Z" : null }) as Study;
+  ({ task: status && { id: "1", status, stage: "first" }, report: null, settled_at: settled ? "2026-01-01T00:00:00Z" : null }) as Study;
 const report = (over: Partial<Report>): Report => ({ delivered_at: null, read_at: null, task_id: "1", ...over }) as Report;
 
 describe("where a study stands", () => {
@@ -14,6 +14,11 @@ describe("where a study stands", () => {
     expect(stepOf(study("completed"), report({}))).toBe("signed");
     expect(stepOf(study("completed"), report({ delivered_at: "x" }))).toBe("delivered");
     expect(stepOf(study("completed"), report({ delivered_at: "x", read_at: "y" }))).toBe("read");
+  });
+
+  it("does not go back to the queue's step while it waits for a second reader", () => {
+    const twice = { ...study("requested"), task: { id: "1", status: "requested", stage: "second" } as Task };
+    expect(stepOf(twice, undefined)).toBe("reading");
   });
 
   it("is not over when a critical value was opened and not repeated", () => {
@@ -38,7 +43,7 @@ describe("where a study stands", () => {
     const answered = (over: Partial<Study>): Study => ({ ...study("completed"), report: { status: "cancelled", signed_at: "x" }, ...over }) as Study;
     expect(isUnasked(answered({}))).toBe(true);
     expect(isUnasked(answered({ report: { status: "corrected" } as Study["report"] }))).toBe(false);
-    const again = answered({ task: { id: "2", status: "requested" } as Task });
+    const again = answered({ task: { id: "2", status: "requested", stage: "first" } as Task });
     expect(isUnasked(again)).toBe(false);
     expect(stepOf(again, report({ status: "cancelled", read_at: "y" }))).toBe("queued");
     expect(stepOf(answered({}), report({ status: "cancelled", read_at: "y" }))).toBe("read");

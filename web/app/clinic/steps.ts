@@ -1,5 +1,5 @@
 /** Where a study stands on its way to an answer, in the six steps the clinic sees. */
-import type { Report, Study } from "@/api/model";
+import type { Report, Study, Task } from "@/api/model";
 import { isHeld, isOpen } from "@/ui/state";
 
 export const STEPS = ["arrived", "queued", "reading", "signed", "delivered", "read"] as const;
@@ -16,9 +16,14 @@ export function stepOf(study: Study, report: Report | undefined): Step {
   if (answer?.read_at) return "read";
   if (answer?.delivered_at) return "delivered";
   if (answer || (study.report?.signed_at && !isWaiting(study))) return "signed";
-  if (study.task && isHeld(study.task)) return "reading";
+  if (study.task && (isHeld(study.task) || isBetweenReadings(study.task))) return "reading";
   if (study.task?.status === "requested") return "queued";
   return "arrived";
+}
+
+/** Whether one has read it and another has still to: it waits, but no longer for its first reader. */
+export function isBetweenReadings({ status, stage }: Pick<Task, "status" | "stage">): boolean {
+  return status === "requested" && stage !== "first";
 }
 
 /** Whether the clinic has still to repeat a critical value; opening the report is not that. */
