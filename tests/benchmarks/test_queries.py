@@ -67,6 +67,32 @@ class Client:
         self._connection, self._unread = None, b""
 
     def get(self, path: str, headers: dict[str, str]) -> bytes | bytearray:
+        head, length = self._asked(path, headers)
+        body: bytes | bytearray
+        if length is not None:
+            body = self._exactly(length)
+        else:
+            body = self._chunks() if b"\r\ntransfer-encoding: chunked" in head else self._rest()
+        assert head.startswith((b"http/1.1 200", b"http/1.0 200")), (self.peer.name, path, head[:40], body[:200])
+        return body
+
+    def count(self, path: str, headers: dict[str, str]) -> None:
+        """Ask as `get` does, but have the kernel throw the answer away: what is left of the time is the server's."""
+        head, length = self._asked(path, headers)
+        assert head.startswith((b"http/1.1 200", b"http/1.0 200")), (self.peer.name, path, head[:40])
+        assert self._connection is not None
+        left = None if length is None else length - len(self._unread)
+        self._unread, room = b"", bytearray(1 << 20)
+        while left is None or left > 0:
+            some = self._connection.recv_into(room, min(left or len(room), len(room)), socket.MSG_TRUNC)
+            if not some:
+                assert left is None, f"{self.peer.name} ended its answer early"
+                self.close()
+                return
+            left = None if left is None else left - some
+
+    def _asked(self, path: str, headers: dict[str, str]) -> tuple[bytes, int | None]:
+        """Send a request and return the head of its answer, in small letters, and the length that it says."""
         if self._connection is None:
             self._connection = socket.create_connection(("127.0.0.1", self.peer.http_port), timeout=60)
             self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -74,13 +100,7 @@ class Client:
         self._connection.sendall(f"GET /dicom-web{path} HTTP/1.1\r\n{fields}\r\n".encode())
         head = self._until(b"\r\n\r\n").lower()
         length = re.search(rb"\r\ncontent-length: *(\d+)", head)
-        body: bytes | bytearray
-        if length:
-            body = self._exactly(int(length[1]))
-        else:
-            body = self._chunks() if b"\r\ntransfer-encoding: chunked" in head else self._rest()
-        assert head.startswith((b"http/1.1 200", b"http/1.0 200")), (self.peer.name, path, head[:40], body[:200])
-        return body
+        return head, int(length[1]) if length else None
 
     def _chunks(self) -> bytes:
         parts = []
@@ -216,6 +236,7 @@ def _retrievals(series: str) -> tuple[Scenario, ...]:
 
     return (
         Scenario(f"WADO series of {SLICES} CT", 1, _each(lambda _: series, DICOM)),
+        Scenario("the same, thrown away", 1, lambda client, _: client.count(series, DICOM)),
         Scenario("WADO series metadata", 1, _each(lambda _: f"{series}/metadata", JSON)),
         Scenario("frame", SLICES, _each(lambda n: f"{slice_(n)}/frames/1", OCTETS)),
         # Each picture is another one, which nobody has asked for yet; then one of a few that somebody has. Thumbnails of the

@@ -6,8 +6,8 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import ExitStack
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +24,7 @@ from web.api.transact import off_loop
 from web.dicomweb import multipart
 from web.dicomweb.accept import MediaRange, covers, media_ranges
 from web.dicomweb.dicom_json import bulk_value_of
+from web.dicomweb.outlet import Outlet, Piece
 from web.dicomweb.qido import DICOM_JSON
 from web.dicomweb.reading import READER, Kept, address_of, base_of, kept
 
@@ -32,8 +33,6 @@ _CHUNK = 1 << 20
 #: Instances whose metadata is asked for in one go; two such calls keep two workers busy.
 _TOGETHER = 24
 _AHEAD = 4
-#: Files opened in one visit off the loop.
-_OPENED = 8
 #: PS3.18 Annex E.1: pixel data and its offset tables are fetched as frames, other bulk data by its element.
 PIXEL_DATA = 0x7FE00010
 
@@ -70,29 +69,22 @@ async def send_stretches(
     tail = multipart.END_OF_PART + multipart.closing(boundary)
     response = web.StreamResponse(headers={**headers, "Content-Type": multipart.content_type(media, boundary)})
     response.content_length = sum(map(len, heads)) + sum(span.length for _, _, span in parts) + len(tail)
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError("the client went away")
+    transport.set_write_buffer_limits(high=0)  # nothing may wait in it for the socket when the files follow
     await response.prepare(request)
-    loop = asyncio.get_running_loop()
-    for start in range(0, len(parts), _OPENED):
-        some = parts[start : start + _OPENED]
-        with ExitStack() as opened:
-            files = await off_loop(request, _opened, opened, some)
-            for head, (_, _, span), file in zip(heads[start:], some, files, strict=False):
-                await response.write(head)
-                if request.transport is None:
-                    raise ConnectionResetError("the client went away")
-                if await loop.sendfile(request.transport, file, span.offset, span.length) < span.length:
-                    raise ConnectionResetError("a file is shorter than its index says")
-    await response.write_eof(tail)
+    await response.write(heads[0])
+    await request.writer.drain()
+    if transport.is_closing():
+        raise ConnectionResetError("the client went away")
+    between: list[Piece] = [*heads[1:], tail]
+    pieces = chain.from_iterable(zip(((path, span) for _, path, span in parts), between, strict=True))
+    with Outlet(transport.get_extra_info("socket"), pieces) as outlet:
+        await outlet.send(request)
+    transport.set_write_buffer_limits()
+    await response.write_eof()
     return response
-
-
-def _opened(opened: ExitStack, parts: Sequence[tuple[Mapping[str, str], Path, Span]]) -> list[BinaryIO]:
-    """Open the parts' files and have the kernel read ahead, so that sending from the event loop does not wait for the disk."""
-    files: list[BinaryIO] = []
-    for _, path, span in parts:
-        files.append(opened.enter_context(path.open("rb")))
-        os.posix_fadvise(files[-1].fileno(), span.offset, span.length, os.POSIX_FADV_WILLNEED)
-    return files
 
 
 async def chunks(request: web.Request, file: BinaryIO) -> AsyncIterator[bytes]:
@@ -134,8 +126,14 @@ def _syntax_for(imaging: Imaging, one: Kept, asked: MediaRange) -> str | None:
     return wanted if imaging.can_rewrite_in(one.path, wanted, digest=one.instance.digest) else None
 
 
-def _syntaxes_for(imaging: Imaging, found: Sequence[Kept], asked: MediaRange) -> list[str | None]:
-    return [_syntax_for(imaging, one, asked) for one in found]
+async def _syntaxes_for(request: web.Request, found: Sequence[Kept], asked: MediaRange) -> list[str | None]:
+    imaging = request.app[keys.IMAGING]
+
+    def each() -> list[str | None]:
+        return [_syntax_for(imaging, one, asked) for one in found]
+
+    as_stored = asked.transfer_syntax in (None, "*")  # then no file is looked at
+    return each() if as_stored else await off_loop(request, each)
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:
@@ -144,12 +142,11 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
     With a transfer-syntax parameter they come rewritten in that one: Explicit VR Little Endian, JPEG-LS or HTJ2K lossless.
     """
     found = await kept(request)
-    imaging = request.app[keys.IMAGING]
     for asked in media_ranges(request):
         in_parts = asked.media == "*/*" or (asked.multipart_type is not None and covers(asked.multipart_type, DICOM))
         if not in_parts and not (len(found) == 1 and "instance" in request.match_info and asked.takes(DICOM)):
             continue
-        syntaxes = await off_loop(request, _syntaxes_for, imaging, found, asked)
+        syntaxes = await _syntaxes_for(request, found, asked)
         whole = [(one, syntax) for one, syntax in zip(found, syntaxes, strict=True) if syntax is not None]
         if len(whole) < len(found):
             continue
