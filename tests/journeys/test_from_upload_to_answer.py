@@ -8,6 +8,7 @@ from datetime import datetime
 
 from playwright.sync_api import expect
 from pydicom import dcmread
+from pydicom.uid import generate_uid
 from support import dcmtk
 from support.server import TELEMED, until
 
@@ -193,3 +194,28 @@ def test_a_refused_study_tells_the_clinic_why_and_a_second_reader_answers_it(ser
     # The refusal costs the clinic time, never the clock: it runs from the upload to the answer without a pause.
     assert ledger["paused_s"] == 0
     assert server.client("second").get(f"/api/v1/tasks/{report['task_id']}")["owner"]["name"] == report["signed_by"]["name"]
+
+
+def test_news_of_two_reports_at_one_moment_lies_one_below_the_other(server, sign_in, ct_small, tmp_path):
+    image = dcmread(ct_small)
+    image.StudyInstanceUID, image.SeriesInstanceUID, image.SOPInstanceUID = (generate_uid() for _ in range(3))
+    image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+    image.save_as(tmp_path / "another.dcm")
+    for file in (ct_small, tmp_path / "another.dcm"):
+        assert dcmtk.storescu(server.dicom_port, file).returncode == 0
+    reader = server.client("radiologist")
+    for task in until(lambda: len(found := reader.get("/api/v1/tasks")["items"]) == 2 and found):
+        path = f"/api/v1/tasks/{task['id']}"
+        reader.post(f"{path}/claim")
+        draft = {"findings": FINDINGS, "impression": IMPRESSION, "kind": "diagnosis"}
+        assert reader.ask("PUT", f"{path}/report", draft)[0] == 200
+        reader.post(f"{path}/report/sign", {"password": "telemed-demo"})
+
+    toasts = sign_in("clinic").locator(".report-news")
+    expect(toasts).to_have_count(2)
+
+    def apart() -> bool:
+        upper, lower = sorted((one.bounding_box() for one in toasts.all()), key=lambda box: box["y"])
+        return upper["y"] + upper["height"] <= lower["y"]
+
+    until(apart)

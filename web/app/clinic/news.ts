@@ -1,5 +1,4 @@
 /** Reports nobody at the clinic has opened yet: announced once each, by toast, sound, the tab's title and a notice on the desktop. */
-import { ElNotification } from "element-plus";
 import { computed, nextTick, onScopeDispose, watch, type ComputedRef } from "vue";
 import { useI18n } from "vue-i18n";
 import { following, type Following } from "@/api/following";
@@ -11,6 +10,7 @@ import { notice } from "@/ui/notices";
 import { institutionName } from "@/ui/said";
 import { chime } from "@/ui/sound";
 import { badge } from "@/ui/title";
+import { toast } from "@/ui/toast";
 
 export interface News {
   all: Following<Report[]>;
@@ -45,21 +45,10 @@ export function useNews(open: (report: Report) => void): News {
     if (aloud) chime(presses);
     void notice(t(`clinic.news.${title}`), { tag: report.task_id, path: "/clinic", critical: presses });
     const words = { patient: report.patient.name, hospital: institutionName(report.performer), reason: reasonOf(report) };
-    const toast = ElNotification({
-      title: t(`clinic.news.${title}`),
-      message: t(`clinic.news.${text}`, words),
-      type,
-      duration: 0,
-      // Below the header and away from the open report: the toast must cover neither who is signed in nor what is read.
-      position: "top-left",
-      offset: 58,
-      customClass: "report-news",
-      onClick: () => {
-        toast.close();
-        open(report);
-      },
-    });
-    toasts.set(report.id, toast);
+    toasts.set(
+      report.id,
+      toast({ title: t(`clinic.news.${title}`), message: t(`clinic.news.${text}`, words), type, customClass: "report-news" }, () => open(report)),
+    );
     // T5 is told once the words are in the page, not when the news reached the machine.
     void nextTick(() => live.shown(report.id));
   }
@@ -74,16 +63,16 @@ export function useNews(open: (report: Report) => void): News {
       live.shown(report.id);
     }
     const still = new Set([...waiting.values()].map(({ id }) => id));
-    for (const [id, toast] of toasts) {
+    for (const [id, shown] of toasts) {
       if (still.has(id)) continue;
-      toast.close();
+      shown.close();
       toasts.delete(id);
     }
   });
 
   onScopeDispose(() => {
     badge(0);
-    for (const toast of toasts.values()) toast.close();
+    for (const shown of toasts.values()) shown.close();
   });
   return { all, unread };
 }

@@ -1,9 +1,9 @@
 /** Questions of specialists that wait for the clinic: each announced once, by sound and toast. */
-import { ElNotification } from "element-plus";
 import { onScopeDispose, watch, type ShallowRef } from "vue";
 import { useI18n } from "vue-i18n";
 import type { Study, Task } from "@/api/model";
 import { chime } from "@/ui/sound";
+import { toast } from "@/ui/toast";
 
 /** Announce the open questions among *studies*; *open* is called when a toast is clicked. */
 export function useQuestions(studies: ShallowRef<Study[] | null>, open: (task: Task) => void): void {
@@ -15,24 +15,12 @@ export function useQuestions(studies: ShallowRef<Study[] | null>, open: (task: T
     for (const [key, task] of asked) {
       if (toasts.has(key)) continue;
       chime();
-      const toast = ElNotification({
-        title: t("clinic.ask.title"),
-        message: t("clinic.ask.asks", { name: task.question?.asked_by?.name ?? "", question: task.question?.question ?? "" }),
-        type: "warning",
-        duration: 0,
-        // Where the news of reports is: below the header, and away from the open report.
-        position: "top-left",
-        offset: 58,
-        onClick: () => {
-          toast.close();
-          open(task);
-        },
-      });
-      toasts.set(key, toast);
+      const message = t("clinic.ask.asks", { name: task.question?.asked_by?.name ?? "", question: task.question?.question ?? "" });
+      toasts.set(key, toast({ title: t("clinic.ask.title"), message, type: "warning" }, () => open(task)));
     }
-    for (const [key, toast] of toasts) if (!asked.has(key)) toast.close();
+    for (const [key, shown] of toasts) if (!asked.has(key)) shown.close();
   });
   onScopeDispose(() => {
-    for (const toast of toasts.values()) toast.close();
+    for (const shown of toasts.values()) shown.close();
   });
 }

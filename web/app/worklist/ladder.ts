@@ -1,11 +1,11 @@
 /** Tasks that nobody has answered in time: said aloud to whoever is to take them, and to the coordinator. */
-import { ElNotification } from "element-plus";
 import { onScopeDispose } from "vue";
 import { useI18n } from "vue-i18n";
 import { live } from "@/api/live";
 import { session } from "@/api/session";
 import { notice } from "@/ui/notices";
 import { chime } from "@/ui/sound";
+import { toast } from "@/ui/toast";
 
 interface Told {
   readonly id: string;
@@ -31,17 +31,8 @@ export function useLadder(open: (taskId: string) => void): void {
     chime(true);
     void notice(title, { tag: String(data["task_id"]), path: "/reading", critical: true });
     const phone = typeof data["phone"] === "string" ? data["phone"] : "";
-    const toast = ElNotification({
-      title,
-      message: phone ? t("reading.ladder.call", { phone }) : t(moved ? "reading.ladder.moved" : "reading.ladder.look"),
-      type: "warning",
-      duration: 0,
-      offset: 58,
-      onClick: () => {
-        toast.close();
-        open(String(data["task_id"]));
-      },
-    });
+    const message = phone ? t("reading.ladder.call", { phone }) : t(moved ? "reading.ladder.moved" : "reading.ladder.look");
+    toast({ title, message, type: "warning" }, () => open(String(data["task_id"])));
   });
   onScopeDispose(stop);
 }
