@@ -6,8 +6,9 @@ one sync has made all of its files durable, so a power cut in between costs noth
 
 What is acknowledged is safe already: filing lets a burst go by, for a second at most, and nobody who asks for what has
 just come waits for that (`arrivals`). The bytes are read back and checked against the journal's CRC-32C, get the SHA-256
-that names them, and are written, both ways beside the page cache: nobody needs them again soon. A long object's record says
-its SHA-256 already: its file gets a second name, and is read only when it is in doubt.
+that names them, have their header read, which receiving only walked through, and are written, both ways beside the page
+cache: nobody needs them again soon. A long object's record says its SHA-256 and its header already: its file gets a second
+name, and is read only when it is in doubt.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from pathlib import Path
 
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.disk import sync_folder, unavailable
-from dicom_node.archive.header import Header
+from dicom_node.archive.header import Header, read_header
 from dicom_node.archive.indexing import Received
 from dicom_node.archive.journal import Altered, JournalReader, OwnFile, Place
 from telemed.kernel.database import new_id
@@ -48,36 +49,52 @@ _TRY_AGAIN_S = 0.5
 ASIDE = "aside"
 
 
+_NOTHING = memoryview(b"")
+
+
 @dataclass(frozen=True)
 class Filed:
-    """One record on its way: where it lies, and what the index is told."""
+    """One record on its way: where it lies, and what it says for the index.
+
+    *header* is None where it is read from the data set, which begins at *data_at* of the content; a long object's record says it,
+    and any of a former version.
+    """
 
     place: Place
     institution: str
-    header: Header
+    sop_instance_uid: str
+    data_at: int
     syntax: str
     source: str
     at: datetime
+    header: Header | None
     own: OwnFile | None
 
     @classmethod
     def of(cls, place: Place, meta: bytes) -> Filed:
         """Read *meta* again."""
         told = json.loads(meta.decode("utf-8", "surrogatepass"))
+        header = Header.from_json(told["header"]) if "header" in told else None
         return cls(
             place,
             told["institution"],
-            Header.from_json(told["header"]),
+            told["instance"] if header is None else header.sop_instance_uid,
+            told.get("data_at", 0),
             told["syntax"],
             told["source"],
             datetime.fromisoformat(told["at"]),
+            header,
             OwnFile.of(told["own"]) if "own" in told else None,
         )
 
-    def received(self, digest: str) -> Received:
-        """Say it to the index. The content stands behind our own preface: *digest*, its own, is the data set's as well."""
+    def received(self, digest: str, content: memoryview = _NOTHING) -> Received:
+        """Say it to the index; *content* are the bytes where they lie in the record itself.
+
+        They stand behind our own preface: *digest*, their own, is the data set's as well.
+        """
+        header = self.header or read_header(content[self.data_at :], self.syntax)
         size = self.place.content_bytes if self.own is None else self.own.size
-        return Received(self.institution, self.header, self.syntax, digest, digest, size, self.source, self.at)
+        return Received(self.institution, header, self.syntax, digest, digest, size, self.source, self.at)
 
 
 @dataclass(frozen=True)
@@ -110,24 +127,22 @@ def waiting(journal: JournalReader) -> Iterator[tuple[Received, bool]]:
         for place, record in journal.records(segment):
             one = Filed.of(place, record.meta)
             if one.own is None:
-                yield one.received(hashlib.sha256(record.content).hexdigest()), True
+                yield one.received(hashlib.sha256(record.content).hexdigest(), record.content), True
                 continue
             try:
-                digest = _digest(one, journal)
+                digest = _digest(one.own, journal)
             except (Altered, FileNotFoundError):
                 digest = ""
             yield one.received(digest), bool(digest)
 
 
-def _digest(one: Filed, journal: JournalReader) -> str:
-    """Return the sha256 of the bytes in the journal; Altered when they are not those that were received."""
-    if one.own is None:
-        return hashlib.sha256(journal.intact(one.place)).hexdigest()
+def _digest(own: OwnFile, journal: JournalReader) -> str:
+    """Return the sha256 of a long object's bytes; Altered when they are not those that were received."""
     digest = hashlib.sha256()
-    for piece in journal.pieces(one.own):
+    for piece in journal.pieces(own):
         digest.update(piece)
-    if one.own.digest not in ("", digest.hexdigest()):
-        raise Altered(f"the file {one.own.name} of the journal has changed")
+    if own.digest not in ("", digest.hexdigest()):
+        raise Altered(f"the file {own.name} of the journal has changed")
     return digest.hexdigest()
 
 
@@ -331,11 +346,11 @@ class Filing:
             log.exception("an acknowledged object could not be filed and is set aside as %s", self._set_aside(one))
 
     def _file(self, records: Sequence[Filed], *, anew: bool) -> None:
-        there = self._archive.present((one.institution, one.header.sop_instance_uid) for one in records)
+        there = self._archive.present((one.institution, one.sop_instance_uid) for one in records)
         left: list[Filed] = []
         received: list[Received] = []
         for one in records:
-            known = (one.institution, one.header.sop_instance_uid) in there
+            known = (one.institution, one.sop_instance_uid) in there
             if one.own is not None and not self._file_of(one.own).exists():
                 if not known:  # the disk failed under its record, and its sender was told so
                     log.error("the journal's file of an object that was not acknowledged is gone: %s", one.own.name)
@@ -352,7 +367,11 @@ class Filing:
 
         Known under another digest says that the same data set came with another preface, and that file is kept.
         """
-        received = one.received(self._digest_of(one, anew=anew))
+        if one.own is not None:
+            received = one.received(self._digest_of(one.own, anew=anew))
+        else:
+            content = self._journal.intact(one.place)
+            received = one.received(hashlib.sha256(content).hexdigest(), content)
         [kept] = self._archive.known([received])
         if kept is None or (kept == received.digest and anew):
             self._place(one, anew=anew)
@@ -362,18 +381,18 @@ class Filing:
         """Give the bytes their name in the archive."""
         blobs = self._archive.blobs
         if one.own is not None:
-            digest = self._digest_of(one, anew=anew)
+            digest = self._digest_of(one.own, anew=anew)
             blobs.adopt(self._file_of(one.own), digest)
             return one.received(digest)
         content = self._journal.intact(one.place)
-        digest = hashlib.sha256(content).hexdigest()
-        if not (anew and blobs.is_on_disk(digest)):
-            blobs.place(digest, content, anew=anew)
-        return one.received(digest)
+        received = one.received(hashlib.sha256(content).hexdigest(), content)
+        if not (anew and blobs.is_on_disk(received.digest)):
+            blobs.place(received.digest, content, anew=anew)
+        return received
 
-    def _digest_of(self, one: Filed, *, anew: bool) -> str:
+    def _digest_of(self, own: OwnFile, *, anew: bool) -> str:
         """Return the digest that a long object's record says, unless its file is in doubt; else that of the bytes."""
-        return one.own.digest if one.own is not None and one.own.digest and not anew else _digest(one, self._journal)
+        return own.digest if own.digest and not anew else _digest(own, self._journal)
 
     def _file_of(self, own: OwnFile) -> Path:
         return self._journal.folder / own.name

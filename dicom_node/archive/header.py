@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from dicom_node.archive.charset import Legibility, PersonName, charsets_of, decode, person_name
-from dicom_node.archive.scan import EXPLICIT_BIG_ENDIAN, holds, scan
+from dicom_node.archive.scan import EXPLICIT_BIG_ENDIAN, Scanned, holds, scan
 from telemed.kernel.errors import Invalid
 
 #: Characters that are safe in a URL and a log; PS3.5 9.1 allows only digits and dots, some equipment does not know.
@@ -75,7 +75,21 @@ _OWN_COLUMNS = {
 #: What differs from one instance of a series to the next.
 _OF_INSTANCE = frozenset(_INSTANCE.keys() | {0x00080016, 0x00080018, 0x00200013, 0x00280008, 0x00280010, 0x00280011})
 _REMEMBERED, _REMEMBERED_BYTES = 64, 4096
+#: Without any of these an object cannot be filed.
+_UIDS = {
+    0x00080016: "SOP Class UID",
+    0x00080018: "SOP Instance UID",
+    0x0020000D: "Study Instance UID",
+    0x0020000E: "Series Instance UID",
+}
 _WANTED = frozenset(_OWN_COLUMNS | _STUDY.keys() | _SERIES.keys() | _INSTANCE.keys())
+
+
+class Identity(NamedTuple):
+    """Which object it is: the UIDs that its file begins with (PS3.10 7.1)."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
 
 
 @dataclass(frozen=True)
@@ -131,6 +145,14 @@ class Header:
         return cls(**{**plain, "patient_name": name, "patient_name_raw": bytes.fromhex(plain["patient_name_raw"])})
 
 
+def read_identity(data: memoryview, transfer_syntax_uid: str) -> Identity:
+    """Read of the data set *data* no more than which object it is.
+
+    It is walked to its end as by `read_header`, and refused for the same: what passes here can be filed later.
+    """
+    return _identity(data, transfer_syntax_uid, scan(data, transfer_syntax_uid, _WANTED))
+
+
 def read_header(
     data: memoryview, transfer_syntax_uid: str, assumed_charset: str = "", *, forget: Callable[[], object] = lambda: None
 ) -> Header:
@@ -143,17 +165,12 @@ def read_header(
         "uncalibrated" when it is an ECG none of whose channels says what its numbers mean.
     """
     scanned = scan(data, transfer_syntax_uid, _WANTED, forget)
+    identity = _identity(data, transfer_syntax_uid, scanned)
     values = _Values(scanned.values, assumed_charset, little_endian=scanned.little_endian)
-    sop_class_uid = values.uid(0x00080016, "SOP Class UID")
-    if sop_class_uid in _ECG and not holds(data, transfer_syntax_uid, _SENSITIVITY):
-        raise Invalid(
-            "the ECG carries no gain (Channel Sensitivity is missing): nobody could measure it; export it again with its gain",
-            code="uncalibrated",
-        )
     return Header(
         **_of_series(scanned.values, assumed_charset),
-        sop_class_uid=sop_class_uid,
-        sop_instance_uid=values.uid(0x00080018, "SOP Instance UID"),
+        sop_class_uid=identity.sop_class_uid,
+        sop_instance_uid=identity.sop_instance_uid,
         instance_number=values.integer(0x00200013),
         rows=values.short(0x00280010),
         columns=values.short(0x00280011),
@@ -161,6 +178,25 @@ def read_header(
         instance_attributes=values.attributes(_INSTANCE) | _presence(scanned.present),
         issuer_entity=_universal_entity(values.raw(_ISSUER_QUALIFIERS), transfer_syntax_uid),
     )
+
+
+def _identity(data: memoryview, transfer_syntax_uid: str, scanned: Scanned) -> Identity:
+    sop_class_uid, sop_instance_uid, _, _ = (_uid(scanned.values, tag) for tag in _UIDS)
+    if sop_class_uid in _ECG and not holds(data, transfer_syntax_uid, _SENSITIVITY):
+        raise Invalid(
+            "the ECG carries no gain (Channel Sensitivity is missing): nobody could measure it; export it again with its gain",
+            code="uncalibrated",
+        )
+    return Identity(sop_class_uid, sop_instance_uid)
+
+
+def _uid(values: Mapping[int, bytes], tag: int) -> str:
+    uid = values.get(tag, b"").strip(b"\0 \t\r\n").decode("ascii", "replace")
+    if not uid:
+        raise Invalid(f"the object has no {_UIDS[tag]}: it cannot be filed", code="identifiers")
+    if not _UID.match(uid):
+        raise Invalid(f"the {_UIDS[tag]} of the object is malformed: it cannot be filed", code="identifiers")
+    return uid
 
 
 def _of_series(values: Mapping[int, bytes], assumed_charset: str) -> Mapping[str, Any]:
@@ -172,11 +208,12 @@ def _of_series(values: Mapping[int, bytes], assumed_charset: str) -> Mapping[str
 
 @lru_cache(_REMEMBERED)
 def _read_series(shared: tuple[tuple[int, bytes], ...], assumed_charset: str) -> Mapping[str, Any]:
-    values = _Values(dict(shared), assumed_charset)
+    raw = dict(shared)
+    values = _Values(raw, assumed_charset)
     physician = values.name(0x00080090)
     return {
-        "study_instance_uid": values.uid(0x0020000D, "Study Instance UID"),
-        "series_instance_uid": values.uid(0x0020000E, "Series Instance UID"),
+        "study_instance_uid": _uid(raw, 0x0020000D),
+        "series_instance_uid": _uid(raw, 0x0020000E),
         "patient_id": values.identifier(0x00100020),
         "issuer": values.identifier(0x00100021),
         "patient_name": values.name(0x00100010),
@@ -221,14 +258,6 @@ class _Values:
 
     def raw(self, tag: int) -> bytes:
         return self._values.get(tag, b"")
-
-    def uid(self, tag: int, what: str) -> str:
-        uid = self.raw(tag).strip(b"\0 \t\r\n").decode("ascii", "replace")
-        if not uid:
-            raise Invalid(f"the object has no {what}: it cannot be filed", code="identifiers")
-        if not _UID.match(uid):
-            raise Invalid(f"the {what} of the object is malformed: it cannot be filed", code="identifiers")
-        return uid
 
     def text(self, tag: int, limit: int) -> str:
         return decode(self.raw(tag)[: 8 * limit], self._charsets, self._assumed).value[:limit].strip()

@@ -2,16 +2,17 @@
 
 A segment is a preallocated file, written by one process and read by the main one. Its first block holds a nonce that
 every record of this use of the segment repeats: neither a record of an earlier use nor bytes that somebody sends on
-purpose can be taken for one of ours. A record is a head of one block, the Part 10 bytes, and what the index must know, as JSON;
+purpose can be taken for one of ours. A record is a head of one block, the Part 10 bytes, and what they do not say, as JSON;
 it begins at a multiple of BLOCK. Writes are direct and synchronous where the file system can (O_DIRECT, O_DSYNC).
 
 The head carries a CRC-32C of the content: enough to know a torn record from a whole one, at a tenth of the time of the
 SHA-256 that names the object in the archive, which is computed when it is filed. A long object has a file of its own, and its
-record says the SHA-256, computed while it arrived.
+record says the SHA-256, computed while it arrived, and the header.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import mmap
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +46,11 @@ _SEGMENT_HEAD = struct.Struct("<8s16s")
 _RECORD_HEAD = struct.Struct("<8s16sQII")
 _CHECK = struct.Struct("<I")
 _NONCE_BYTES = 16
-_SUMMED_AT_ONCE = 256 << 10
+_SUMMED_AT_ONCE = 64 << 10
+#: A view that google_crc32c takes as it is: of a memoryview it wants a copy.
+_Summed = ctypes.c_ubyte * _SUMMED_AT_ONCE
 _READ_AT_ONCE = 1 << 20
+_REMEMBERED = 64
 
 
 @dataclass(frozen=True)
@@ -99,19 +104,40 @@ def new_buffer(capacity: int) -> mmap.mmap:
 
 
 def checksum(content: memoryview) -> int:
-    """Return the CRC-32C of *content*."""
-    check = 0
-    for begin in range(0, len(content), _SUMMED_AT_ONCE):
-        check = google_crc32c.extend(check, bytes(content[begin : begin + _SUMMED_AT_ONCE]))
-    return check
+    """Return the CRC-32C of *content*, which is writable memory."""
+    check, begin, last = 0, 0, len(content) - _SUMMED_AT_ONCE
+    while begin <= last:
+        check = google_crc32c.extend(check, _Summed.from_buffer(content, begin))
+        begin += _SUMMED_AT_ONCE
+    return int(google_crc32c.extend(check, bytes(content[begin:])))
 
 
-def meta_of(header: Header, *, institution: str, syntax: str, source: str, at: datetime, own: OwnFile | None = None) -> bytes:
-    """Return what the index must know of one object."""
-    meta: dict[str, Any] = {"institution": institution, "syntax": syntax, "source": source, "at": rfc3339(at)}
-    if own is not None:
-        meta["own"] = asdict(own)
-    return json.dumps(meta | {"header": header.as_json()}, ensure_ascii=False).encode("utf-8", "surrogatepass")
+def meta_of(
+    sop_instance_uid: str,
+    *,
+    institution: str,
+    syntax: str,
+    source: str,
+    at: datetime,
+    data_at: int = 0,
+    long: tuple[OwnFile, Header] | None = None,
+) -> bytes:
+    """Return what the index must know of one object beside the data set, which begins at *data_at* of the content.
+
+    A *long* object is read no more: its file and its header are told.
+    """
+    told = (
+        f'{_common(institution, syntax, source)}, "instance": "{sop_instance_uid}", "at": "{rfc3339(at)}", "data_at": {data_at}'
+    )
+    if long is not None:
+        told += f', "own": {json.dumps(asdict(long[0]))}, "header": {json.dumps(long[1].as_json(), ensure_ascii=False)}'
+    return (told + "}").encode("utf-8", "surrogatepass")
+
+
+@lru_cache(_REMEMBERED)
+def _common(institution: str, syntax: str, source: str) -> str:
+    """Return the beginning of the meta of all that an association brings; what follows are words that JSON takes as they are."""
+    return json.dumps({"institution": institution, "syntax": syntax, "source": source}, ensure_ascii=False)[:-1]
 
 
 class _Segment:

@@ -35,6 +35,9 @@ _VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL U
 #: PS3.5 7.1.2: these have a 16-bit length, every other VR, known or to come, a 32-bit one after two reserved bytes.
 _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _LONG_VRS = _VRS - _SHORT_VRS
+#: Tag and 32-bit length, a short and a long number, and the head of an element with a 16-bit length.
+_LITTLE_ENDIAN = struct.Struct("<HHI"), struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<HH2sH")
+_BIG_ENDIAN = struct.Struct(">HHI"), struct.Struct(">H"), struct.Struct(">I"), struct.Struct(">HH2sH")
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,7 @@ class _Walk:
         self._data = data
         self._end = end
         self._little_endian = little_endian
-        self._tag = struct.Struct("<HHI" if little_endian else ">HHI")
-        self._short = struct.Struct("<H" if little_endian else ">H")
-        self._long = struct.Struct("<I" if little_endian else ">I")
-        self._explicit_head = struct.Struct("<HH2sH" if little_endian else ">HH2sH")
+        self._tag, self._short, self._long, self._explicit_head = _LITTLE_ENDIAN if little_endian else _BIG_ENDIAN
         self._wanted = wanted
         self._values: dict[int, bytes] = {}
         self._present: set[int] = set()

@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from dicom_node.archive.disk import BLOCK, open_direct, padded, sync_folder, unavailable
-from dicom_node.archive.header import Header, read_header
+from dicom_node.archive.header import Header, Identity, read_header, read_identity
 from dicom_node.archive.journal import LARGEST_META, JournalWriter, OwnFile, meta_of, new_buffer
 from dicom_node.archive.part10 import preface
 from dicom_node.upper_layer.messages import Command
@@ -36,6 +36,7 @@ class Parcel:
         self._clock = clock
         self._buffer = new_buffer(BLOCK + _STAGE * _STAGES + LARGEST_META + BLOCK)
         self._view = memoryview(self._buffer)
+        self._announced = Identity("", "")
         self._preface = b""
         #: Bytes of the data set so far.
         self.size = 0
@@ -46,7 +47,8 @@ class Parcel:
     def begin(self, command: Command, syntax: str) -> None:
         """Make room for the object that *command* announces."""
         self.discard()
-        self._preface = preface(_text(command.sop_class_uid), _text(command.sop_instance_uid), syntax)
+        self._announced = Identity(_text(command.sop_class_uid), _text(command.sop_instance_uid))
+        self._preface = preface(*self._announced, syntax)
         self._view[BLOCK : BLOCK + len(self._preface)] = self._preface
         self.size, self._filled = 0, len(self._preface)
 
@@ -105,24 +107,26 @@ class Parcel:
             with self._view[begin : begin + padded(count)] as rest:
                 self._spill.end(rest, count)
             own, header = self._spill.finish(self._preface, syntax)
-            meta = meta_of(header, institution=institution, syntax=syntax, source=source, at=at, own=own)
+            uid = header.sop_instance_uid
+            meta = meta_of(uid, institution=institution, syntax=syntax, source=source, at=at, long=(own, header))
             self._journal.write(self._buffer, 0, meta)
             self._spill = None  # it is the journal's now
             return
-        header = self._header(syntax)
-        meta = meta_of(header, institution=institution, syntax=syntax, source=source, at=at)
+        uid = self._identified(syntax)
+        meta = meta_of(uid, institution=institution, syntax=syntax, source=source, at=at, data_at=len(self._preface))
         self._journal.write(self._buffer, self._filled, meta)
 
-    def _header(self, syntax: str) -> Header:
+    def _identified(self, syntax: str) -> str:
+        """Return the object's SOP Instance UID once it stands behind its right preface; the rest is read by who files it."""
         begin = BLOCK + len(self._preface)
         with self._view[begin : begin + self.size] as data:
-            header = read_header(data, syntax)
-        right = preface(header.sop_class_uid, header.sop_instance_uid, syntax)
-        if right != self._preface:
+            identity = read_identity(data, syntax)
+        if identity != self._announced:
+            right = preface(*identity, syntax)
             self._buffer.move(BLOCK + len(right), begin, self.size)
             self._buffer[BLOCK : BLOCK + len(right)] = right
             self._preface, self._filled = right, len(right) + self.size
-        return header
+        return identity.sop_instance_uid
 
 
 class _Spill:

@@ -13,6 +13,7 @@ from dicom_node.archive.arrivals import Tally
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.disk import BLOCK
 from dicom_node.archive.filing import Filing, set_aside
+from dicom_node.archive.header import read_header
 from dicom_node.archive.journal import LARGEST_META, JournalReader, JournalWriter, new_buffer
 from dicom_node.archive.part10 import preface
 from dicom_node.archive.tables import instance_table
@@ -60,8 +61,8 @@ class Journal:
         self.tally.add()
         self.announce(place, meta)
 
-    def put(self, uid, pixels=b"\1\2", *, announced_uid=None):
-        data, said = memoryview(an_object(uid, pixels)), (announced_uid or uid).encode()
+    def put(self, uid, pixels=b"\1\2", *, announced_uid=None, before=b""):
+        data, said = memoryview(before + an_object(uid, pixels)), (announced_uid or uid).encode()
         self.parcel.begin(Command(C_STORE_RQ, b"\1\0", CT_IMAGE.encode(), said), EXPLICIT)
         while data:
             room = self.parcel.room(len(data))
@@ -125,6 +126,29 @@ def test_a_long_object_in_the_journal_of_a_former_version_is_filed(journal):
     journal.archive.arrivals.wait(20)
     file = journal.archive.file("lianhua", "1.2.3.4.5")
     assert file.stem == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_an_object_in_the_journal_of_a_former_version_is_filed(journal):
+    def announce(place, meta):
+        told = json.loads(meta)
+        header = read_header(memoryview(an_object("1.2.3.4.5")), EXPLICIT).as_json()
+        former = {name: told[name] for name in ("institution", "syntax", "source", "at")} | {"header": header}
+        journal.filing.announce(place, json.dumps(former).encode())
+
+    journal.announce = announce
+    journal.put("1.2.3.4.5")
+    journal.filing.start()
+    journal.archive.arrivals.wait(20)
+    assert kept_of(journal.archive, "1.2.3.4.5").endswith(an_object("1.2.3.4.5"))
+
+
+@pytest.mark.parametrize("announced", ["1.2.3.4.5", "1.2.3.4.5.678"])
+def test_a_data_set_that_begins_as_a_preface_does_is_filed_as_it_is(journal, announced):
+    before = element(2, 0x10, b"UI", EXPLICIT.encode())
+    journal.put("1.2.3.4.5", announced_uid=announced, before=before)
+    journal.filing.start()
+    journal.archive.arrivals.wait(20)
+    assert kept_of(journal.archive, "1.2.3.4.5") == preface(CT_IMAGE, "1.2.3.4.5", EXPLICIT) + before + an_object("1.2.3.4.5")
 
 
 def test_what_is_asked_for_is_found_within_moments_although_more_keeps_coming(journal):

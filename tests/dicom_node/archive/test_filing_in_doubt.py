@@ -14,7 +14,7 @@ from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs, SystemDisk
 from dicom_node.archive.disk import BLOCK
 from dicom_node.archive.filing import ASIDE, Filing
-from dicom_node.archive.header import read_header
+from dicom_node.archive.header import read_identity
 from dicom_node.archive.journal import LARGEST_META, JournalReader, JournalWriter, meta_of, new_buffer
 from dicom_node.archive.part10 import preface
 from dicom_node.archive.verification import differences
@@ -56,11 +56,11 @@ class Journal:
                 self.folder, name, announce=self.filing.announce, announce_closed=self._closed, segment_bytes=1 << 20, segments=2
             )
         data = memoryview(identified(uid))
-        header = read_header(data, EXPLICIT)
-        content = preface(header.sop_class_uid, header.sop_instance_uid, EXPLICIT) + bytes(data)
+        content = preface(*read_identity(data, EXPLICIT), EXPLICIT) + bytes(data)
         buffer = new_buffer(BLOCK + len(content) + LARGEST_META + BLOCK)
         buffer[BLOCK : BLOCK + len(content)] = content
-        meta = meta_of(header, institution="lianhua", syntax=EXPLICIT, source="CT1", at=self._clock.now())
+        told = {"data_at": len(content) - len(data), "syntax": EXPLICIT, "institution": "lianhua", "source": "CT1"}
+        meta = meta_of(uid, at=self._clock.now(), **told)
         self._writers[name].write(buffer, len(content), meta)
 
     def _closed(self, segment):
