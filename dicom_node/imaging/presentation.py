@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
 from dicom_node.imaging import overlays
-from dicom_node.imaging.elements import Source, open_data_set, top_level
+from dicom_node.imaging.elements import Encoding, Source, open_data_set, top_level
 from dicom_node.imaging.voi import Function, Table, Window
 
 _WANTED = [
@@ -80,7 +81,7 @@ def plain_presentation_of(file: Source) -> Presentation | None:
     Sequences, palettes and overlays do: functional groups, look-up tables, graphics.
     """
     _, source, offset, encoding = open_data_set(file)
-    data_set = Dataset()
+    said: list[tuple[int, bytes]] = []
     for element in top_level(source, offset, encoding):
         if element.tag >= _PIXELS:
             break
@@ -88,13 +89,19 @@ def plain_presentation_of(file: Source) -> Presentation | None:
             continue
         if element.length > _SHORT or dictionary_VR(element.tag) == "SQ" or element.tag in _NOT_PLAIN:
             return None
-        value = source.at(element.offset, element.length)
-        vr = dictionary_VR(element.tag)
+        said.append((element.tag, source.at(element.offset, element.length)))
+    return _understood(tuple(said), encoding)
+
+
+@lru_cache(maxsize=256)  # the images of a series mostly say the same
+def _understood(said: tuple[tuple[int, bytes], ...], encoding: Encoding) -> Presentation:
+    """Return what an image's short values say, by tag and as they are written."""
+    data_set = Dataset()
+    for tag, value in said:
+        vr = dictionary_VR(tag)
         if vr == "US or SS":  # padding is of the pixels' kind (PS3.5 A.1), and stands behind what says it
             vr = "SS" if data_set.get("PixelRepresentation", 0) == 1 else "US"
-        data_set[element.tag] = RawDataElement(
-            Tag(element.tag), vr, element.length, value, element.offset, not encoding.explicit, not encoding.big
-        )
+        data_set[tag] = RawDataElement(Tag(tag), vr, len(value), value, 0, not encoding.explicit, not encoding.big)
     data_set.set_original_encoding(not encoding.explicit, not encoding.big, None)
     return _gathered(data_set, 1)
 
