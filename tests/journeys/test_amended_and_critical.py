@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,12 @@ def sign(reading: Page, impression: str = IMPRESSION, *, critical: bool = False)
 def confirm(reading: Page) -> None:
     reading.get_by_test_id("sign-password").fill(PASSWORD)
     reading.get_by_test_id("sign-confirm").click()
+
+
+def assert_in_order(report):
+    """A report is signed before it is delivered, and that before it is read."""
+    signed, delivered, read = (datetime.fromisoformat(report[moment]) for moment in ("signed_at", "delivered_at", "read_at"))
+    assert signed < delivered <= read
 
 
 def versions_of(client: Client, row: Locator) -> list[dict]:
@@ -111,7 +118,7 @@ def test_a_report_amended_after_delivery_is_told_again_opened_again_and_the_old_
 
     (kept, second) = versions_of(client, row)
     assert (kept["impression"], kept["amended_by"], kept["read_at"]) == (IMPRESSION, second["id"], first["read_at"])
-    assert second["signed_at"] < second["delivered_at"] <= second["read_at"]
+    assert_in_order(second)
     # The clock of record ended with the first answer.
     assert client.get(f"/api/v1/tasks/{first['task_id']}/turnaround") == ledger
 
@@ -228,7 +235,7 @@ def test_a_report_added_to_corrected_and_cancelled_is_acknowledged_each_time_and
     assert [one["status"] for one in versions] == ["final", "appended", "corrected", "cancelled"]
     assert [one["amends"] for one in versions] == [None, *(one["id"] for one in versions[:-1])]
     for one in versions:
-        assert one["signed_at"] < one["delivered_at"] <= one["read_at"]
+        assert_in_order(one)
         assert pdf_status(client, one) == 200
     assert client.get(f"/api/v1/tasks/{first['task_id']}/turnaround") == ledger
 

@@ -153,10 +153,11 @@ def test_a_reader_asks_the_clinic_answers_and_the_clock_stood_meanwhile(server, 
     (report,) = client.get(f"/api/v1/reports?study_instance_uid={study_uid}")["items"]
     ledger = client.get(f"/api/v1/tasks/{report['task_id']}/turnaround")
     (asked,) = client.get(f"/api/v1/tasks/{report['task_id']}/questions")
-    stood = datetime.fromisoformat(asked["answered_at"]) - datetime.fromisoformat(asked["asked_at"])
-    assert ledger["paused_s"] == int(stood.total_seconds())
+    t0, t3, t4 = (datetime.fromisoformat(ledger[point]) for point in ("T0", "T3", "T4"))
+    asked_at, answered_at = (datetime.fromisoformat(asked[moment]) for moment in ("asked_at", "answered_at"))
+    assert ledger["paused_s"] == int((answered_at - asked_at).total_seconds())
     assert ledger["paused_since"] is None
-    assert ledger["T0"] <= ledger["T3"] < asked["asked_at"] < asked["answered_at"] < ledger["T4"]
+    assert t0 <= t3 < asked_at < answered_at < t4
 
 
 def test_a_refused_study_tells_the_clinic_why_and_a_second_reader_answers_it(server, sign_in, ct_small):
