@@ -514,7 +514,7 @@ def enter(db: Connection, chronicle: Chronicle, type_: str, task_id: str, by: Vi
     chronicle.enter(db, type_, task_id, data, actor=by.practitioner_id, institution=by.institution_id, entity="Task")
 
 
-def _entered(db: Connection, chronicle: Chronicle, type_: str, task_id: str, by: Viewer, **news: Any) -> Task:  # noqa: ANN401 - plain JSON
+def _entered(db: Connection, chronicle: Chronicle, type_: str, task_id: str, by: Viewer, **news: object) -> Task:
     """Do the same and return the task, which is looked up first: from `enter` on all others wait for the log."""
     task = task_of(db, by, task_id)
     enter(db, chronicle, type_, task_id, by, **news)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Table, select, update
 
 from consult.practitioners.model import SYSTEM, Role
 from consult.practitioners.views import duty_phone, institution
@@ -48,15 +48,15 @@ class Leased:
     table: Table
     held: Collection[str]
     waiting: Mapping[str, str | None]
-    tell: Callable[[Connection, Chronicle, Sequence[Row[Any]]], None]
+    tell: Callable[[Connection, Chronicle, Sequence[RowMapping]], None]
 
     def ended(self, now: datetime) -> ColumnElement[bool]:
         """Return the condition for what was not renewed in time."""
         return self.table.c.status.in_(self.held) & (self.table.c.lease_until <= now)
 
 
-def _tell_of_tasks(db: Connection, chronicle: Chronicle, found: Sequence[Row[Any]]) -> None:
-    news = {one.id: {"cause": "lease", "owner": one.owner_id} for one in found}
+def _tell_of_tasks(db: Connection, chronicle: Chronicle, found: Sequence[RowMapping]) -> None:
+    news = {one["id"]: {"cause": "lease", "owner": one["owner_id"]} for one in found}
     enter_all(db, chronicle, "TaskReleased", news, SYSTEM)
 
 
@@ -78,9 +78,9 @@ def end_leases(db: Connection, chronicle: Chronicle, by: datetime, leased: Lease
     """Give back what of *leased* was not renewed *by* then; tell whether there was something. What was written stays."""
     of = leased.table.c
     ended = select(leased.table).where(leased.ended(by)).order_by(of.lease_until)
-    found = db.execute(ended.limit(AT_ONCE).with_for_update(skip_locked=True)).all()
+    found = db.execute(ended.limit(AT_ONCE).with_for_update(skip_locked=True)).mappings().all()
     if found:
-        db.execute(update(leased.table).where(of.id.in_([one.id for one in found])).values(leased.waiting))
+        db.execute(update(leased.table).where(of.id.in_([one["id"] for one in found])).values(leased.waiting))
         leased.tell(db, chronicle, found)
     return bool(found)
 

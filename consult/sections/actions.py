@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from consult.phrases.model import Region
 from consult.practitioners.model import SYSTEM, Person, Viewer
@@ -233,10 +233,9 @@ def _enter(
     chronicle.enter(db, type_, task.id, data, actor=by.practitioner_id, institution=by.institution_id, entity="ReadingSection")
 
 
-def _tell_of_sections(db: Connection, chronicle: Chronicle, found: Sequence[Row[Any]]) -> None:
+def _tell_of_sections(db: Connection, chronicle: Chronicle, found: Sequence[RowMapping]) -> None:
     for one in found:
-        news = {"cause": "lease", "reader": one.reader_id}
-        _enter(db, chronicle, "SectionReleased", one.task_id, SYSTEM, section=one._mapping, **news)  # noqa: SLF001 - its public name
+        _enter(db, chronicle, "SectionReleased", one["task_id"], SYSTEM, section=one, cause="lease", reader=one["reader_id"])
 
 
 #: Sections are held as tasks are.
