@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_
 from dicom_node.archive.charset import display_name
 from dicom_node.archive.completeness import Missing
 from dicom_node.archive.matching import folded
-from dicom_node.archive.naming import asked_for
+from dicom_node.archive.naming import Reading, asked_for
 from dicom_node.archive.tables import WRITTEN_HERE, instance_table, patient_table, series_table, study_table, word_table
 from telemed.kernel.errors import NotFound
 
@@ -257,13 +257,25 @@ def names_begin(text: str) -> ColumnElement[bool]:
     return or_(false(), *(and_(*(_begins(word) for word in words)) for words in asked_for(text)))
 
 
+def names_read(reading: Reading) -> ColumnElement[bool]:
+    """Return the condition over patient_table for names that are read so: `Reading.fits`, as SQL."""
+    alphabetic, ideographic = patient_table.c.name_folded, patient_table.c.name_ideographic
+    whole = ["".join(words) for words in asked_for(reading.text)]
+    spelt = names_begin(reading.text) if reading.begins else _with_word(word_table.c.word.in_(whole))
+    return and_(or_(ideographic != "", func.upper(alphabetic) == func.lower(alphabetic)), spelt)
+
+
 def ids_begin(text: str) -> ColumnElement[bool]:
     """Return the condition over patient_table for patient IDs that begin as *text* does, whatever the case."""
     return _between(patient_table.c.patient_id_folded, folded(text))
 
 
 def _begins(word: str) -> ColumnElement[bool]:
-    return patient_table.c.id.in_(select(word_table.c.patient_key).where(_between(word_table.c.word, word)))
+    return _with_word(_between(word_table.c.word, word))
+
+
+def _with_word(wanted: ColumnElement[bool]) -> ColumnElement[bool]:
+    return patient_table.c.id.in_(select(word_table.c.patient_key).where(wanted))
 
 
 def _between(column: ColumnElement[str], beginning: str) -> ColumnElement[bool]:

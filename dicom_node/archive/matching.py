@@ -11,9 +11,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
-from sqlalchemy import Boolean, ColumnElement, String, and_, false, func, or_, true
+from sqlalchemy import ColumnElement, String, and_, false, or_, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -22,7 +22,7 @@ from telemed.kernel.errors import Invalid
 
 _LIST = re.compile(r"[\\,]")
 _ESCAPE = "!"
-_LAST = 0x10FFFF  # the last code point
+_LAST = "\U0010ffff"  # the last code point
 _DATE = re.compile(r"\d{8}\Z")
 _TIME = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?\Z")
 _MAX_KEY = 1024
@@ -37,13 +37,15 @@ class Query:
     An empty key matches everything (universal). A list of UIDs is separated by a backslash or a comma.
     A keyword that the level does not know raises Invalid. *limit* None means no limit. With *after* the rows come in the
     order of their keys, past that one: a result of any size is read page by page ("" begins), each as fast as the first.
-    *fuzzy* (PS3.4 C.2.2.2.1.1) looks for names by the words of `naming`, pinyin and initials among them.
+    *fuzzy* (PS3.4 C.2.2.2.1.1) looks for names by the words of `naming`, pinyin and initials among them; *read* looks for them
+    as they are written, and for those in characters by how they are read, too.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)
     limit: int | None = 100
     offset: int = 0
     fuzzy: bool = False
+    read: bool = False
     after: str | None = None
 
 
@@ -140,14 +142,12 @@ class Wildcard:
     def condition(self, column: ColumnElement[str]) -> Clause:
         """Say the same as SQL; which letters beside ASCII have two cases is the database's opinion, on both sides."""
         if not re.search(r"[*?]", self.key):
-            return Clause("text", (self.key,), lambda key: _lowered(column) == _lowered(key))
+            return Clause("text", (self.key,), lambda key: Lowered(column) == Lowered(key))
         pattern = _pattern(self.key)
         if self.key[0] in "*?":
             return Clause("like", (pattern,), lambda pattern: _like(column, pattern))
         head = re.split(r"[*?]", self.key, maxsplit=1)[0]
-        begins = Clause(
-            "beginning", (_pattern(f"{head}*"), head), lambda *values: _Begins(_lowered(column), *map(_lowered, values))
-        )
+        begins = Clause("beginning", (head, f"{head}{_LAST}"), lambda first, last: _between(column, first, last))
         if self.key.rstrip("*") == head:
             return begins
         return every(begins, Clause("like", (pattern,), lambda pattern: _like(column, pattern)))
@@ -158,40 +158,28 @@ def _pattern(key: str) -> str:
 
 
 def _like(column: ColumnElement[str], pattern: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a text, or a blank
-    return _lowered(column).like(_lowered(pattern), escape=_ESCAPE)
+    return Lowered(column).like(Lowered(pattern), escape=_ESCAPE)
 
 
-def _lowered(text: Any) -> ColumnElement[str]:  # noqa: ANN401 - a column, a text, or a blank
-    return func.lower(text, type_=String)
+def _between(column: ColumnElement[str], first: Any, last: Any) -> ColumnElement[bool]:  # noqa: ANN401 - texts, or blanks
+    return Lowered(column).between(Lowered(first), Lowered(last))  # SQLite makes the column's lower case once for both ends
 
 
-class _Begins(FunctionElement[bool]):
-    """Whether a text begins so: found by an index, on SQLite from a range, on PostgreSQL from a pattern.
+class Lowered(FunctionElement[str]):
+    """A text in lower case, in the order of its code points on either database, so that an index finds what begins alike."""
 
-    SQLite answers from the index alone as long as it is asked for no more than the range. PostgreSQL is asked for both: of the
-    pattern alone it expects so many that it would rather read every row until enough are found, of a rare name all of them.
-    """
-
-    type = Boolean()
+    type = String()
     inherit_cache = True
 
-    def self_group(self, against: object = None) -> Self:  # noqa: ARG002 - SQLAlchemy's own
-        """Stay as it is, in its brackets: on SQLite a function would be compared with 1, which no index answers."""
-        return self
+
+@compiles(Lowered)
+def _as_lower(element: Lowered, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    return f"lower({compiler.process(element.clauses, **how)})"
 
 
-@compiles(_Begins)
-def _as_range(element: _Begins, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
-    text, _, head = element.clauses
-    begun, first = compiler.process(text, **how), compiler.process(head, **how)
-    return f"({begun} >= {first} AND {begun} < ({first} || char({_LAST})))"
-
-
-@compiles(_Begins, "postgresql")
-def _as_pattern(element: _Begins, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
-    begun, pattern, first = (compiler.process(one, **how) for one in element.clauses)
-    ordered = f'{begun} COLLATE "C"'
-    return f"({begun} LIKE {pattern} ESCAPE '{_ESCAPE}' AND {ordered} >= {first} AND {ordered} < ({first} || chr({_LAST})))"
+@compiles(Lowered, "postgresql")
+def _as_lower_bytewise(element: Lowered, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+    return f'({_as_lower(element, compiler, **how)} COLLATE "C")'
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, product
 
@@ -61,6 +62,29 @@ def asked_for(text: str) -> list[list[str]]:
         words = [word[:LONGEST] for word in _parts(text, letter)]
         found += [words, ["".join(words)[:LONGEST]]] if len(words) > 1 else [words] if words else []
     return found
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A matching key of VR PN that may be the pinyin of a name: wang*, Wang^Xiaoming; it *begins* a name or is all of it."""
+
+    text: str
+    begins: bool
+
+    def fits(self, name: PersonName) -> bool:
+        """Tell whether *name* is read so; one that is in letters alone is compared by them, not by this."""
+        if not name.ideographic and name.alphabetic.upper() != name.alphabetic.lower():
+            return False
+        words = words_of(name)
+        if not self.begins:
+            return any("".join(asked) in words for asked in asked_for(self.text))
+        return any(all(any(word.startswith(one) for word in words) for one in asked) for asked in asked_for(self.text))
+
+
+def reading_of(key: str) -> Reading | None:
+    """Return what a key in Latin letters may be a reading of; None of others: characters, wildcards within, several groups."""
+    text, begins = key.strip().rstrip("*"), key.strip().endswith("*")
+    return Reading(text, begins) if text.isascii() and re.search("[A-Za-z]", text) and not re.search("[*?=]", text) else None
 
 
 def _words(parts: list[str]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
@@ -27,6 +28,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    union,
 )
 
 from dicom_node.archive import attributes, matching
@@ -35,11 +37,13 @@ from dicom_node.archive.index import (
     Series,
     Study,
     names_begin,
+    names_read,
     of_persons,
     select_studies,
     study_from,
 )
 from dicom_node.archive.matching import EVERYTHING, NOTHING, Clause, Query, either, every
+from dicom_node.archive.naming import reading_of
 from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
 from telemed.kernel.errors import Invalid
 
@@ -61,16 +65,16 @@ class FoundInstance:
     study: Study
 
 
-#: A matching key's text to SQL; the flag is Query.fuzzy.
-_Understood = Callable[[str, bool], Clause]
+#: A matching key's text to SQL; the query says how names are looked for.
+_Understood = Callable[[str, Query], Clause]
 
 
 def _by(understand: Callable[[str], matching.Criterion], column: ColumnElement[str]) -> _Understood:
-    return lambda key, _fuzzy: understand(key).condition(column)
+    return lambda key, _query: understand(key).condition(column)
 
 
 def _number(column: ColumnElement[Any]) -> _Understood:
-    def understood(key: str, _fuzzy: bool) -> Clause:  # noqa: FBT001 - the shape of _Understood
+    def understood(key: str, _query: Query) -> Clause:
         if not key.strip("* "):
             return EVERYTHING
         try:
@@ -82,14 +86,24 @@ def _number(column: ColumnElement[Any]) -> _Understood:
     return understood
 
 
-def _patient_name(key: str, fuzzy: bool) -> Clause:  # noqa: FBT001 - the shape of _Understood
+def _patient_name(key: str, query: Query) -> Clause:
     patient = patient_table.c
-    if fuzzy and key.strip("* "):
+    if query.fuzzy and key.strip("* "):
         return Clause(("fuzzy", key), write=lambda: names_begin(key.replace("*", " ")))
-    return matching.name_condition(key, patient.name_folded, patient.name_ideographic, patient.name_phonetic)
+    written = matching.name_condition(key, patient.name_folded, patient.name_ideographic, patient.name_phonetic)
+    reading = reading_of(key) if query.read else None
+    if reading is None:
+        return written
+
+    def either_way(*values: Any) -> ColumnElement[bool]:  # noqa: ANN401 - texts, or blanks
+        # Looked up by an index each: PostgreSQL reads all patients for one or the other.
+        ways = (select(patient.id).where(way).correlate(None) for way in (written.write(*values), names_read(reading)))
+        return patient.id.in_(union(*ways))
+
+    return Clause(("read", key, written), written.values, either_way)
 
 
-def _patient_id(key: str, _fuzzy: bool) -> Clause:  # noqa: FBT001 - the shape of _Understood
+def _patient_id(key: str, _query: Query) -> Clause:
     """Match an ID as any text, found by what stands before its first wildcard: by an index, however many there are."""
     condition = matching.text(key).condition(patient_table.c.patient_id)
     beginning, wildcard, _ = re.split(r"([*?]|$)", key.strip(), maxsplit=1)
@@ -105,14 +119,14 @@ def _ids_between(first: Any, past: Any) -> ColumnElement[bool]:  # noqa: ANN401 
     return and_(patient_table.c.patient_id_folded >= first, patient_table.c.patient_id_folded < past)
 
 
-def _physician(key: str, _fuzzy: bool) -> Clause:  # noqa: FBT001 - the shape of _Understood
+def _physician(key: str, _query: Query) -> Clause:
     """Match a name that is kept as one text, its groups joined by equals signs."""
     key = key.strip()
     forms = (key, f"{key}=*", f"*={key}", f"*={key}=*") if key.strip("*") else ("*",)
     return either(*(matching.text(form).condition(study_table.c.referring_physician) for form in forms))
 
 
-def _modalities(key: str, _fuzzy: bool) -> Clause:  # noqa: FBT001 - the shape of _Understood
+def _modalities(key: str, _query: Query) -> Clause:
     inside = series_table.alias()
     wanted = [matching.text(part) for part in matching.text_values(key)]
     if not wanted or any(isinstance(one, matching.Universal) for one in wanted):
@@ -125,7 +139,7 @@ def _modalities(key: str, _fuzzy: bool) -> Clause:  # noqa: FBT001 - the shape o
     return Clause(("modalities", one_of), one_of.values, write)
 
 
-def _universal(key: str, _fuzzy: bool) -> Clause:  # noqa: FBT001 - the shape of _Understood
+def _universal(key: str, _query: Query) -> Clause:
     if key.strip("* "):
         raise Invalid("a count can be asked for, not matched", code="matching-key")
     return EVERYTHING
@@ -234,6 +248,10 @@ def _described(name: str, keywords: tuple[str, ...], *, further: bool) -> Select
 #: So many patients may fit and still be looked up first; where more than so many fit, the newest studies soon meet some.
 FEW_PATIENTS, MANY_PATIENTS = 200, 1000
 
+#: What more than MANY_PATIENTS were found to fit, by the database's address: it is not counted again, for an archive only grows.
+#: Were they fewer, only the time that a search takes would be another.
+_common: deque[tuple[Any, ...]] = deque(maxlen=256)
+
 #: Each key that is matched, with its clause.
 _Clauses = tuple[tuple[str, Clause], ...]
 _PERSON = func.coalesce(patient_table.c.merged_into, patient_table.c.id)
@@ -318,7 +336,7 @@ def _found(
 
     *rows* says what is told of each, if not everything.
 
-    No planner knows whether a name is rare, for it does not see the name: how many fit is looked up here and now.
+    No planner knows whether a name is rare, for it does not see the name: how many fit is looked up here, unless it is known.
     """
     known = KEYS[name]
     clauses: list[tuple[str, Clause]] = []
@@ -329,12 +347,15 @@ def _found(
             raise Invalid(f"{keyword} cannot be matched at this level", code="unsupported-key")
         if not text:  # universal matching, of most keys in most queries
             continue
-        clause = known[keyword](text, query.fuzzy)
+        clause = known[keyword](text, query)
         if clause != EVERYTHING:
             (of_person if keyword in _PATIENT_KEYS else clauses).append((keyword, clause))
             values.update(_blanks(keyword, clause))
     persons = _Persons.ANYBODY
-    if of_person:
+    asked = db.engine.url, *((keyword, clause.form, clause.values) for keyword, clause in of_person)
+    if asked in _common:
+        persons = _Persons.MOST
+    elif of_person:
         found = db.scalars(_who_fits(tuple(of_person)), values).all()
         if not found:
             return None
@@ -343,6 +364,8 @@ def _found(
         if len(found) > FEW_PATIENTS:
             most = db.scalars(_how_many_fit(tuple(of_person)), values).one() > MANY_PATIENTS
             persons = _Persons.MOST if most else _Persons.MANY
+            if most:
+                _common.append(asked)
     who = tuple(of_person) if persons in (_Persons.MANY, _Persons.MOST) else ()
     how = {"of_person": who, "limited": query.limit is not None, "reads_on": query.after is not None}
     return db.execute(

@@ -156,8 +156,7 @@ study_table = Table(
     Index(None, "settled_at", "last_received_at"),
 )
 
-#: What texts are matched by (see matching.Wildcard): lower case, and on PostgreSQL in the order of the code points, without
-#: which a beginning could not be looked up there.
+#: What texts are matched by, see matching.Lowered.
 for _column in (
     patient_table.c.name_folded,
     patient_table.c.name_ideographic,
@@ -167,7 +166,7 @@ for _column in (
     Index(
         f"ix_{_column.table.name}_lower_{_column.name}",
         func.lower(_column).label("lowered"),
-        postgresql_ops={"lowered": "text_pattern_ops"},
+        postgresql_ops={"lowered": 'COLLATE "C"'},
     )
 
 series_table = Table(

@@ -54,10 +54,10 @@ class VisibleTo(Protocol):
 
 
 def pages(
-    database: Database, search: Callable[[Connection, Query], Sequence[T]], key_of: Callable[[T], str], keys: Mapping[str, str]
+    database: Database, search: Callable[[Connection, Query], Sequence[T]], key_of: Callable[[T], str], query: Query
 ) -> Iterator[Sequence[T]]:
-    """Yield everything that *search* finds by *keys* in pages; nothing is held open between them."""
-    query = Query(keys=keys, limit=AT_ONCE, after="")
+    """Yield everything that *search* finds by *query* in pages; nothing is held open between them."""
+    query = replace(query, limit=AT_ONCE, after="")
     while True:
         with database.reading() as db:
             page = search(db, query)
@@ -106,7 +106,7 @@ class Finding(Answering):
             def search(db: Connection, query: Query) -> Sequence[tuple[str, Values]]:
                 return search_attributes(db, level, visible, query, wanted)
 
-            found = pages(self._database, search, itemgetter(0), matched)
+            found = pages(self._database, search, itemgetter(0), Query(matched, read=True))
             for said in (said for page in found for _, said in page):
                 if question.is_cancelled:
                     question.found(CANCELLED)

@@ -106,7 +106,7 @@ class Retrieving:
         def search(db: Connection, query: Query) -> Sequence[FoundInstance]:
             return search_instances(db, visible, query)
 
-        for page in pages(self._database, search, lambda one: one.instance.id, asked):
+        for page in pages(self._database, search, lambda one: one.instance.id, Query(asked)):
             for one in page:
                 uid = one.instance.sop_instance_uid
                 if uid not in found or one.instance.institution == mine:

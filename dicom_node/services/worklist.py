@@ -8,7 +8,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar, Protocol
 
 from dicom_node.archive import matching
+from dicom_node.archive.charset import PersonName
 from dicom_node.archive.index import UNSTATED_OFFSET_MINUTES
+from dicom_node.archive.naming import reading_of
 from dicom_node.services.encoding import Values, encoded
 from dicom_node.services.exchange import CANCELLED, PENDING, Answering, Question
 from dicom_node.services.identifier import Keys, read_keys
@@ -62,7 +64,11 @@ _ALWAYS_EMPTY = frozenset({
 
 
 def _named(key: str, value: str) -> bool:
-    return matching.name_matches(key, value.split("="))
+    alphabetic, ideographic, phonetic, *_ = [*value.split("="), "", ""]
+    if matching.name_matches(key, (alphabetic, ideographic, phonetic)):
+        return True
+    reading = reading_of(key)
+    return reading is not None and reading.fits(PersonName(alphabetic, ideographic, phonetic))
 
 
 def _by(understand: Callable[[str], matching.Criterion]) -> Callable[[str, str], bool]:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Dialect,
     Integer,
     MetaData,
+    QueuePool,
     create_engine,
     event,
     make_url,
@@ -44,9 +45,9 @@ Counter = BigInteger().with_variant(Integer(), "sqlite")
 
 BUSY_S = 30
 
-#: What the connection that is kept for glances keeps of the file. SQLite's usual 2 MB hold the upper pages of a small archive's
-#: indexes, and of a large one's are read anew for every question.
-_GLANCE_KB = 16_000
+#: What a connection keeps of the file, and the one that is kept for glances. SQLite's usual 2 MB hold the upper pages of a small
+#: archive's indexes, and of a large one's are read anew for every question.
+_CACHE_KB, _GLANCE_KB = 8_000, 16_000
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -106,7 +107,9 @@ class Database:
         if self.is_sqlite:
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = create_engine(parsed, connect_args={"timeout": BUSY_S, "check_same_thread": False})
+            # The connection used last is taken first: it remembers most of the file, and the fewest of them do.
+            connect = {"timeout": BUSY_S, "check_same_thread": False}
+            self.engine = create_engine(parsed, connect_args=connect, poolclass=QueuePool, pool_use_lifo=True)
             event.listen(self.engine, "connect", _prepare_sqlite)
         else:
             self.engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
@@ -296,7 +299,8 @@ def _committed(db: Connection, before: Callable[[Connection], None] | None = Non
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
     connection.isolation_level = None  # BEGIN is ours: the driver's own comes too late and never IMMEDIATE
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_S * 1000}"):
+    settings = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_S * 1000}")
+    for pragma in (*settings, f"cache_size=-{_CACHE_KB}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -2,8 +2,9 @@ import pytest
 from sqlalchemy import insert, select
 
 from dicom_node.archive.charset import PersonName
-from dicom_node.archive.index import names_begin
-from dicom_node.archive.naming import LONGEST, MOST, asked_for, words_of
+from dicom_node.archive.index import names_begin, names_read
+from dicom_node.archive.matching import folded
+from dicom_node.archive.naming import LONGEST, MOST, asked_for, reading_of, words_of
 from dicom_node.archive.tables import patient_table, word_table
 
 
@@ -74,6 +75,37 @@ def test_what_is_typed_is_looked_up_by_the_beginnings_of_words_on_either_databas
             assert set(db.scalars(select(patient_table.c.id).where(names_begin(text)))) == found, text
 
 
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("wang*", {"王^小明", "王^芳"}),
+        ("Wang^Xiao*", {"王^小明"}),
+        ("WANGXIAOMING", {"王^小明"}),
+        ("Wang^Xiaoming", {"王^小明"}),
+        ("wxm", {"王^小明"}),
+        ("wangxiao", set()),
+        ("li*", {"李^娜"}),
+        ("%*", None),
+        ("*ming", None),
+        ("w?ng*", None),
+        ("wang=王*", None),
+        ("王*", None),
+        ("*", None),
+    ],
+)
+def test_a_name_in_characters_fits_a_key_in_letters_that_it_is_read_as(database, key, found):
+    names = [PersonName("王^小明"), PersonName("WANG^F", "王^芳"), PersonName("", "李^娜"), PersonName("WANG^XIAOMING")]
+    reading = reading_of(key)
+    if reading is None:
+        assert found is None
+        return
+    with database.transaction() as db:
+        _insert(db, [(name.ideographic or name.alphabetic, name) for name in names])
+    assert {name.ideographic or name.alphabetic for name in names if reading.fits(name)} == found
+    with database.reading() as db:
+        assert set(db.scalars(select(patient_table.c.id).where(names_read(reading)))) == found
+
+
 def test_among_thousands_of_patients_a_name_is_found_without_reading_them_all(database):
     surnames, given = "王李张刘陈杨黄赵周吴徐孙朱马胡郭林何高梁", "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超兰霞平"
     names = [PersonName(f"{a}^{b}{c}") for a in surnames for b in given for c in given][::3]
@@ -103,7 +135,8 @@ def _insert(db, patients):
     rows = [
         {
             **blank, "id": key, "institution": "lianhua", "patient_id": key, "variant": 0, "name": name.alphabetic,
-            "name_folded": name.alphabetic, "name_raw": b"", "name_legibility": "stated",
+            "name_folded": folded(name.alphabetic), "name_ideographic": name.ideographic, "name_raw": b"",
+            "name_legibility": "stated",
         }
         for key, name in patients
     ]  # fmt: skip

@@ -5,13 +5,14 @@ from pathlib import Path
 import pydicom
 import pytest
 from benchmarks import catalogue
-from sqlalchemy import select, true, update
+from sqlalchemy import event, select, true, update
 
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
 from dicom_node.archive.matching import Query, name_matches
 from dicom_node.archive.search import (
     MANY_PATIENTS,
+    search_attributes,
     search_instances,
     search_instances_alone,
     search_series,
@@ -81,6 +82,16 @@ def test_studies_are_found_by_their_keys_among_those_that_may_be_seen(filled, ke
     assert [study.study_instance_uid for study in studies] == found
 
 
+@pytest.mark.parametrize(("read", "found"), [(False, ["1.2.2"]), (True, ["1.2.2", "1.2.0"])])
+def test_a_name_in_characters_is_found_by_how_it_is_read_where_that_is_asked_for(filled, read, found):
+    mine, query = study_table.c.institution == "lianhua", Query({"PatientName": "wang*"}, read=read)
+    with filled.reading() as db:
+        studies = search_studies(db, mine, query)
+        persons = search_attributes(db, "PATIENT", mine, query, frozenset({"PatientName"}))
+    assert [study.study_instance_uid for study in studies] == found
+    assert len(persons) == len(found)
+
+
 def test_limit_and_offset_page_through_the_newest_first(filled):
     with filled.reading() as db:
         pages = [search_studies(db, true(), Query(limit=2, offset=offset)) for offset in (0, 2, 4)]
@@ -134,6 +145,19 @@ def test_a_name_is_found_however_many_have_it(database, key, count):
     assert found == expected
     assert by_key == sorted(expected)
     assert len(fitting) >= count - 1
+
+
+def test_how_many_have_a_common_name_is_counted_once(database):
+    with database.transaction() as db:
+        catalogue.enter(db, "lianhua", range(MANY_PATIENTS + 200))
+    asked = []
+    with database.reading() as db:
+        event.listen(db, "before_execute", lambda *call: asked.append(call))
+        for key in ("*an*", "?*^*", "?*^*"):
+            before = len(asked)
+            search_studies(db, true(), Query(keys={"PatientName": key}))
+            asked[before:] = [len(asked) - before]
+    assert asked == [3, 3, 1]
 
 
 def test_the_beginning_of_a_name_that_many_have_costs_in_a_large_archive_what_it_does_in_a_small_one(empty_sqlite, tmp_path):

@@ -24,6 +24,14 @@ def test_a_study_is_found_by_its_chinese_name(put, asking):
     assert asking.find(charset, "QueryRetrieveLevel=STUDY", "PatientName=赵*", "StudyInstanceUID") == []
 
 
+@pytest.mark.parametrize(("key", "found"), [("wang*", {"1", "2"}), ("wangxiaoming", {"2"}), ("*ang*", {"1"}), ("zhao*", set())])
+def test_a_study_is_found_by_how_the_name_is_read(put, asking, key, found):
+    put("1.1", study="1", name="WANG^Fang")
+    put("2.1", study="2", series="2.2", name="=王^小明", patient_id="P2")
+    answers = asking.find("QueryRetrieveLevel=STUDY", f"PatientName={key}", "StudyInstanceUID")
+    assert {one.StudyInstanceUID for one in answers} == found
+
+
 @pytest.mark.parametrize("charset", ["GB18030", "GBK"])
 def test_who_asks_in_gb18030_or_gbk_is_answered_so(put, node, charset):
     put("1.1", study="1", name="WANG^Fang=王芳")

@@ -77,6 +77,7 @@ def test_a_modality_is_told_what_it_is_to_do(asking):
         (f"{STEP}.ScheduledStationAETitle=CT1", ["1.1", "1.3"]),
         (f"{STEP}.ScheduledStationAETitle=DX1", ["1.1", "1.2", "1.3"]),
         ("PatientName=LI*", ["1.2"]),
+        ("PatientName=lina", ["1.2"]),
         ("PatientID=P3", ["1.3"]),
         ("AccessionNumber=A9", []),
     ],
