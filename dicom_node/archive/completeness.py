@@ -1,8 +1,8 @@
 """Whether a study is whole: by proof where the modality gave one, else by what seems to be missing.
 
-A modality says what it made in a performed procedure step, names it all when it asks for storage commitment, or writes
-counts into the images. Where it says nothing, gaps in the instance numbers and in the slice positions tell that something
-is still under way, and never that nothing is.
+A modality says what it made in a performed procedure step, names it all when it asks for storage commitment, or writes the
+study's count into the images. Where it says nothing, what the counts of a series, gaps in the instance numbers and in the slice
+positions lack tells that something is still under way, and never that nothing is: another series may follow.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 FEWEST, MOST_LACKING = 4, 0.5
 #: How far slices may be from evenly spaced, as a share of their distance; and how many of the distances must be even.
 UNEVEN, MOSTLY = 0.1, 0.8
+_OF_STUDY = "NumberOfStudyRelatedInstances"
 
 
 class Proof(StrEnum):
@@ -66,16 +67,17 @@ class Verdict:
 def judge(kept: Sequence[Kept], *, announced: frozenset[str] | None, committed: int | None) -> Verdict:
     """Judge a study by all that is *kept* of it.
 
-    *announced* are the SOP Instance UIDs of its ended performed procedure steps, None or empty when none were told;
-    *committed* is how many of its instances one request for storage commitment named.
+    *announced* are the SOP Instance UIDs of its ended performed procedure steps, empty when none were told, None while a step
+    goes on: nothing proves anything then. *committed* is how many of its instances one request for storage commitment named.
     """
     if announced:
         absent = announced - {one.sop_instance_uid for one in kept}
         return Verdict(missing=(Missing(None, "", len(absent)),)) if absent else Verdict(Proof.MPPS, final=True)
-    stated = _stated(kept, "NumberOfStudyRelatedInstances")
-    if stated:
-        absent_count = stated - len(kept)
-        return Verdict(missing=(Missing(None, "", absent_count),)) if absent_count > 0 else Verdict(Proof.COUNT, final=True)
+    stated = _stated(kept, _OF_STUDY)
+    if stated > len(kept):
+        return Verdict(missing=(Missing(None, "", stated - len(kept)),))
+    if stated and announced is not None and sum(_OF_STUDY in one.attributes for one in kept) >= stated:
+        return Verdict(Proof.COUNT, final=True)
     series = _by(kept, "series_id")
     short = tuple(
         Missing(members[0].series_number, "", count - len(members))
@@ -84,11 +86,9 @@ def judge(kept: Sequence[Kept], *, announced: frozenset[str] | None, committed: 
     )
     if short:
         return Verdict(missing=short)
-    if all(_is_counted(members) for members in series):
-        return Verdict(Proof.COUNT)
-    if committed is not None and committed >= len(kept):
+    if committed is not None and announced is not None and committed >= len(kept):
         return Verdict(Proof.COMMITMENT)
-    return Verdict(missing=tuple(gap for members in series if (gap := _gap(members)) is not None))
+    return Verdict(missing=tuple(gap for members in series if not _is_counted(members) and (gap := _gap(members)) is not None))
 
 
 def _by(kept: Iterable[Kept], name: str) -> list[list[Kept]]:
@@ -106,7 +106,7 @@ def _stated(kept: Iterable[Kept], keyword: str) -> int:
 def _is_counted(members: Sequence[Kept]) -> bool:
     """Tell whether a series is whole by counts: its own, or Images in Acquisition (0020,1002) of each acquisition.
 
-    Makers differ in what the latter counts: where it fits it proves something, where it does not it means nothing.
+    Makers differ in what the latter counts: where it fits it says something, where it does not it means nothing.
     """
     if _stated(members, "NumberOfSeriesRelatedInstances") == len(members):
         return True

@@ -47,7 +47,8 @@ _DUE = (
     .limit(_AT_ONCE)
 )
 
-#: Returns the SOP Instance UIDs that a modality announced for (institution, StudyInstanceUID); None when it did not.
+#: Returns the SOP Instance UIDs that a modality announced for (institution, StudyInstanceUID), none when it did not; None while
+#: it is still at it.
 Announced = Callable[[Connection, str, str], frozenset[str] | None]
 
 
@@ -79,7 +80,7 @@ class Settling(Watch):
         database: Database,
         chronicle: Chronicle,
         *,
-        announced: Announced | None = None,
+        announced: Announced = lambda *_study: frozenset(),
         filed_until: Callable[[datetime], datetime] = lambda now: now,
         quiet_s: float = 3,
         look_every_s: float = 0.5,
@@ -105,10 +106,10 @@ class Settling(Watch):
         """Settle *study* or put it off; tell which."""
         with self._database.reading() as db:
             kept = self._kept(db, study)
-            announced = self._announced(db, study.institution, study.study_instance_uid) if self._announced else None
+            announced = self._announced(db, study.institution, study.study_instance_uid)
             device = quiet_of(db, study.institution, {one.source for one in kept}, least=self._quiet)
         verdict = judge(kept, announced=announced, committed=study.committed)
-        wait = self._quiet if verdict.proof else max(device, HELD_FOR) if verdict.missing else device
+        wait = max(device, HELD_FOR) if verdict.missing else device
         last, missing = study.last_received_at, [asdict(gap) for gap in verdict.missing]
         settles = verdict.final or last <= filed - wait or last > now + wait
         proof = verdict.proof or Proof.QUIET

@@ -124,10 +124,10 @@ class Performed:
 
 
 def expected_instances(db: Connection, institution: str, study_instance_uid: str) -> frozenset[str] | None:
-    """Return the SOP Instance UIDs that ended steps of a study announced; None while a step runs or none was told."""
+    """Return the SOP Instance UIDs that ended steps of a study announced; None while a step runs."""
     mine = (step_table.c.institution == institution) & (step_table.c.study_instance_uid == study_instance_uid)
     steps = db.execute(select(step_table.c.status, step_table.c.instance_uids).where(mine)).all()
-    if not steps or any(step.status == IN_PROGRESS for step in steps):
+    if any(step.status == IN_PROGRESS for step in steps):
         return None
     return frozenset(uid for step in steps for uid in step.instance_uids)
 

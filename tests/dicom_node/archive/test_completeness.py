@@ -1,3 +1,6 @@
+import random
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +18,7 @@ def an_image(number=None, *, series=1, uid=None, **attributes):
     return Kept(name, "1.2.840.10008.5.1.4.1.1.2", f"series{series}", series, number, attributes, "CT1", AT)
 
 
-def judged(images, announced=None, committed=None):
+def judged(images, announced=(), committed=None):
     return judge(images, announced=None if announced is None else frozenset(announced), committed=committed)
 
 
@@ -33,26 +36,79 @@ def test_a_step_that_named_what_is_here_proves_it_at_once():
     assert judged(images, []).proof is None
 
 
-def test_the_study_s_own_count_proves_it_at_once_and_a_series_count_after_a_pause():
+def test_while_a_step_goes_on_nothing_proves_anything():
+    assert judged([an_image(n, NumberOfStudyRelatedInstances=2) for n in (1, 2)], None).proof is None
+    assert judged([an_image(1), an_image(2)], None, committed=2).proof is None
+
+
+def test_the_study_s_own_count_proves_it_at_once():
     assert judged([an_image(n, NumberOfStudyRelatedInstances=2) for n in (1, 2)]) == Verdict(Proof.COUNT, final=True)
     assert judged([an_image(1, NumberOfStudyRelatedInstances=3)]).missing == (Missing(None, "", 2),)
-    assert judged([an_image(n, NumberOfSeriesRelatedInstances=2) for n in (1, 2)]) == Verdict(Proof.COUNT)
+    assert judged([an_image(1, NumberOfStudyRelatedInstances=2), an_image(9, series=9)]) == Verdict()
+
+
+def test_the_count_of_a_series_tells_what_is_missing_and_proves_no_study():
+    assert judged([an_image(n, NumberOfSeriesRelatedInstances=2) for n in (1, 2)]) == Verdict()
     assert judged([an_image(1, series=4, NumberOfSeriesRelatedInstances=3)]).missing == (Missing(4, "", 2),)
 
 
-def test_images_in_acquisition_prove_something_only_where_they_fit():
-    def acquired(numbers, acquisition, count):
-        return [an_image(n, AcquisitionNumber=acquisition, ImagesInAcquisition=count) for n in numbers]
-
-    assert judged([*acquired((1, 2), 1, 2), *acquired((3,), 2, 1)]).proof is Proof.COUNT
-    assert judged([*acquired((1, 2), 1, 2), an_image(1, series=2)]).proof is None
-    assert judged(acquired((1, 2), 1, 400)) == Verdict()
+@pytest.mark.parametrize(("count", "missing"), [(5, ()), (6, (Missing(1, "5", 1),))])
+def test_a_series_whose_counts_fit_lacks_nothing_whatever_its_numbers(count, missing):
+    images = [an_image(n, AcquisitionNumber=1, ImagesInAcquisition=count) for n in (1, 2, 3, 4, 6)]
+    assert judged(images) == Verdict(missing=missing)
 
 
 def test_a_request_for_commitment_proves_it_when_it_named_everything():
     images = [an_image(1), an_image(2)]
     assert judged(images, committed=2).proof is Proof.COMMITMENT
     assert judged(images, committed=1).proof is None
+
+
+class Device:
+    """A modality: what it made of a study and how it says so; its images come in disorder, twice or not at all."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.way = chance.choice(["nothing", "steps", "count", "series", "acquisitions", "commitment"])
+        self.made = []
+        for series in range(1, chance.randint(2, 5)):
+            numbers = range(1, chance.randint(2, 12))
+            said = {"NumberOfSeriesRelatedInstances": len(numbers)} if self.way == "series" else {}
+            if self.way == "acquisitions":
+                said = {"AcquisitionNumber": series, "ImagesInAcquisition": len(numbers)}
+            self.made += [an_image(number, series=series, **said) for number in numbers]
+        if self.way == "count":
+            counted = [replace(one, attributes={"NumberOfStudyRelatedInstances": len(self.made)}) for one in self.made]
+            self.made = counted + [an_image(1, series=90 + n) for n in range(chance.choice([0, 0, 1, 3]))]  # reports, not counted
+            self.counted = {one.sop_instance_uid for one in counted}
+        sent = [one for one in self.made if chance.random() > chance.choice([0, 0, 0.05, 0.5])]
+        sent += chance.sample(sent, len(sent) // 4)
+        chance.shuffle(sent)
+        self.sent, self.ended = sent, chance.random() < 0.8
+
+    def judged_after(self, arrived):
+        kept = list({one.sop_instance_uid: one for one in self.sent[:arrived]}.values())
+        uids = frozenset(one.sop_instance_uid for one in self.made)
+        announced = (uids if self.ended else None) if self.way == "steps" else frozenset()
+        # Damaged or absent, one instance keeps the whole request from being noted: it is asked for when all is sent.
+        asked = self.way == "commitment" and len(kept) == len(uids)
+        return kept, judge(kept, announced=announced, committed=len(uids) if asked else None)
+
+    def is_whole(self, kept):
+        needed = self.counted if self.way == "count" else {one.sop_instance_uid for one in self.made}
+        return needed <= {one.sop_instance_uid for one in kept}
+
+
+def test_of_ten_thousand_studies_none_is_called_complete_that_is_not():
+    chance, proved = random.Random(20260302), Counter()
+    for _ in range(10_000):
+        device = Device(chance)
+        for arrived in {len(device.sent), chance.randint(0, len(device.sent))} - {0}:
+            kept, verdict = device.judged_after(arrived)
+            if verdict.proof is not None:
+                assert device.is_whole(kept), (device.way, verdict)
+                assert not verdict.missing
+                proved[verdict.proof] += 1
+    assert min(proved[proof] for proof in (Proof.MPPS, Proof.COUNT, Proof.COMMITMENT)) > 200, proved
 
 
 @pytest.mark.parametrize(
