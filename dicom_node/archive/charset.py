@@ -95,6 +95,8 @@ def decode(raw: bytes, charsets: Sequence[str], assumed: str = "") -> Text:
         text = _read(raw, codec)
         if text is not None:
             return Text(_clean(text), Legibility.STATED if codecs_stated == [codec] else Legibility.REPAIRED)
+    if extended and "gb18030" in codecs_stated and b"\x1b" not in raw and (other := _against_gb(raw)):
+        return other
     if extended or b"\x1b" in raw:
         text = _strictly(lambda: _with_escapes(raw, codecs_stated, resetting=extended))
         if text is not None:
@@ -145,8 +147,8 @@ def _as_stated(raw: bytes, stated: list[str]) -> Text | None:
     for codec in sorted(stated, key=lambda name: name != "utf_8"):  # a label may wrongly list two; UTF-8 fits by chance least
         if codec == "latin_1" and (_is_utf8(raw) or _reads_as_chinese(raw)):
             continue
-        if codec == "gb18030" and _is_utf8_rather_than_gb(raw):
-            continue
+        if codec == "gb18030" and (other := _against_gb(raw)):
+            return other
         decoder = codecs.getincrementaldecoder(codec)("strict")
         text = _strictly(partial(decoder.decode, raw))
         if text and not (codec.startswith(("iso8859", "latin")) and _C1.search(text)):
@@ -207,17 +209,20 @@ def _is_utf8(raw: bytes) -> bool:
     return re.search("[A-Za-z][\u00c0-\u017f]|[\u00c0-\u017f][A-Za-z]", text) is not None or not _reads_as_chinese(raw)
 
 
-def _is_utf8_rather_than_gb(raw: bytes) -> bool:
-    """Tell whether *raw* is UTF-8 Chinese with a common character: as GBK it would need some that GB2312 does not have.
+def _against_gb(raw: bytes) -> Text | None:
+    """Read bytes that are said to be GBK and are UTF-8 Chinese: as GBK they would need characters that GB2312 does not have.
 
-    A letter or the like right behind a character is more likely the second byte of one: then the label is believed.
+    None where the label is believed: a letter or the like right behind a character is more likely the second byte of one. Where
+    UTF-8 has none in common use either, nobody can tell which was meant.
     """
     text = _strictly(lambda: raw.decode("utf_8"))
     if text is None or not all(character.isascii() or _CHINESE.match(character) for character in text):
-        return False
-    if _has_none_in_common_use(text) or re.search(r"[^\x00-\x7f][@-[\]_-~]", text):
-        return False
-    return _strictly(lambda: raw.decode("gb2312")) is None
+        return None
+    if re.search(r"[^\x00-\x7f][@-[\]_-~]", text) or _strictly(lambda: raw.decode("gb2312")) is not None:
+        return None
+    if _has_none_in_common_use(text):
+        return Text(ILLEGIBLE_MARK, Legibility.ILLEGIBLE)
+    return Text(_clean(text), Legibility.REPAIRED)
 
 
 def _reads_as_chinese(raw: bytes) -> bool:

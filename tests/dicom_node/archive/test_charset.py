@@ -1,3 +1,7 @@
+import struct
+from collections import Counter
+from itertools import product
+
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -13,6 +17,7 @@ from dicom_node.archive.charset import (
     display_name,
     person_name,
 )
+from dicom_node.archive.header import read_header
 
 STATED, REPAIRED, ILLEGIBLE = Legibility.STATED, Legibility.REPAIRED, Legibility.ILLEGIBLE
 ESC58 = b"\x1b$)A"
@@ -164,6 +169,46 @@ def test_no_bytes_raise_or_leave_control_characters(raw, charsets):
     text = decode(raw, charsets)
     assert not any(character < " " and character not in "\n\r\t\f" for character in text.value)
     assert "\ufffd" not in text.value or b"\xef\xbf\xbd" in raw or b"\x84\x31\xa4\x37" in raw
+
+
+NAMES = [
+    "王^小明", "李^娜", "张^伟", "刘^洋", "陈^静", "杨^敏", "赵^磊", "黄^丽", "周^杰", "吴^秀英",
+    "徐^强", "孙^军", "胡^勇", "朱^镕基", "高^艳", "林^霞", "欧阳^修", "诸葛^亮", "司马^光", "上官^婉儿",
+    "单^田芳", "曾^敏", "翟^红", "仇^和", "吕^布", "𬭎^㛃䶮", "王^玥", "李^喆", "陈^堃", "张^䶮",
+]  # fmt: skip
+#: How devices write a name, and what they say it is: as it should be, then against the label.
+WRITINGS = [
+    ("gb18030", "GB18030"), ("gbk", "GBK"), ("utf_8", "ISO_IR 192"), ("gb2312", "ISO 2022 IR 58"),
+    ("escapes", "\\ISO 2022 IR 58"),
+    ("gb18030", "ISO_IR 100"), ("gb18030", ""), ("gb18030", "ISO_IR 192"), ("utf_8", "ISO_IR 100"), ("utf_8", "GB18030"),
+    ("utf_8", ""), ("escapes", "ISO_IR 100"), ("gb18030", "\\ISO 2022 IR 58"), ("utf_8", "ISO 2022 IR 58"),
+]  # fmt: skip
+
+
+def named(name, written, label):
+    """Return a data set with *name*; None where the repertoire lacks one of its characters."""
+    try:
+        parts = [part.encode("gb2312" if written == "escapes" else written) for part in name.split("^")]
+    except UnicodeEncodeError:
+        return None
+    raw = b"^".join(ESC58 + part if written == "escapes" else part for part in parts)
+    values = ((8, 5, b"CS", label.encode()), (8, 0x16, b"UI", b"1.2"), (8, 0x18, b"UI", b"1.3"), (0x10, 0x10, b"PN", raw))
+    elements = (*values, (0x20, 0xD, b"UI", b"1.4"), (0x20, 0xE, b"UI", b"1.5"))
+    return b"".join(
+        struct.pack("<HH2sH", group, element, vr, len(value) + len(value) % 2) + value + b" " * (len(value) % 2)
+        for group, element, vr, value in elements
+    )
+
+
+def test_no_name_of_hundreds_is_shown_garbled_however_it_is_written_and_labelled():
+    shown = Counter()
+    for name, (written, label) in product(NAMES, WRITINGS):
+        if (data := named(name, written, label)) is not None:
+            read = read_header(memoryview(data), "1.2.840.10008.1.2.1").patient_name
+            assert read.alphabetic in {name, ILLEGIBLE_MARK}, (name, written, label)
+            shown[read.alphabetic == name] += 1
+    assert shown[True] + shown[False] >= 300
+    assert shown[False] < 10
 
 
 def is_utf8(raw):
