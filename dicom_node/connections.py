@@ -39,10 +39,11 @@ class ClosingSocket(transport.AssociationSocket):
     """A connection that is closed at its end, also when the peer has already reset it: pynetdicom's own is then left open."""
 
     def _shutdown_socket(self) -> None:
-        if self.socket is not None:
+        connection = self.socket  # another thread may end it meanwhile, and forget it
+        if connection is not None:
             with suppress(OSError):
-                self.socket.shutdown(socket.SHUT_RDWR)
-            self.socket.close()
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
 
 
 class GuardedSocket(ClosingSocket):

@@ -208,7 +208,6 @@ class DicomNode:
         address = association.requestor.address
         admitted = self._access.admit(calling, called, address, certificate_of(association.dul.socket.socket))
         if isinstance(admitted, Reject):
-            log.warning("an association of %r to %r from %s was rejected: %s", calling, called, address, admitted.name)
             association.acse.send_reject(*admitted.value)
             association.kill()
         else:
@@ -225,7 +224,7 @@ class DicomNode:
             if self._questions.take(connection, Caller(calling, address, admitted), proposal):
                 return
             admitted = Reject.TEMPORARILY_CONGESTED
-        log.warning("an association of %r to %r from %s was rejected: %s", calling, called, address, admitted.name)
+            log.warning("%r from %s was sent away: there are as many associations as may be", calling, address)
         with suppress(OSError):
             connection.sendall(rejection(admitted))
         connection.close()

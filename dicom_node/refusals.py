@@ -39,10 +39,14 @@ class Refusals:
         self._thread: threading.Thread | None = None
 
     def note(self, refusal: Refusal) -> None:
-        """Count *refusal*, whose words are a stranger's."""
+        """Count *refusal*, whose words are a stranger's; the first of a kind in each minute is in the log at once."""
         said = Refusal(_shown(refusal.calling_aet), _shown(refusal.called_aet), refusal.address, refusal.why)
         with self._changing:
-            self._counts[said if said in self._counts or len(self._counts) < self.MOST else self._OTHERS] += 1
+            counted = said if said in self._counts or len(self._counts) < self.MOST else self._OTHERS
+            self._counts[counted] += 1
+            first = self._counts[counted] == 1
+        if first:
+            log.warning("refused %r, who called %r from %s: %s", said.calling_aet, said.called_aet, said.address, said.why)
 
     def start(self) -> None:
         """Begin writing, in a thread of its own."""

@@ -313,11 +313,8 @@ class Processes:
                 receiver.channel.send(Kind.HANDED_OVER, {"number": number})
                 return
             admitted = Reject.TEMPORARILY_CONGESTED
+            log.warning("%r from %s was sent away: there are as many associations as may be", proposal.calling_aet, address)
         connection.close()
-        log.warning(
-            "an association of %r to %r from %s was rejected: %s",
-            proposal.calling_aet, proposal.called_aet, address, admitted.name,
-        )  # fmt: skip
         receiver.channel.send(Kind.REJECTED, {"number": number}, rejection(admitted))
 
     def _is_served(self, connection: socket.socket, address: str, proposal: Proposal, institution: str) -> bool:

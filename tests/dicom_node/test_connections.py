@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 from support.server import until
 
-from dicom_node.connections import Halt
+from dicom_node.connections import ClosingSocket, Halt
 
 
 def test_a_thread_halts_also_for_one_who_begins_to_send_just_as_it_goes_on():
@@ -31,3 +32,23 @@ def test_a_thread_halts_also_for_one_who_begins_to_send_just_as_it_goes_on():
     thread.join(30)
     assert not thread.is_alive()
     assert halted.said == (False, True, False)
+
+
+def test_a_connection_that_another_thread_ends_at_the_same_moment_is_closed_all_the_same():
+    """A peer that rejects ends it while whoever was rejected does: without this the reason was lost."""
+    here, there = socket.socketpair()
+
+    class Ended(ClosingSocket):
+        def __init__(self):
+            self.socket = self
+
+        def shutdown(self, how):
+            here.shutdown(how)
+            self.socket = None  # as the other thread's close() leaves it
+
+        def close(self):
+            here.close()
+
+    with there:
+        Ended()._shutdown_socket()
+        assert here.fileno() == -1

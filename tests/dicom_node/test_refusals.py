@@ -61,3 +61,10 @@ def test_what_a_stranger_says_can_be_kept(witness, written):
     refusals.note(Refusal("A\0B\n" + "X" * 50, "\x7f", "10.0.0.9", "why"))
     [row] = written(refusals)
     assert (row.actor, row.detail["called"]) == ("A?B?" + "X" * 12, "?")
+
+
+def test_who_is_turned_away_is_in_the_log_at_once_and_not_at_every_knock(witness, caplog):
+    refusals = Refusals(witness)
+    for _ in range(3):
+        refusals.note(Refusal("CT1", "TELEMED", "10.0.0.9", "another's certificate"))
+    assert caplog.messages == ["refused 'CT1', who called 'TELEMED' from 10.0.0.9: another's certificate"]
