@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -14,16 +15,20 @@ from dicom_node.imaging.cache import RecentlyUsed
 from dicom_node.imaging.documents import Document
 from dicom_node.imaging.elements import DEFLATED, EXPLICIT_LITTLE, FileSource, transfer_syntax_of
 from dicom_node.imaging.frames import OCTETS, Frame
-from dicom_node.imaging.layout import Layout, layout_of
+from dicom_node.imaging.layout import Layout, layout_of, read_layout
 from dicom_node.imaging.offsets import FrameOffsets
+from dicom_node.imaging.presentation import Presentation
 from dicom_node.imaging.rendering import MEDIA, QUALITY, THUMBNAIL, Part, Size
 from dicom_node.imaging.shelf import Shelf
 from dicom_node.imaging.voi import Window
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.errors import Invalid, NotFound, Unavailable
 
-#: A layout weighs little but for its fragments.
+#: What a header says weighs little but for a layout's fragments.
 _LAYOUT_WEIGHT, _FRAGMENT_WEIGHT = 1000, 120
+_PRESENTATION_WEIGHT = 10_000
+#: So many thumbnails wait to be put on the shelf; one that is pushed out is drawn again when it is asked for.
+_LATELY = 500
 
 
 class Imaging:
@@ -44,8 +49,10 @@ class Imaging:
         self._confinement = confinement
         self._shelf = shelf
         self._layouts: RecentlyUsed[Layout] = RecentlyUsed(32 << 20)
+        self._presentations: RecentlyUsed[tuple[Presentation | None]] = RecentlyUsed(16 << 20)
         self._decoded: RecentlyUsed[Frame] = RecentlyUsed(cache_bytes * 3 // 4)
         self._pictures: RecentlyUsed[bytes] = RecentlyUsed(cache_bytes // 4)
+        self._lately: deque[tuple[str, int, bytes]] = deque(maxlen=_LATELY)
 
     def warm(self) -> None:
         """Have one worker loaded with the decoders before anybody waits for it; call it once the server is up."""
@@ -57,7 +64,9 @@ class Imaging:
         if found is None and self._offsets is not None:
             found = self._offsets.get(path, digest)
         if found is None:
-            found = self._confinement.run(layout_of, path) if _is_deflated(path) else layout_of(path)
+            with FileSource(path) as file:
+                found = None if transfer_syntax_of(file)[0] == DEFLATED else read_layout(file)
+            found = found or self._confinement.run(layout_of, path)
             fragments = sum(len(frame) for frame in found.fragments)
             self._layouts.put(digest, found, _LAYOUT_WEIGHT + _FRAGMENT_WEIGHT * fragments)
         return found
@@ -172,8 +181,7 @@ class Imaging:
             if found is None:
                 found = self._drawn(path, number, window, size, media, digest=digest, region=region, quality=quality)
                 if unasked and size == THUMBNAIL:
-                    with suppress(Unavailable):  # the next one who asks waits as long
-                        self._put_by(digest, number, size, found)
+                    self._lately.append((digest, number, found))
             self._pictures.put(key, found, len(found))
         return found
 
@@ -181,11 +189,19 @@ class Imaging:
         layout = self.layout(path, digest)
         layout.check(number)
         how |= {"size": size, "media": media}
-        found = rendering.render_plainly(path, number, layout, window, **how)
+        plain = self._plain_presentation(path, layout, digest)
+        found = None if plain is None else rendering.render_plainly(path, number, layout, plain, window, **how)
         if found is None:
             found = self._confinement.run(_called, partial(rendering.render, path, number, window, **how))
         assert isinstance(found, bytes)
         return found
+
+    def _plain_presentation(self, path: Path, layout: Layout, digest: str) -> Presentation | None:
+        known = self._presentations.get(digest)
+        if known is None:
+            known = (rendering.plain_presentation(path, layout),)
+            self._presentations.put(digest, known, _PRESENTATION_WEIGHT)
+        return known[0]
 
     def prepare(self, path: Path, number: int, sizes: Sequence[Size], *, digest: str, by: Confinement) -> None:
         """Have a frame drawn in each of *sizes* in which it is not on the shelf yet, by the workers of *by*.
@@ -202,6 +218,13 @@ class Imaging:
             drawn: list[bytes] = by.run(rendering.render_all, path, number, missing)
             for size, picture in zip(missing, drawn, strict=True):
                 self._put_by(digest, number, size, picture)
+
+    def put_by(self) -> None:
+        """Put the thumbnails on the shelf that were drawn since the last time: whoever asked did not wait for the disk."""
+        with suppress(Unavailable):  # the next one who asks waits as long
+            while self._lately:
+                digest, number, picture = self._lately.popleft()
+                self._put_by(digest, number, THUMBNAIL, picture)
 
     def _prepared(self, digest: str, number: int, size: Size) -> bytes | None:
         file = self._shelf.find(_picture_of(digest, number, size))
@@ -231,8 +254,3 @@ def _write(data: bytes, out: BinaryIO) -> None:
 def _called(work: Callable[[], bytes]) -> bytes:
     """Do *work* in the worker: a partial carries the keywords that Confinement.run does not."""
     return work()
-
-
-def _is_deflated(path: Path) -> bool:
-    with FileSource(path) as file:
-        return transfer_syntax_of(file)[0] == DEFLATED

@@ -1,7 +1,8 @@
 """Pictures made before anybody asks: once a study has settled, a thumbnail of each image and the middle image of each series.
 
 They are made one after the other in workers that give way to whoever receives or waits, and kept on the shelf, where what is
-longest unused goes first. None is missed: what is not there, or no longer, is drawn when it is asked for.
+longest unused goes first. None is missed: what is not there, or no longer, is drawn when it is asked for; such a thumbnail is put
+on the shelf here, too.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Preparing(Watch):
         self._position: int | None = None
 
     def look(self) -> None:
-        """Prepare what has settled since the last look."""
+        """Put by what was drawn since the last look, and prepare what has settled."""
+        self._imaging.put_by()
         if self._position is None:
             self._position = self._events.latest()
         found, reached = self._events.read_on(self._position, (events.STUDY_SETTLED,), limit=_AT_ONCE)

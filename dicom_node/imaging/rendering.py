@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -16,8 +18,8 @@ from pydicom.pixels.processing import apply_color_lut
 from dicom_node.imaging import decoding, overlays, voi
 from dicom_node.imaging.decoding import decoded
 from dicom_node.imaging.elements import DEFLATED, FileSource, open_data_set
-from dicom_node.imaging.frames import read_stored
-from dicom_node.imaging.layout import Layout, read_layout
+from dicom_node.imaging.frames import read_stored, stored_frame
+from dicom_node.imaging.layout import Layout, layout_of, read_layout
 from dicom_node.imaging.presentation import Presentation, plain_presentation_of, presentation_of
 from dicom_node.imaging.voi import Window
 from telemed.kernel.errors import Invalid
@@ -31,6 +33,8 @@ WHOLE: Size = None
 MEDIA, QUALITY = "image/jpeg", 90
 #: Nobody's screen is larger, and a thumbnail request must not become an enlargement bomb.
 MAXIMUM_SIDE = 8192
+#: libjpeg's own bound: what is longer nobody could open.
+_LONGEST_JPEG = 65500
 #: Pixels less oblong than this are shown as they are.
 _UNSEEN = 0.01
 #: An image is first averaged down to this many times the size asked for: half the work, and no eye tells.
@@ -38,6 +42,11 @@ _REDUCING_GAP = 1.5
 
 #: What is drawn without a worker: greys, of at most so many pixels as stored and as shown, which are hardly oblong.
 _GREYS, _PLAIN_PIXELS, _PLAIN_ASPECT = frozenset({"MONOCHROME1", "MONOCHROME2"}), 1 << 20, 2.0
+
+#: A table of greys is for whole runs of so many values: the images of a series differ in their extremes.
+_STEP = 1024
+#: So many pixels are looked up at once.
+_BAND = 1 << 15
 
 Grey8 = npt.NDArray[np.uint8]
 
@@ -82,16 +91,31 @@ def middle_frame(frames: int) -> int:
 
 def render_all(path: Path, number: int, sizes: Sequence[Size]) -> list[bytes]:
     """Return frame *number* as whoever says nothing but the size is shown it, in each of *sizes*; run it by `Confinement.run`."""
-    with FileSource(path) as file:
-        plainly = _shown_plainly(file, number, None, read_layout(file))
-    shown = plainly or _shown(path, number, None)
+    layout = layout_of(path)
+    how = plain_presentation(path, layout)
+    shown = _shown(path, number, None) if how is None else _shown_plainly(path, number, layout, how, None)
     return [_drawn(*shown, size, MEDIA, region=None, quality=QUALITY) for size in sizes]
+
+
+def plain_presentation(path: Path, layout: Layout) -> Presentation | None:
+    """Return how native greys are to be looked at that short values say how to show, and not too many; None for everything else.
+
+    No decoder and no parser of whole data sets is met: it may run anywhere. *layout* is that of the file.
+    """
+    greys = layout.samples == 1 and layout.photometric in _GREYS and layout.keyword == "PixelData"
+    if not greys or not layout.native or layout.transfer_syntax_uid == DEFLATED or layout.bits_allocated not in (8, 16):
+        return None
+    if layout.rows * layout.columns > _PLAIN_PIXELS:
+        return None
+    with FileSource(path) as file:
+        return plain_presentation_of(file)
 
 
 def render_plainly(
     path: Path,
     number: int,
     layout: Layout,
+    how: Presentation,
     window: Window | None,
     *,
     size: Size,
@@ -99,43 +123,33 @@ def render_plainly(
     region: Part | None,
     quality: int,
 ) -> bytes | None:
-    """Return what `render` does, of native greys that short values say how to show; None for everything else.
-
-    No decoder and no parser of whole data sets is met: it may run anywhere. *layout* is that of the file.
-    """
-    largest = max(layout.rows * layout.columns, 0 if size is None else size[0] * size[1])
-    if largest > _PLAIN_PIXELS:
+    """Return what `render` does, of an image that has a plain presentation, *how*; None when it would be large or is oblong."""
+    if size is not None and size[0] * size[1] > _PLAIN_PIXELS:
         return None
-    with FileSource(path) as file:
-        shown = _shown_plainly(file, number, window, layout)
-    if shown is None or not 1 / _PLAIN_ASPECT <= shown[1] <= _PLAIN_ASPECT:
+    if not 1 / _PLAIN_ASPECT <= how.aspect <= _PLAIN_ASPECT:
         return None
-    return _drawn(*shown, size, media, region=region, quality=quality)
+    return _drawn(*_shown_plainly(path, number, layout, how, window), size, media, region=region, quality=quality)
 
 
-def _shown_plainly(file: FileSource, number: int, window: Window | None, layout: Layout) -> tuple[Grey8, float] | None:
-    """Return what `_shown` does, of native greys that short values say how to show; None for everything else."""
-    greys = layout.samples == 1 and layout.photometric in _GREYS and layout.keyword == "PixelData"
-    if not greys or not layout.native or layout.transfer_syntax_uid == DEFLATED or layout.bits_allocated not in (8, 16):
-        return None
-    how = plain_presentation_of(file)
-    if how is None:
-        return None
-    stored = read_stored(file, number, layout)
-    return _displayed(decoding.plain(stored.data, layout), layout.photometric, how, window, layout), how.aspect
+def _shown_plainly(path: Path, number: int, layout: Layout, how: Presentation, window: Window | None) -> tuple[Grey8, float]:
+    pixels = decoding.plain(stored_frame(path, number, layout).data, layout)
+    return _displayed(pixels, layout.photometric, how, window, layout), how.aspect
 
 
 def _drawn(shown: Grey8, aspect: float, size: Size, media: str, *, region: Part | None, quality: int) -> bytes:
-    image = Image.fromarray(shown)
-    if region is not None:
-        image = _cut(image, region)
-    if size is not None or abs(aspect - 1) > _UNSEEN:
-        image = _fitted(image, aspect, size)
-    out = io.BytesIO()
+    if region is not None or size is not None or abs(aspect - 1) > _UNSEEN:
+        image = Image.fromarray(shown)
+        if region is not None:
+            image = _cut(image, region)
+        if size is not None or abs(aspect - 1) > _UNSEEN:
+            image = _fitted(image, aspect, size)
+        shown = np.asarray(image)
     if media == "image/jpeg":
-        image.save(out, "JPEG", quality=max(1, min(100, quality)))
-    else:
-        image.save(out, "PNG", compress_level=3)
+        if max(shown.shape) > _LONGEST_JPEG:
+            raise Invalid(f"no JPEG is longer than {_LONGEST_JPEG} pixels; name a viewport or ask for image/png", code="viewport")
+        return bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(shown), level=max(1, min(100, quality))))
+    out = io.BytesIO()
+    Image.fromarray(shown).save(out, "PNG", compress_level=3)
     return out.getvalue()
 
 
@@ -164,28 +178,68 @@ def _displayed(pixels: npt.NDArray[Any], photometric: str, how: Presentation, wi
     if layout.samples == 3:
         return _narrowed(pixels, layout.bits_stored)
 
-    def grey(values: npt.NDArray[Any]) -> Grey8:
-        shade = _shades(values, how, window, layout)
-        if how.inverse:
-            shade = 1.0 - shade
-        return np.rint(shade * 255.0).astype(np.uint8)
-
     # Where padding decides the window, the pixels themselves have to be looked at.
     by_pixel = how.padding is not None and window is None and how.window is None and how.voi is None
-    return grey(pixels) if by_pixel else _by_value(pixels, grey)
+    return _greys(pixels, how, window, layout) if by_pixel else _by_value(pixels, how, window, layout)
 
 
-def _by_value(pixels: npt.NDArray[Any], grey: Callable[[npt.NDArray[Any]], Grey8]) -> Grey8:
-    """Work each value out once, where there are fewer of them than pixels: most images have a few thousand."""
+def _by_value(pixels: npt.NDArray[Any], how: Presentation, window: Window | None, layout: Layout) -> Grey8:
+    """Look each pixel's grey up by its value, where there are fewer values than pixels: most images have a few thousand."""
+    width = pixels.dtype.itemsize
+    if pixels.dtype.kind not in "iu" or width > 2:
+        return _greys(pixels, how, window, layout)
     low, high = int(pixels.min()), int(pixels.max())
-    if pixels.dtype.kind not in "iu" or high - low >= pixels.size // 2:
-        return grey(pixels)
-    shades = grey(np.arange(low, high + 1).astype(pixels.dtype))
-    if low <= 0 <= high:  # an index below zero counts from the end: what is below zero stands there
-        shown: Grey8 = np.take(np.roll(shades, low), pixels)
+    if high - low >= pixels.size // 2:
+        return _greys(pixels, how, window, layout)
+    if how.modality is not None or layout.bits_allocated == 1 or (how.voi is not None and window is None):
+        values = range(low, high + 1)
+        table = _table(_greys(_array(values), how, window, layout), values, width)
     else:
-        shown = np.take(shades, np.subtract(pixels, low, dtype=np.int64))
+        seen = window or how.window or voi.automatic(voi.rescaled(np.array([low, high]), how.slope, how.intercept))
+        limits = np.iinfo(pixels.dtype)
+        first, last = max(low // _STEP * _STEP, limits.min), min(high // _STEP * _STEP + _STEP - 1, limits.max)
+        table = _windowed_table(range(first, last + 1), width, how.slope, how.intercept, seen, inverse=how.inverse)
+    return _looked_up(table, pixels.view(f"u{width}"))
+
+
+@lru_cache(maxsize=64)  # the images of a series mostly have the same
+def _windowed_table(values: range, width: int, slope: float, intercept: float, window: Window, *, inverse: bool) -> Grey8:
+    shades = voi.windowed(voi.rescaled(_array(values), slope, intercept), window)
+    return _table(_rounded(shades, inverse=inverse), values, width)
+
+
+def _table(greys: Grey8, values: range, width: int) -> Grey8:
+    """Return *greys*, those of *values*, by the unsigned number of *width* bytes that each value is written as."""
+    table = np.zeros(1 << 8 * width, np.uint8)
+    zero = len(table) - values.start % len(table)  # where in greys the table begins anew: what is below zero stands at its end
+    table[-zero:][: len(greys)] = greys[:zero]
+    table[: max(0, len(greys) - zero)] = greys[zero:]
+    return table
+
+
+def _looked_up(table: Grey8, pixels: npt.NDArray[Any]) -> Grey8:
+    """Look *pixels* up in bands: numpy makes an index of eight bytes for each, too much for the processor's cache at once."""
+    shown = np.empty(pixels.shape, np.uint8)
+    rows = max(1, _BAND // pixels.shape[1])
+    for top in range(0, len(pixels), rows):
+        np.take(table, pixels[top : top + rows], out=shown[top : top + rows], mode="wrap")  # "raise" would copy them once more
     return shown
+
+
+def _array(values: range) -> npt.NDArray[np.int64]:
+    return np.arange(values.start, values.stop)
+
+
+def _greys(values: npt.NDArray[Any], how: Presentation, window: Window | None, layout: Layout) -> Grey8:
+    return _rounded(_shades(values, how, window, layout), inverse=how.inverse)
+
+
+def _rounded(shades: voi.Values, *, inverse: bool) -> Grey8:
+    """Return *shades*, which are used up, from 0 to 255."""
+    if inverse:
+        np.subtract(1.0, shades, out=shades)
+    shades *= 255.0
+    return np.rint(shades, out=shades).astype(np.uint8)
 
 
 def _shades(pixels: npt.NDArray[Any], how: Presentation, window: Window | None, layout: Layout) -> voi.Values:
@@ -230,6 +284,4 @@ def _fitted(image: Image.Image, aspect: float, size: Size) -> Image.Image:
     fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
     if fitted == image.size:
         return image
-    if fitted < image.size:
-        return image.resize(fitted, Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
-    return image.resize(fitted, Image.Resampling.BICUBIC)
+    return image.resize(fitted, Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP)

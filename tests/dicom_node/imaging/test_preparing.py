@@ -139,8 +139,10 @@ def test_what_is_gone_from_the_shelf_is_drawn_and_kept_again(house, tmp_path):
     kept = house.keep("CT_small.dcm")
     house.settle()
     house.shelf = Shelf(tmp_path / "cache", 1 << 30)
-    assert not house.is_prepared(kept, THUMBNAIL)
-    house.imaging().rendered(house.path(kept), 1, None, THUMBNAIL, digest=kept.digest)
+    imaging = house.imaging()
+    imaging.rendered(house.path(kept), 1, None, THUMBNAIL, digest=kept.digest)
+    assert not house.is_prepared(kept, THUMBNAIL)  # whoever asked has not waited for the disk
+    Preparing(house.database, house.chronicle, house.archive, imaging, house.confinement).look()
     assert house.is_prepared(kept, THUMBNAIL)
 
 

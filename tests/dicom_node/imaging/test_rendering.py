@@ -15,8 +15,8 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dicom_node.imaging.layout import layout_of
-from dicom_node.imaging.rendering import Part, picture, render, render_plainly
-from dicom_node.imaging.voi import Window
+from dicom_node.imaging.rendering import Part, picture, plain_presentation, render, render_plainly
+from dicom_node.imaging.voi import Function, Window, automatic, windowed
 from telemed.kernel.errors import Invalid, TelemedError
 
 FOLDER = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -92,7 +92,10 @@ def test_a_picture_is_within_one_shade_of_dcmtk(name, options, window, tmp_path)
 
 
 def plainly(path: Path, number: int = 1, window: Window | None = None, size: tuple[int, int] | None = None) -> bytes | None:
-    return render_plainly(path, number, layout_of(path), window, size=size, media="image/png", region=None, quality=90)
+    how = plain_presentation(path, layout := layout_of(path))
+    if how is None:
+        return None
+    return render_plainly(path, number, layout, how, window, size=size, media="image/png", region=None, quality=90)
 
 
 def test_what_is_drawn_without_a_worker_is_the_same_picture():
@@ -189,6 +192,64 @@ def test_a_viewport_fits_the_part_it_shows_and_mirrors_it():
     assert np.array_equal(part, picture(CT, 1)[20:60, 10:40])
     mirrored = np.asarray(opened(render(CT, 1, media="image/png", region=Part(10, 20, -30, 40))))
     assert np.array_equal(mirrored, part[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "slices"),
+    [
+        (np.int16, [(-1024, 3071), (-2000, 100), (0, 40), (-9, -3), (-32768, -32000), (32000, 32767)]),
+        (np.uint16, [(0, 4095), (1024, 2047), (700, 701), (60000, 65535), (5, 5), (0, 65535)]),
+        (np.uint8, [(0, 255), (17, 90), (255, 255)]),
+    ],
+)
+@pytest.mark.parametrize("window", [Window(40, 400), Window(33000, 70000), Window(30, 80, Function.SIGMOID), None])
+def test_each_slice_of_a_series_is_shown_by_its_own_values(kind, slices, window, tmp_path):
+    data_set = pydicom.dcmread(CT)
+    data_set.RescaleSlope, data_set.RescaleIntercept = "2", "-10"
+    data_set.BitsAllocated = data_set.BitsStored = 8 * np.dtype(kind).itemsize
+    data_set.HighBit, data_set.PixelRepresentation = data_set.BitsStored - 1, int(np.dtype(kind).kind == "i")
+    for keyword in ("WindowCenter", "WindowWidth", "PixelPaddingValue"):
+        if keyword in data_set:
+            del data_set[keyword]
+    for low, high in slices:
+        pixels = np.random.default_rng(1).integers(low, high, (128, 128), kind, endpoint=True)
+        pixels[0, :2] = low, high
+        data_set.PixelData = pixels.tobytes()
+        data_set.save_as(path := tmp_path / "slice.dcm")
+        values = pixels * 2.0 - 10
+        shades = windowed(values, window or automatic(values))
+        assert np.array_equal(picture(path, 1, window), np.rint(shades * 255)), (low, high)
+
+
+@pytest.mark.parametrize("name", ["693_J2KI.dcm", "examples_jpeg2k.dcm"])
+@pytest.mark.parametrize("side", [96, 150, 160, 256])
+def test_a_small_picture_is_what_the_best_filter_makes_of_the_large_one_as_far_as_an_eye_tells(name, side):
+    small = Image.open(io.BytesIO(render(FOLDER / name, 1, None, (side, side), "image/png")))
+    large = Image.fromarray(picture(FOLDER / name, 1))
+    apart = np.abs(np.asarray(small).astype(int) - large.resize(small.size, Image.Resampling.LANCZOS))
+    assert apart.mean() < 3
+    assert np.percentile(apart, 99) < 25
+
+
+@pytest.mark.parametrize(
+    "name", ["SC_rgb_rle.dcm", "SC_rgb_rle_16bit.dcm", "SC_rgb_jpeg_dcmtk.dcm", "examples_palette.dcm", "liver_1frame.dcm"]
+)
+def test_whatever_a_decoder_makes_of_an_image_is_drawn_as_a_jpeg(name):
+    exact = picture(FOLDER / name, 1)
+    jpeg = np.asarray(Image.open(io.BytesIO(render(FOLDER / name, 1, quality=100))))
+    assert jpeg.shape == exact.shape
+    assert np.abs(jpeg.astype(int) - exact).mean() < 3
+
+
+def test_an_image_too_long_for_a_jpeg_is_shown_in_a_viewport_or_as_png(tmp_path):
+    data_set = pydicom.dcmread(CT)
+    data_set.Rows, data_set.Columns, data_set.PixelData = 2, 65501, bytes(2 * 2 * 65501)
+    data_set.PixelSpacing = [1, 1]
+    data_set.save_as(path := tmp_path / "long.dcm")
+    with pytest.raises(Invalid, match="viewport"):
+        render(path, 1)
+    assert Image.open(io.BytesIO(render(path, 1, size=(500, 500)))).width == 500
+    assert Image.open(io.BytesIO(render(path, 1, media="image/png"))).width == 65501
 
 
 @pytest.mark.parametrize(
