@@ -130,7 +130,7 @@ class Parcel:
 
 
 class _Spill:
-    """The file of a long object, hashed and written by a thread of its own while the next bytes arrive.
+    """The file of a long object, written by a thread of its own while the bytes before are hashed and the next arrive.
 
     A disk that fails is told of at the end: until then the sender keeps on sending.
     """
@@ -154,13 +154,14 @@ class _Spill:
         self._free.acquire()
 
     def hand_over(self, stage: memoryview) -> None:
-        """Let a full stage be written; it may be taken again once it is."""
+        """Hash a full stage, and let it be written; it may be taken again once it is."""
+        self._digest.update(stage)
         self._handed_over.put(stage)
 
     def _write(self) -> None:
         while (stage := self._handed_over.get()) is not None:
             with stage:
-                self.append(stage, len(stage))
+                self._put(stage, len(stage))
             self._free.release()
 
     def _await_writer(self) -> None:
@@ -179,9 +180,12 @@ class _Spill:
 
     def append(self, blocks: memoryview, count: int) -> None:
         """Append *count* bytes, which stand at the beginning of *blocks*: only the last ones may be no whole blocks."""
+        self._digest.update(blocks[:count])
+        self._put(blocks, count)
+
+    def _put(self, blocks: memoryview, count: int) -> None:
         if self._failed is not None:
             return
-        self._digest.update(blocks[:count])
         position = self._size
         self._size += count
         try:
@@ -204,6 +208,8 @@ class _Spill:
             memoryview(mapped) as whole,
             whole[len(guessed) :] as data,
         ):
+            # Its pages are not in memory, and only the first and the last are wanted: not megabytes read ahead of each.
+            mapped.madvise(mmap.MADV_RANDOM)
             header = read_header(data, syntax, forget=partial(mapped.madvise, mmap.MADV_DONTNEED))
             right = preface(header.sop_class_uid, header.sop_instance_uid, syntax)
             file = self if right == guessed else self._again(right, data)
