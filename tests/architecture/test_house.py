@@ -14,6 +14,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from support.postgres import Cluster
 
+from dicom_node.archive import conflicts
+from dicom_node.archive.header import Header
 from telemed import schema
 from telemed.config import Config
 from telemed.kernel.database import Database, metadata
@@ -84,3 +86,10 @@ def _keys(folder: Path) -> dict[str, str]:
     for file in sorted(folder.glob("*.json")):
         walk(file.stem, json.loads(file.read_text(encoding="utf-8")))
     return found
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_whatever_two_contents_of_one_uid_may_differ_in_has_a_name_on_the_page(language):
+    page = json.loads((ROOT / "web" / "app" / "locales" / language / "admin.json").read_text(encoding="utf-8"))
+    named = {field.name for field in fields(Header)} - {"sop_instance_uid"} | {conflicts.CONTENT, conflicts.UNREADABLE}
+    assert page["conflicts"]["fields"].keys() == named
