@@ -40,13 +40,15 @@ DICOM Conformance Statement
   Success is answered when the object and its index record are on stable storage (the ingest journal).
   The same object again is answered with success and changes nothing. Other content under a SOP Instance UID already
   kept is answered with success, kept beside the first, and reported to the institution.
-  An ECG none of whose channels has a Channel Sensitivity (003A,0210) is refused with C000.
+  What names no SOP Class, SOP Instance, Study or Series Instance UID is refused with C000: objects that belong to no patient,
+  DICOMDIR among them, are not kept. So is an ECG none of whose channels has a Channel Sensitivity (003A,0210).
   Statuses: {statuses}
 
 4 Query and retrieval
   Patient Root and Study Root, every level; matching by single value, list of UIDs, wildcard and range, of person names in
-  any component group, without regard to case. Queries are relational, not negotiated as such. Keys that are not known
-  are not returned (status FF01). Answers are in ISO_IR 192, or in GB18030 or GBK to requests that state it.
+  any component group, without regard to case; a name in characters also by its pinyin where the key is in letters, with
+  an asterisk at its end or none. Queries are relational, not negotiated as such. Keys that are not known are not
+  returned (status FF01). Answers are in ISO_IR 192, or in GB18030 or GBK to requests that state it.
   An institution's equipment finds and fetches its own studies and those its institution was asked about.
   C-MOVE goes to destinations that were entered by the administrator; C-GET needs the SCP role for the storage classes.
   Instances are sent as they are kept, or in Explicit or Implicit VR Little Endian where the peer did not take their
