@@ -48,11 +48,13 @@ check: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python -m pytest -m benchmark tests/benchmarks -s
 
-# The rules of the consultation at length: what people, time and restarts do to tasks; 10,000 critical values whose channels drop.
+# The rules at length: what people, time and restarts do to tasks; 10,000 critical values whose channels drop; 100,000 studies of
+# patients whose IDs collide.
 proofs: $(VENV)/.dev
 	$(BIN)/python tests/support/machine.py
 	TELEMED_STATEFUL_RUNS=150 $(BIN)/python -m pytest tests/consult/test_queue_fates.py
 	TELEMED_DELIVERY_RUNS=10000 $(BIN)/python -m pytest -s --show-capture=no tests/consult/test_delivery_trial.py
+	TELEMED_IDENTITY_RUNS=100000 $(BIN)/python -m pytest tests/dicom_node/archive/test_identity_trial.py
 
 # Every fault of the store path a hundred times over, as root; a table, and faults.jsonl, of what was acknowledged and what became of it.
 faults: $(VENV)/.dev
