@@ -25,6 +25,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from telemed.kernel.errors import Invalid, Unavailable
@@ -104,6 +105,7 @@ class Database:
         self._glance: Connection | None = None
         self._data_version: tuple[int] | None = None
         self._version = 0
+        self._closed = False
         if self.is_sqlite:
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -114,6 +116,7 @@ class Database:
         else:
             self.engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
             event.listen(self.engine, "connect", _prepare_postgresql)
+        event.listen(self.engine, "checkin", self._take_back)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -256,8 +259,13 @@ class Database:
             self._renew()
 
     def close(self) -> None:
-        """Give every connection back."""
+        """Close every connection; one that a thread still has, as soon as it is done with it."""
+        self._closed = True
         self._renew()
+
+    def _take_back(self, _driver: object, record: ConnectionPoolEntry) -> None:
+        if self._closed:
+            record.close()
 
 
 def serialise(db: Connection, key: int) -> None:

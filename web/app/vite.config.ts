@@ -28,5 +28,6 @@ export default defineConfig({
       "/dicom-web": { target: server },
     },
   },
-  test: { environment: "jsdom", include: ["**/*.test.ts"], exclude: ["node_modules/**"] },
+  // Patience for a slow machine; nothing here measures speed.
+  test: { environment: "jsdom", include: ["**/*.test.ts"], exclude: ["node_modules/**"], testTimeout: 120_000, hookTimeout: 120_000 },
 });
