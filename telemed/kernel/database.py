@@ -173,12 +173,13 @@ class Database:
         waits neither for a writer nor for a connection to be free.
         """
         with self._glance_lock, self._understood():
-            db = self._kept_connection()
-            self._driver().execute("BEGIN")  # SQLAlchemy takes as long over it as over the question
+            db, driver = self._kept_connection(), self._driver()
+            driver.execute("BEGIN")  # SQLAlchemy takes as long over it as over the question
             try:
                 yield db
             finally:
                 db.rollback()
+                driver.rollback()  # SQLAlchemy ends no more than it began: nothing, where an error came before the question
 
     def version(self) -> int | None:
         """Return a number that stays as it is while nobody commits anything, in this process or in another.

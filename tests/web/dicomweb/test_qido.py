@@ -43,6 +43,13 @@ def test_a_study_says_what_the_standard_asks_for(service):
     assert (instance["00280010"]["Value"], instance["00083002"]["Value"]) == ([128], ["1.2.840.10008.1.2.1"])
 
 
+def test_a_search_that_is_refused_leaves_nothing_behind_for_the_next(service):
+    (ct,) = service.keep("CT_small.dcm")
+    refused = service.get("/studies?PatientID=1CT1&Modality=CT", JSON)
+    assert (refused.status, "Modality cannot be matched" in refused.json()["detail"]) == (400, True)
+    assert uids(service.get("/studies?PatientID=1CT1", JSON)) == {ct.study_instance_uid}
+
+
 @pytest.mark.parametrize(
     ("query", "count"),
     [
