@@ -32,7 +32,7 @@ DICOM Conformance Statement
 2 Transfer syntaxes
   The first one proposed for a presentation context is accepted, whatever it is, private ones included.
   The other services speak {syntaxes}.
-  Objects are kept as they were received and sent so; no pixel is transcoded, no attribute is coerced.
+  Objects are kept as they were received; no attribute is coerced. They are sent so, or uncompressed (see 4).
   Signed reports are created as Enhanced SR (TID 2000) and Encapsulated PDF, in Explicit VR Little Endian and ISO_IR 192.
 
 3 Storage
@@ -47,8 +47,9 @@ DICOM Conformance Statement
 4 Query and retrieval
   Patient Root and Study Root, every level; matching by single value, list of UIDs, wildcard and range, of person names in
   any component group, without regard to case; a name in characters also by its pinyin where the key is in letters, with
-  an asterisk at its end or none. Queries are relational, not negotiated as such. Keys that are not known are not
-  returned (status FF01). Answers are in ISO_IR 192, or in GB18030 or GBK to requests that state it.
+  an asterisk at its end or none. Queries are relational, and dates and times are matched apart; neither is negotiated.
+  Keys that are not known are not returned (status FF01). Answers are in ISO_IR 192, or in GB18030 or GBK to requests
+  that state it.
   An institution's equipment finds and fetches its own studies and those its institution was asked about.
   C-MOVE goes to destinations that were entered by the administrator; C-GET needs the SCP role for the storage classes.
   Instances are sent as they are kept, or in Explicit or Implicit VR Little Endian where the peer did not take their
@@ -64,7 +65,8 @@ DICOM Conformance Statement
 
 6 Modality worklist and performed procedure steps
   The worklist is matched by patient's name and ID, accession number, requested procedure ID, study UID, station, date,
-  time, modality and step ID. Return keys of type 2 without a value are returned empty. Performed procedure steps are
+  time, modality and step ID; a range of dates with one of times is one period. An entry for any station is returned with
+  the title of the one that asks, return keys of type 2 without a value are returned empty. Performed procedure steps are
   kept; a study is complete as soon as the instances they name are here.
 
 7 Security

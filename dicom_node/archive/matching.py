@@ -46,6 +46,7 @@ class Query:
     offset: int = 0
     fuzzy: bool = False
     read: bool = False
+    combined: bool = False
     after: str | None = None
 
 
@@ -202,6 +203,31 @@ class Range:
         return Clause("between", bounds, lambda first, past: and_(column != "", column >= first, column < past))
 
 
+@dataclass(frozen=True)
+class Period:
+    """What a range of times adds to a range of dates where both are one period (C.2.2.2.5.4): it cuts the first and last day."""
+
+    dates: Range
+    times: Range
+
+    def matches(self, date: str, time: str) -> bool:
+        """Tell whether a moment whose *date* matches does not lie before the first or after the last time."""
+        since = not self.dates.first or date > self.dates.first or Range(self.times.first, "").matches(time)
+        until = not self.dates.last or date < self.dates.last or Range("", self.times.last).matches(time)
+        return since and until
+
+    def condition(self, dates: ColumnElement[str], times: ColumnElement[str]) -> Clause:
+        """Say the same as SQL."""
+        ends = []
+        if self.dates.first:
+            later = Clause("later", (self.dates.first,), lambda first: dates > first)
+            ends.append(either(later, Range(self.times.first, "").condition(times)))
+        if self.dates.last:
+            earlier = Clause("earlier", (self.dates.last,), lambda last: dates < last)
+            ends.append(either(earlier, Range("", self.times.last).condition(times)))
+        return every(*ends)
+
+
 def folded(text: str) -> str:
     """Return *text* as names are kept and compared: without case, full-width ASCII as plain, spaces as one."""
     return " ".join(text.translate(_FULL_WIDTH).casefold().split())
@@ -234,6 +260,15 @@ def date(key: str) -> Criterion:
 def time(key: str) -> Criterion:
     """Understand a key of VR TM, at any precision: 08, 0815-, 081500-0930."""
     return _range(key.replace(":", ""), _TIME, "a time is written HHMMSS, a range HHMMSS-HHMMSS")
+
+
+def period(date_key: str, time_key: str) -> Period | None:
+    """Return the period of two ranges that are open at the same end or at none; None for all other keys."""
+    dates, times = date(date_key), time(time_key)
+    if "-" not in date_key or "-" not in time_key or not isinstance(dates, Range) or not isinstance(times, Range):
+        return None
+    alike = bool(dates.first) == bool(times.first) and bool(dates.last) == bool(times.last)
+    return Period(dates, times) if alike else None
 
 
 def _range(key: str, form: re.Pattern[str], advice: str) -> Criterion:

@@ -126,6 +126,13 @@ def _physician(key: str, _query: Query) -> Clause:
     return either(*(matching.text(form).condition(study_table.c.referring_physician) for form in forms))
 
 
+def _study_time(key: str, query: Query) -> Clause:
+    period = matching.period(query.keys.get("StudyDate", ""), key) if query.combined else None
+    if period is not None:
+        return period.condition(study_table.c.study_date, study_table.c.study_time)
+    return matching.time(key).condition(study_table.c.study_time)
+
+
 def _modalities(key: str, _query: Query) -> Clause:
     inside = series_table.alias()
     wanted = [matching.text(part) for part in matching.text_values(key)]
@@ -156,7 +163,7 @@ _STUDY_KEYS: Mapping[str, _Understood] = {
     **_PATIENT_KEYS,
     "StudyInstanceUID": _by(matching.uids, study_table.c.study_instance_uid),
     "StudyDate": _by(matching.date, study_table.c.study_date),
-    "StudyTime": _by(matching.time, study_table.c.study_time),
+    "StudyTime": _study_time,
     "AccessionNumber": _by(matching.text, study_table.c.accession_number),
     "StudyID": _by(matching.text, study_table.c.study_id),
     "StudyDescription": _by(matching.text, study_table.c.description),

@@ -22,6 +22,7 @@ from telemed.kernel.errors import Invalid
 #: PS3.4 Table K.6-2.
 MODALITY_WORKLIST = "1.2.840.10008.5.1.4.31"
 _STEP = "ScheduledProcedureStepSequence"
+_STATION, _DATE, _TIME = "ScheduledStationAETitle", "ScheduledProcedureStepStartDate", "ScheduledProcedureStepStartTime"
 _ZONE = timezone(timedelta(minutes=UNSTATED_OFFSET_MINUTES))
 
 
@@ -80,6 +81,11 @@ def _station(key: str, value: str) -> bool:
     return not value or matching.text(key).matches(value)
 
 
+def _station_asking(key: str, caller: str) -> str:
+    """Return which station an entry for all of them is for: the one asked for, else the one that asks (a type 1 return key)."""
+    return caller if not key.strip() or set(key) & set("*?\\") else key.strip()
+
+
 #: How each key is matched (Table K.6-1); what is not named here is returned and matches everything.
 _MATCHED: Mapping[str, Callable[[str, str], bool]] = {
     "PatientName": _named,
@@ -87,9 +93,9 @@ _MATCHED: Mapping[str, Callable[[str, str], bool]] = {
     "AccessionNumber": _by(matching.text),
     "RequestedProcedureID": _by(matching.text),
     "StudyInstanceUID": _by(matching.uids),
-    "ScheduledStationAETitle": _station,
-    "ScheduledProcedureStepStartDate": _by(matching.date),
-    "ScheduledProcedureStepStartTime": _by(matching.time),
+    _STATION: _station,
+    _DATE: _by(matching.date),
+    _TIME: _by(matching.time),
     "ScheduledProcedureStepID": _by(matching.text),
     "Modality": _by(matching.text),
 }
@@ -111,6 +117,7 @@ class Worklist(Answering):
             step_keys = keys.sequences.get(_STEP, Keys())
             asked = {name: text for name, text in {**keys.texts, **step_keys.texts}.items() if name in _MATCHED}
             self._witness.note(query_record(question, level="", keys=asked))
+            station = _station_asking(step_keys.texts.get(_STATION, ""), question.caller.aet)
             for entry in self._source(question.caller.institution):
                 procedure, step = _procedure(entry), _step(entry)
                 if not (_matches(keys, procedure) and _matches(step_keys, step)):
@@ -120,6 +127,7 @@ class Worklist(Answering):
                     return
                 if not question.is_open:
                     return
+                step[_STATION] = step[_STATION] or station
                 status, identifier = _told(keys, procedure, step)
                 question.found(status, encoded(identifier, keys.charset, question.transfer_syntax))
         except Invalid as error:
@@ -145,17 +153,21 @@ def _step(entry: ScheduledStep) -> dict[str, str]:
     starts = entry.starts_at.astimezone(_ZONE)
     return {
         "Modality": entry.modality,
-        "ScheduledStationAETitle": entry.station_aet,
-        "ScheduledProcedureStepStartDate": f"{starts:%Y%m%d}",
-        "ScheduledProcedureStepStartTime": f"{starts:%H%M%S}",
+        _STATION: entry.station_aet,
+        _DATE: f"{starts:%Y%m%d}",
+        _TIME: f"{starts:%H%M%S}",
         "ScheduledProcedureStepDescription": entry.description,
         "ScheduledProcedureStepID": entry.identifier,
     }
 
 
 def _matches(keys: Keys, values: Mapping[str, str]) -> bool:
-    asked = ((keyword, key) for keyword, key in keys.texts.items() if keyword in _MATCHED and keyword in values)
-    return all(_MATCHED[keyword](key, values[keyword]) for keyword, key in asked)
+    asked = {keyword: key for keyword, key in keys.texts.items() if keyword in _MATCHED and keyword in values}
+    if (period := matching.period(asked.get(_DATE, ""), asked.get(_TIME, ""))) is not None:  # Table K.6-1, on the time
+        del asked[_TIME]
+        if not period.matches(values[_DATE], values[_TIME]):
+            return False
+    return all(_MATCHED[keyword](key, values[keyword]) for keyword, key in asked.items())
 
 
 def _told(keys: Keys, procedure: Mapping[str, str], step: Mapping[str, str]) -> tuple[int, Values]:

@@ -86,7 +86,7 @@ def asked(request: web.Request) -> Asked:
     if len(matching) > MAXIMUM_KEYS:
         raise Invalid(f"a search may name at most {MAXIMUM_KEYS} attributes", code="unparsable")
     wanted = min(_whole(request, "limit", MAXIMUM_LIMIT if request.match_info else DEFAULT_LIMIT), MAXIMUM_LIMIT)
-    query = Query(keys=matching, limit=wanted + 1, offset=_whole(request, "offset", 0), fuzzy=fuzzy)
+    query = Query(keys=matching, limit=wanted + 1, offset=_whole(request, "offset", 0), fuzzy=fuzzy, combined=True)
     return Asked(query, wanted, None if everything else frozenset(included | matching.keys()))
 
 

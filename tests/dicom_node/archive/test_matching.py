@@ -65,6 +65,29 @@ def test_a_time_matches_to_the_precision_of_its_key(key, value, matches):
     assert matching.time(key).matches(value) is matches
 
 
+DAYS, TIMES = st.sampled_from(["", "20260705", "20260706", "20260707"]), st.sampled_from(["", "06", "1000", "120000.5", "2200"])
+
+
+@given(st.tuples(DAYS, DAYS), st.tuples(TIMES, TIMES), DAYS, st.sampled_from(["", "0600", "100000", "1200", "120000.4", "2300"]))
+def test_a_period_says_the_same_in_python_and_in_sql_on_either_database(both, days, times, day, time):
+    if not any(days) or not any(times) or (found := matching.period("-".join(days), "-".join(times))) is None:
+        return
+    condition = found.condition(literal(day), literal(time)).written()
+    assert [bool(db.scalar(select(condition))) for db in both] == [found.matches(day, time)] * 2
+
+
+@pytest.mark.parametrize(
+    ("dates", "times", "is_one"),
+    [
+        ("20260705-20260707", "1000-1800", True), ("20260705-", "1000-", True), ("-20260707", "-1800", True),
+        ("20260705", "1000-1800", False), ("20260705-20260707", "10", False), ("20260705-", "-1800", False),
+        ("20260705-20260707", "1000-", False), ("", "1000-1800", False), ("20260705-20260707", "*", False),
+    ],
+)  # fmt: skip
+def test_ranges_of_dates_and_times_are_one_period_where_both_are_of_one_form(dates, times, is_one):
+    assert (matching.period(dates, times) is not None) == is_one
+
+
 @pytest.mark.parametrize("key", ["2026", "yesterday", "20260301-2026", "-", "20260301-20260302-20260303"])
 def test_a_date_that_cannot_be_read_is_refused_with_advice(key):
     with pytest.raises(Invalid, match="YYYYMMDD"):

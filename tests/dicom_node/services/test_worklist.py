@@ -86,6 +86,30 @@ def test_the_worklist_is_matched_by_date_machine_kind_and_person(asking, key, ex
     assert [one.StudyInstanceUID for one in asking.find("StudyInstanceUID", key, model="-W")] == expected
 
 
+@pytest.mark.parametrize(
+    ("dates", "times", "expected"),
+    [
+        ("20260303-20260305", "0200-0600", ["1.3"]),  # from two in the morning of the third
+        ("20260302-20260303", "2200-0600", ["1.1", "1.2"]),  # a night
+        ("20260303-", "0200-", ["1.3"]),
+        ("-20260304", "-0800", ["1.1", "1.2"]),
+        ("20260303", "0100-0200", ["1.1", "1.2"]),
+        ("20260303-20260304", "09", ["1.3"]),
+    ],
+)
+def test_a_range_of_dates_with_one_of_times_is_one_period(asking, dates, times, expected):
+    keys = (f"{STEP}.ScheduledProcedureStepStartDate={dates}", f"{STEP}.ScheduledProcedureStepStartTime={times}")
+    assert [one.StudyInstanceUID for one in asking.find("StudyInstanceUID", *keys, model="-W")] == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "stations"), [("", ["CT1", "DX1", "CT1"]), ("CT*", ["CT1", "CT1"]), ("CT_ROOM_2", ["CT_ROOM_2"] * 2)]
+)
+def test_an_entry_for_any_station_names_the_one_that_asks(asking, key, stations):
+    found = asking.find("AccessionNumber", f"{STEP}.ScheduledStationAETitle={key}", model="-W")
+    assert [one.ScheduledProcedureStepSequence[0].ScheduledStationAETitle for one in found] == stations
+
+
 def test_another_clinics_modality_is_told_nothing_of_it(asking):
     assert asking.find("AccessionNumber", model="-W", calling="US1") == []
 

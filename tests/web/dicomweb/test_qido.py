@@ -59,6 +59,8 @@ def test_a_search_that_is_refused_leaves_nothing_behind_for_the_next(service):
         ("ModalitiesInStudy=CT", 1),
         ("StudyDate=20040101-20041231&PatientID=*", 2),
         ("StudyDate=19000101-19001231", 0),
+        ("StudyDate=20040119-20040827&StudyTime=0700-1300", 2),  # one period, from a morning to a noon months later
+        ("StudyDate=20040119-20040827&StudyTime=0800-1300", 1),
         ("PatientName=compressed&fuzzymatching=true", 2),
         ("PatientID=", 2),
     ],
