@@ -97,6 +97,10 @@ class Unreached(str):
     __slots__ = ()
 
 
+class NotTaken(Unavailable):
+    """The peer is there and takes nothing of what it was offered: what else it is to get need not wait."""
+
+
 _LOST = Unreached("the connection was lost before the peer answered")
 
 
@@ -239,6 +243,9 @@ def _sent(
                     association = opening()
                     connection = None if association.dul.socket is None else association.dul.socket.socket
                     line.hold(association, connection)
+                except NotTaken:
+                    yield from ((left, _not_taken(left)) for left in batch[number:])
+                    return
                 except Unavailable as error:
                     yield from ((left, Unreached(error.sentence)) for left in batch[number:])
                     return
@@ -293,7 +300,7 @@ def store(
         elif plain and own in _UNCOMPRESSED and parcel.path.stat().st_size <= MOST_ENCODED_ANEW:
             status = sent(dcmread(parcel.path))
         else:
-            return f"the peer does not take {UID(parcel.sop_class_uid).name} in {UID(own).name}"
+            return _not_taken(parcel)
     except TelemedError as error:
         return f"it had to be sent uncompressed: {error.sentence}"
     except (RuntimeError, ValueError, AttributeError, OSError, KeyError, NotImplementedError) as error:
@@ -303,6 +310,10 @@ def store(
     if status.Status == 0 or status.Status & 0xF000 == 0xB000:  # PS3.4 Table B.2-1: a warning says it is stored
         return ""
     return f"the peer refused it with status {status.Status:04X}: {status.get('ErrorComment', '') or 'no comment'}"
+
+
+def _not_taken(parcel: Parcel) -> str:
+    return f"the peer does not take {UID(parcel.sop_class_uid).name} in {UID(parcel.transfer_syntax_uid).name}"
 
 
 def _proposed(parcel: Parcel, *, rewritable: bool) -> _Contexts:
@@ -340,7 +351,7 @@ def associate(
     *,
     negotiation: list[SCP_SCU_RoleSelectionNegotiation] | None = None,
 ) -> Association:
-    """Associate with *peer*, or raise Unavailable, saying why it could not be."""
+    """Associate with *peer*, or raise Unavailable, saying why it could not be; NotTaken where it accepts none of *contexts*."""
     try:  # pynetdicom does not say why a connection failed
         socket.create_connection((peer.host, peer.port), timeout=10).close()
     except OSError as error:
@@ -378,6 +389,8 @@ def associate(
         association.dul.socket.close()
     for rejection in rejections:
         raise Unavailable(f"{peer} rejected the association: {_reason(rejection, peer, calling_aet)}", code="peer")
+    if association.rejected_contexts:
+        raise NotTaken(f"{peer} takes nothing of what it was offered", code="peer")
     raise Unavailable(f"{peer} ended the association before it began", code="peer")
 
 

@@ -14,7 +14,7 @@ from dicom_node.directory import Directory, entry_of
 from dicom_node.forwarding import queue
 from dicom_node.forwarding.queue import Waiting
 from dicom_node.forwarding.rules import rules
-from dicom_node.peers import Line, Parcel, Peer, Rewrite, Unreached, deliver
+from dicom_node.peers import Line, NotTaken, Parcel, Peer, Rewrite, Unreached, deliver
 from dicom_node.services.commitment_request import Reference, Report, Reports, ask
 from telemed.kernel.audit import Chronicle
 from telemed.kernel.database import Database
@@ -161,6 +161,8 @@ class Forwarding(Watch):
         references = [Reference(one.sop_class_uid, one.sop_instance_uid) for one in uncommitted]
         try:
             ask(peer, self._aet, references, Reports(self.told), partial(heard.wait, self._report_s))
+        except NotTaken as error:  # as if it did not answer: what else waits is sent meanwhile
+            log.warning("%s was asked to commit: %s", ae_title, error.sentence)
         except Unavailable as error:
             self._unreached(ae_title, error.sentence)
             return 0

@@ -14,11 +14,10 @@ from pydicom.sequence import Sequence
 from pydicom.uid import generate_uid
 from pynetdicom import build_context
 
-from dicom_node.peers import Peer, associate
+from dicom_node.peers import NotTaken, Peer, associate
 from dicom_node.services.exchange import Caller, Exchange, Service, Services
 from dicom_node.services.identifier import items_of, read_small, text_of
 from dicom_node.services.status import SUCCESS
-from telemed.kernel.errors import Unavailable
 
 #: PS3.4 J.3: the SOP class, and its one well-known instance.
 PUSH_MODEL, PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
@@ -88,7 +87,7 @@ class Reports:
 def ask(peer: Peer, calling_aet: str, references: Iterable[Reference], reports: Service, heard: Callable[[], object]) -> None:
     """Ask *peer* to commit to *references*, and stay on the association until *heard* returns; *reports* takes the answer.
 
-    Unavailable when the peer cannot be reached or does not take the request.
+    Unavailable when the peer cannot be reached, NotTaken when it does not take the request.
     """
     information = Dataset()
     information.add(uid(TRANSACTION, generate_uid(prefix=None)))
@@ -101,7 +100,7 @@ def ask(peer: Peer, calling_aet: str, references: Iterable[Reference], reports: 
             if "Status" in status and status.Status == SUCCESS:
                 heard()
                 return
-        raise Unavailable(f"{peer} does not take requests for storage commitment", code="peer")
+        raise NotTaken(f"{peer} does not take requests for storage commitment", code="peer")
     finally:
         association.release()
 

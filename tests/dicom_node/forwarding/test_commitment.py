@@ -133,17 +133,24 @@ def test_a_destination_that_never_commits_is_asked_again_and_given_up_in_the_end
         silent.stop(1)
 
 
-def test_a_destination_without_storage_commitment_is_left_in_peace_and_says_why(node, tmp_path):
+def test_a_destination_without_storage_commitment_gets_what_else_comes_and_says_why(node, tmp_path, clock):
     port = free_port()
     node.forward_to("DEST", port, commits=True)
     node.put("1.1")
     node.worker.take()
     with storescp(tmp_path / "received", port):
         assert node.worker.send("DEST") == 1
-        assert node.worker.send("DEST") == 0
-    assert state(node) == (0, 1, 0)
-    assert node.destination().error
-    assert node.destination().next_try_at > node.clock.now()
+        assert node.worker.send("DEST") == 1  # asked
+        assert node.worker.send("DEST") == 0  # left in peace
+        node.put("1.2")
+        node.worker.take()
+        assert node.worker.send("DEST") == 1
+        assert state(node) == (0, 2, 0)
+        assert "has not" in node.destination().error
+        for _ in range(MOST_REFUSALS):
+            clock.pass_(seconds=3600)
+            node.worker.send("DEST")
+    assert state(node) == (0, 0, 2)
 
 
 def test_nobody_else_reports_for_a_destination(node, destination):

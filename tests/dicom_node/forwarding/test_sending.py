@@ -111,6 +111,53 @@ def test_a_peer_that_takes_nothing_compressed_gets_the_same_pixels_and_what_cann
     assert "uncompressed: the frame's pixels cannot be decoded" in state.error
 
 
+#: What storescp is told to take: CT and nothing else.
+ONLY_CT = r"""
+[[TransferSyntaxes]]
+[Plain]
+TransferSyntax1 = LittleEndianExplicit
+[[PresentationContexts]]
+[CT]
+PresentationContext1 = CTImageStorage\Plain
+[[Profiles]]
+[ONLYCT]
+PresentationContexts = CT
+"""
+
+
+@pytest.fixture
+def only_ct(node, tmp_path):
+    """A storescp that is the peer DEST, takes CT alone and gets everything."""
+    told, port = tmp_path / "only_ct.cfg", free_port()
+    told.write_text(ONLY_CT)
+    node.forward_to("DEST", port)
+    with storescp(tmp_path / "received", port, "-xf", str(told), "ONLYCT"):
+        yield
+
+
+@pytest.mark.usefixtures("only_ct")
+def test_what_a_destination_does_not_take_holds_up_nothing_that_it_takes(node):
+    node.put("1.1", "1.2", file="MR_small.dcm", modality="MR")
+    node.worker.take()
+    assert node.worker.send("DEST") == 2
+    node.put("1.3")
+    node.worker.take()
+    assert node.worker.send("DEST") == 1
+    state = node.destination()
+    assert (state.sent, state.waiting, state.next_try_at) == (1, 2, None)
+    assert "does not take MR Image Storage" in state.error
+
+
+@pytest.mark.usefixtures("only_ct")
+def test_what_a_destination_never_takes_is_given_up(node, clock):
+    node.put("1.1", file="MR_small.dcm", modality="MR")
+    node.worker.take()
+    for _ in range(MOST_REFUSALS):
+        assert node.worker.send("DEST") == 1
+        clock.pass_(seconds=3600)
+    assert (node.destination().waiting, node.destination().given_up) == (0, 1)
+
+
 def test_a_dead_and_a_hanging_destination_hold_up_nobody(node, receiver):
     let_go = threading.Event()
 
