@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydicom import dcmread
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
@@ -37,6 +38,8 @@ _TEXT = frozenset({"LO", "LT", "SH", "ST", "UC", "UT"})
 _SINGLE = frozenset({"LT", "ST", "UT", "UR"})
 _ASCII = frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "UI", "UR"})
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+#: What is swapped as a whole where the file is big endian (PS3.5 section 7.3).
+_WORD_BYTES = {"OD": 8, "OF": 4, "OL": 4, "OV": 8, "OW": 2}
 _INTEGERS = frozenset({"IS", "SL", "SS", "SV", "UL", "US", "UV"})
 _NUMBERS = _INTEGERS | {"DS", "FD", "FL"}
 _FORMATS = {"FL": "f", "FD": "d", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
@@ -123,7 +126,7 @@ def _elements(data_set: Dataset, place: _Place) -> Iterator[tuple[BaseTag, Eleme
         elif isinstance(raw, bytes) and (vr in _TEXT or vr == "PN"):
             yield tag, _text(raw, vr, place.charsets)
         elif vr in _BINARY:
-            yield tag, _binary(item.value, vr, address)
+            yield tag, _binary(_little(item, vr), vr, address)
         elif isinstance(raw, bytes) and (vr in _ASCII or vr in _NUMBERS):
             values = _split(raw, vr, little=item.is_little_endian) if isinstance(item, RawDataElement) else []
             yield tag, _listing(vr, values)
@@ -176,6 +179,15 @@ def _text(raw: bytes, vr: str, charsets: tuple[str, ...]) -> Element:
     text = decode(raw, charsets).value
     values = [text.rstrip()] if vr in _SINGLE else [one.strip(" ") for one in text.split("\\")]
     return {"vr": vr, "Value": [one or None for one in values]} if any(values) else {"vr": vr}
+
+
+def _little(item: DataElement | RawDataElement, vr: str) -> Any:  # noqa: ANN401 - whatever the file holds
+    """Return a binary value in little endian (PS3.18 Annex F.2.7), whatever the file is in."""
+    value, size = item.value, _WORD_BYTES.get(vr, 1)
+    if isinstance(item, RawDataElement) and not item.is_little_endian and isinstance(value, bytes) and size > 1:
+        whole = len(value) // size * size
+        return np.frombuffer(value[:whole], f"u{size}").byteswap().tobytes() + value[whole:]
+    return value
 
 
 def _binary(value: Any, vr: str, address: str) -> Element:  # noqa: ANN401 - whatever the file holds
@@ -241,7 +253,8 @@ def bulk_value_of(path: Path, steps: Sequence[int]) -> bytes:
             if number >= len(sequence):
                 raise NotFound("this object has no such bulk data", code="bulk-data")
             data_set = sequence[number]
-        value = data_set.get_item(last).value if last in data_set else None
+        item = data_set.get_item(last) if last in data_set else None
+        value = None if item is None else _little(item, _vr_of(item, BaseTag(last)))
     if not isinstance(value, bytes):
         raise NotFound("this object has no such bulk data", code="bulk-data")
     return value

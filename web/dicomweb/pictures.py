@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -18,6 +19,8 @@ from web.dicomweb.accept import covers, media_ranges
 from web.dicomweb.looking import KEPT, Look, frame_numbers, look_of
 from web.dicomweb.reading import READER, Kept, address_of, base_of, kept
 from web.dicomweb.wado import Part, send_parts
+
+log = logging.getLogger(__name__)
 
 #: How many pictures one answer may hold; a larger study is asked for by series.
 MAXIMUM_PICTURES = 2000
@@ -77,7 +80,11 @@ async def _pictures_of(request: web.Request, one: Kept) -> list[tuple[Kept, int]
     """Return the frames of *one* to be drawn, those the path names or all."""
     if one.instance.kind != "image":
         return []
-    layout = await off_loop(request, request.app[keys.IMAGING].layout, one.path, one.instance.digest)
+    try:
+        layout = await off_loop(request, request.app[keys.IMAGING].layout, one.path, one.instance.digest)
+    except Invalid as error:
+        _leave_out(request, one, error)
+        return []
     numbers = frame_numbers(request.match_info["frames"]) if "frames" in request.match_info else range(1, layout.frames + 1)
     layout.check(max(numbers))
     return [(one, number) for number in numbers]
@@ -87,7 +94,19 @@ async def _parts(request: web.Request, pictures: Sequence[tuple[Kept, int]], loo
     base, study = base_of(request), request.match_info["study"]
     for one, number in pictures:
         location = f"{address_of(base, study, one)}/frames/{number}/rendered"
-        yield {"Content-Type": media, "Content-Location": location}, await _drawn(request, one, number, look, media)
+        try:
+            drawn = await _drawn(request, one, number, look, media)
+        except Invalid as error:
+            _leave_out(request, one, error)
+        else:
+            yield {"Content-Type": media, "Content-Location": location}, drawn
+
+
+def _leave_out(request: web.Request, one: Kept, error: Invalid) -> None:
+    """Go on without a picture that nobody can draw, unless it is of the one object asked for or the request is wrong."""
+    if "instance" in request.match_info or error.code == "viewport":
+        raise error
+    log.warning("object %s has no picture: %s", one.instance.digest, error.sentence)
 
 
 async def thumbnail(request: web.Request) -> web.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,11 +15,11 @@ from typing import BinaryIO
 from aiohttp import web
 
 from dicom_node.imaging.elements import EXPLICIT_LITTLE
-from dicom_node.imaging.frames import OCTETS
+from dicom_node.imaging.frames import OCTETS, media_type_of, syntax_of
 from dicom_node.imaging.imaging import Imaging
-from dicom_node.imaging.layout import Span
+from dicom_node.imaging.layout import PIXEL_KEYWORDS, Span
 from dicom_node.imaging.transcoding import TARGETS
-from telemed.kernel.errors import NotFound
+from telemed.kernel.errors import Invalid, NotFound
 from web import keys
 from web.api.transact import off_loop
 from web.dicomweb import multipart
@@ -28,14 +29,13 @@ from web.dicomweb.outlet import Outlet, Piece
 from web.dicomweb.qido import DICOM_JSON
 from web.dicomweb.reading import READER, Kept, address_of, base_of, kept
 
+log = logging.getLogger(__name__)
+
 DICOM = "application/dicom"
 _CHUNK = 1 << 20
 #: Instances whose metadata is asked for in one go; two such calls keep two workers busy.
 _TOGETHER = 24
 _AHEAD = 4
-#: PS3.18 Annex E.1: pixel data and its offset tables are fetched as frames, other bulk data by its element.
-PIXEL_DATA = 0x7FE00010
-
 Part = tuple[Mapping[str, str], bytes | BinaryIO]
 
 
@@ -185,11 +185,21 @@ def _part_headers(one: Kept, syntax: str, size: int, base: str, study: str) -> d
     }
 
 
+async def _file(request: web.Request, one: Kept, syntax: str) -> tuple[str, BinaryIO]:
+    """Return a file of *one* in *syntax*, or as it is stored where nobody can decode it: the objects after it come even so."""
+    stored = one.instance.transfer_syntax_uid
+    if syntax != stored:
+        try:
+            return syntax, await _rewritten(request, one, syntax)
+        except Invalid as error:
+            log.warning("object %s goes as it is stored: %s", one.instance.digest, error.sentence)
+    return stored, await off_loop(request, one.path.open, "rb")
+
+
 async def _files(request: web.Request, found: Sequence[tuple[Kept, str]]) -> AsyncIterator[Part]:
     base, study = base_of(request), request.match_info["study"]
-    for one, syntax in found:
-        as_stored = syntax == one.instance.transfer_syntax_uid
-        file = await off_loop(request, one.path.open, "rb") if as_stored else await _rewritten(request, one, syntax)
+    for one, wanted in found:
+        syntax, file = await _file(request, one, wanted)
         yield _part_headers(one, syntax, os.fstat(file.fileno()).st_size, base, study), file
 
 
@@ -239,33 +249,52 @@ async def bulk_data(request: web.Request) -> web.StreamResponse:
     """GET .../bulkdata/{path}: one binary element, named by the path of its BulkDataURI."""
     steps = _steps(request.match_info["path"])
     one = (await kept(request))[0]
-    imaging, digest = request.app[keys.IMAGING], one.instance.digest
-    asked = next(iter(media_ranges(request)))
-    if steps == [PIXEL_DATA]:
-        layout = await off_loop(request, imaging.layout, one.path, digest)
-        first = await off_loop(request, imaging.stored_frame, one.path, 1, digest=digest)
-        media = f"{first.media_type}; transfer-syntax={first.transfer_syntax_uid}"
-
-        async def frames() -> AsyncIterator[Part]:
-            # Native frames are one run of bytes and so one part (PS3.18 section 8.7.3.3); compressed ones a part each.
-            if layout.native:
-                joined = bytearray()
-                for number in range(1, layout.frames + 1):
-                    frame = await off_loop(request, imaging.stored_frame, one.path, number, digest=digest)
-                    joined += frame.data
-                yield {"Content-Type": media}, bytes(joined)
-                return
-            for number in range(1, layout.frames + 1):
-                frame = await off_loop(request, imaging.stored_frame, one.path, number, digest=digest)
-                yield {"Content-Type": media}, frame.data
-
-        return await send_parts(request, first.media_type, frames(), {})
+    if len(steps) == 1 and steps[0] in PIXEL_KEYWORDS:
+        return await _pixel_data(request, one)
+    asked = next((one for one in media_ranges(request) if covers(one.multipart_type or one.media, OCTETS)), None)
+    if asked is None:
+        raise web.HTTPNotAcceptable
     data = await off_loop(request, request.app[keys.CONFINEMENT].run, bulk_value_of, one.path, steps)
+    return await _octets(request, data, asked)
+
+
+async def _pixel_data(request: web.Request, one: Kept) -> web.StreamResponse:
+    """Answer all frames as they are stored, or uncompressed as octets."""
+    imaging, digest = request.app[keys.IMAGING], one.instance.digest
+    layout = await off_loop(request, imaging.layout, one.path, digest)
+    numbers, media, syntax = range(1, layout.frames + 1), media_type_of(layout), syntax_of(layout)
+
+    async def compressed() -> AsyncIterator[Part]:
+        for number in numbers:
+            frame = await off_loop(request, imaging.stored_frame, one.path, number, digest=digest)
+            yield {"Content-Type": f"{media}; transfer-syntax={syntax}"}, frame.data
+
+    for asked in media_ranges(request):
+        kind, named = asked.multipart_type or asked.media, asked.transfer_syntax
+        takes_octets = covers(kind, OCTETS) and named in (None, EXPLICIT_LITTLE)
+        if layout.native and (takes_octets or (covers(kind, OCTETS) and named == "*")):
+            break
+        in_parts = asked.multipart_type is not None or asked.media == "*/*"
+        if not layout.native and in_parts and named in (None, "*", syntax) and covers(kind, media):
+            return await send_parts(request, media, compressed(), {})
+        if takes_octets:
+            break
+    else:
+        raise web.HTTPNotAcceptable
+    joined = bytearray()
+    for number in numbers:
+        joined += (await off_loop(request, imaging.uncompressed_frame, one.path, number, digest=digest)).data
+    return await _octets(request, bytes(joined), asked)
+
+
+async def _octets(request: web.Request, data: bytes, asked: MediaRange) -> web.StreamResponse:
+    """Answer *data*, little endian, alone or as the one part that uncompressed bulk data is (PS3.18 section 8.7.3.3)."""
+    described = {"Content-Type": f"{OCTETS}; transfer-syntax={EXPLICIT_LITTLE}"}
     if asked.media == OCTETS:
-        return ranged(request, data, {"Content-Type": OCTETS})
+        return ranged(request, data, described)
 
     async def value() -> AsyncIterator[Part]:
-        yield {"Content-Type": OCTETS}, data
+        yield described, data
 
     return await send_parts(request, OCTETS, value(), {})
 

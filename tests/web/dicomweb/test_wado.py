@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 from pathlib import Path
@@ -95,8 +96,8 @@ def test_an_answer_that_breaks_off_does_not_pass_for_whole(service):
         image.save_as(buffer := io.BytesIO())
         kept.append(service.keep_bytes(buffer.getvalue()))
     file = service.archive.file(service.clinic, kept[1].sop_instance_uid)
-    file.chmod(0o644)
-    file.write_bytes(file.read_bytes()[:-2000] + bytes(2000))
+    assert service.get(path_of(kept[1]) + "/frames/1").status == 200  # what it looks like is known from here on
+    file.unlink()
     with pytest.raises(aiohttp.ClientPayloadError):
         service.get(f"/studies/{kept[0].study_instance_uid}", f"{MULTIPART}; transfer-syntax=1.2.840.10008.1.2.4.80")
 
@@ -194,6 +195,94 @@ def test_pixel_data_is_bulk_data_too(service):
     ((_, body),) = service.get(address.removeprefix(service.url)).parts()
     assert body == pydicom.dcmread(FILES / "MR_small.dcm").PixelData
     assert len(service.get(path_of(compressed) + "/bulkdata/7FE00010").parts()) == 2
+
+
+def changed(name, **attributes):
+    """A file of pydicom's with other attributes, as bytes."""
+    data_set = pydicom.dcmread(FILES / name)
+    for keyword, value in attributes.items():
+        setattr(data_set, keyword, value)
+    data_set.file_meta.MediaStorageSOPInstanceUID = data_set.SOPInstanceUID
+    file = io.BytesIO()
+    data_set.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def test_float_pixel_data_is_found_at_its_address(service):
+    pixels = np.arange(32, dtype="<f4").tobytes()
+    data_set = pydicom.dcmread(FILES / "MR_small.dcm")
+    del data_set.PixelData
+    data_set.Rows, data_set.Columns, data_set.BitsAllocated, data_set.NumberOfFrames = 4, 4, 32, 2
+    data_set.FloatPixelData = pixels
+    file = io.BytesIO()
+    data_set.save_as(file, enforce_file_format=True)
+    address = service.get(path_of(service.keep_bytes(file.getvalue())) + "/metadata").json()[0]["7FE00008"]["BulkDataURI"]
+    ((_, body),) = service.get(address.removeprefix(service.url)).parts()
+    assert body == pixels
+
+
+@pytest.mark.parametrize(
+    ("accept", "media"),
+    [
+        ("*/*", "image/dicom-rle"),
+        ('multipart/related; type="image/dicom-rle"', "image/dicom-rle"),
+        ('multipart/related; type="image/*"; transfer-syntax=*', "image/dicom-rle"),
+        ('multipart/related; type="application/octet-stream"', "application/octet-stream"),
+        (
+            'multipart/related; type="image/jpeg", multipart/related; type="application/octet-stream";q=0.1',
+            "application/octet-stream",
+        ),
+        ("application/octet-stream", None),
+    ],
+)
+def test_compressed_pixel_data_comes_as_it_is_asked_for(service, accept, media):
+    (one,) = service.keep("SC_rgb_rle_2frame.dcm")
+    answer = service.get(path_of(one) + "/bulkdata/7FE00010", accept)
+    parts = [({"Content-Type": answer.headers["Content-Type"]}, answer.body)] if media is None else answer.parts()
+    assert {headers["Content-Type"].partition(";")[0] for headers, _ in parts} == {media or "application/octet-stream"}
+    if media != "image/dicom-rle":
+        ((_, body),) = parts
+        assert body == pydicom.dcmread(FILES / "SC_rgb_rle_2frame.dcm").pixel_array.tobytes()
+
+
+@pytest.mark.parametrize("accept", ["image/png", "text/html", 'multipart/related; type="image/jpeg"', "application/dicom"])
+def test_bulk_data_that_is_not_of_the_kind_asked_for_is_not_given(service, accept):
+    ecg, image = service.keep("waveform_ecg.dcm", "SC_rgb_rle_2frame.dcm")
+    assert service.get(path_of(ecg) + "/bulkdata/54000100/0/54001010", accept).status == 406
+    assert service.get(path_of(image) + "/bulkdata/7FE00010", accept).status == 406
+
+
+def test_words_of_a_big_endian_file_come_in_little_endian(service):
+    data_set = pydicom.dcmread(FILES / "MR_small_bigendian.dcm")
+    block = data_set.private_block(0x0009, "ACME", create=True)
+    block.add_new(1, "OW", bytes(range(4)))
+    block.add_new(2, "OW", bytes(range(256)) * 4)
+    block.add_new(3, "OB", bytes(range(4)))
+    file = io.BytesIO()
+    data_set.save_as(file, enforce_file_format=True)
+    (found,) = service.get(path_of(service.keep_bytes(file.getvalue())) + "/metadata").json()
+    assert base64.b64decode(found["00091001"]["InlineBinary"]) == b"\1\0\3\2"
+    assert base64.b64decode(found["00091003"]["InlineBinary"]) == b"\0\1\2\3"
+    long = service.get(found["00091002"]["BulkDataURI"].removeprefix(service.url), "application/octet-stream").body
+    assert long[:4] == b"\1\0\3\2"
+    assert len(long) == 1024
+
+
+def test_an_object_that_cannot_be_decoded_costs_a_study_none_of_the_others(service):
+    study = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.1"}
+    pixels = pydicom.dcmread(FILES / "MR_small_RLE.dcm").PixelData
+    broken = pixels[:40] + b"\xff" * 60 + pixels[100:]
+    first = service.keep_bytes(
+        changed("MR_small_RLE.dcm", **study, SOPInstanceUID="1.2.3.1.1", InstanceNumber=1, PixelData=broken)
+    )
+    service.keep_bytes(changed("MR_small_RLE.dcm", **study, SOPInstanceUID="1.2.3.1.2", InstanceNumber=2))
+    answer = service.get("/studies/1.2.3", MULTIPART + "; transfer-syntax=1.2.840.10008.1.2.1")
+    syntaxes = [pydicom.dcmread(io.BytesIO(body)).file_meta.TransferSyntaxUID for _, body in answer.parts()]
+    assert syntaxes == ["1.2.840.10008.1.2.5", "1.2.840.10008.1.2.1"]
+    assert "1.2.840.10008.1.2.5" in answer.parts()[0][0]["Content-Type"]
+    assert service.get(path_of(first), "application/dicom; transfer-syntax=1.2.840.10008.1.2.1").status == 422
+    pictures = service.get("/studies/1.2.3/rendered", 'multipart/related; type="image/png"')
+    assert [headers["Content-Location"].split("/")[-4:-2] for headers, _ in pictures.parts()] == [["1.2.3.1.2", "frames"]]
 
 
 @on_both_databases
