@@ -57,8 +57,6 @@ _AT_ONCE = 500  # variables in one statement
 MOST_TRIES = 20
 #: A modality that releases right after the answer gets its report by an association of ours: wait and see which it is.
 STAYS_S = 0.3
-#: The association's own thread checks so many instances before it lets the worker go on.
-MOST_AT_ONCE = 500
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(hours=1)
 #: How long what was acknowledged may take to be in the index; longer only when the disk is overwhelmed.
 FILING_S = 5.0
@@ -128,19 +126,25 @@ class Commitments:
                 found += db.execute(select(func.count()).select_from(instance_table).where(held, wanted)).scalar_one()
         return found == len(uids)
 
-    def report(self, key: str, association: Association | None = None) -> bool:
-        """Check the instances of a request and tell the peer, on *association* or on one of our own; tell whether it took it."""
+    def report(self, key: str, exchange: Exchange | None = None) -> bool:
+        """Check the instances of a request and tell the peer, by its *exchange* or on an association of our own.
+
+        Tell whether it took the report. A peer that leaves its exchange meanwhile is not told.
+        """
         with self._database.reading() as db:
             row = db.execute(select(commitment_table).where(commitment_table.c.id == key)).first()
-            peer = None if row is None or association is not None else self._directory.peer_of(db, row.ae_title, row.institution)
+            peer = None if row is None or exchange is not None else self._directory.peer_of(db, row.ae_title, row.institution)
         if row is None:
             return True
-        if association is None and peer is None:
+        if exchange is None and peer is None:
             log.warning("%s waits for a storage commitment report, and is no peer: `telemed peer add`", row.ae_title)
             return False
-        event_type, information = self._checked(row)
-        if association is not None:
-            taken = _told(association, event_type, information)
+        checked = self._checked(row, exchange)
+        if checked is None:
+            return False
+        event_type, information = checked
+        if exchange is not None:
+            taken = _told(exchange.association, event_type, information)
         elif peer is not None:
             role = build_role(PUSH_MODEL, scp_role=True)
             ours = associate(peer, [build_context(PUSH_MODEL)], self._aet, negotiation=[role])
@@ -148,15 +152,22 @@ class Commitments:
                 taken = _told(ours, event_type, information)
             finally:
                 ours.release()
+            if not taken:
+                log.warning("%s did not take a storage commitment report", peer)
         if taken:
             self._done(row, information)
         return taken
 
-    def _checked(self, row: Row[Any]) -> tuple[int, Dataset]:
-        """Read every instance again and return the event type and information of PS3.4 Table J.3-2."""
+    def _checked(self, row: Row[Any], exchange: Exchange | None) -> tuple[int, Dataset] | None:
+        """Read every instance again and return the event type and information of PS3.4 Table J.3-2.
+
+        None once nobody waits at the other end of *exchange* any more.
+        """
         committed: list[Dataset] = []
         failed: list[Dataset] = []
         for sop_class, named in row.instances:
+            if exchange is not None and not exchange.is_open:
+                return None
             reference = Reference(sop_class, named)
             reason = self._fault(row.institution, reference)
             item = reference.item()
@@ -239,7 +250,7 @@ class Committing:
         exchange.answer(SUCCESS, fields={"AffectedSOPInstanceUID": PUSH_MODEL_INSTANCE, "ActionTypeID": 1})
         told = False
         try:
-            told = len(references) <= MOST_AT_ONCE and self._told_on(exchange, key)
+            told = self._told_on(exchange, key)
         finally:
             if not told:
                 self._commitments.hurry(key)
@@ -249,7 +260,7 @@ class Committing:
         deadline = time.monotonic() + self._filing_s
         while time.monotonic() < deadline and exchange.is_open and not self._commitments.is_filed(key):
             time.sleep(0.1)
-        return _stays(exchange) and self._commitments.report(key, exchange.association)
+        return _stays(exchange) and self._commitments.report(key, exchange)
 
 
 class Reporting(Watch):

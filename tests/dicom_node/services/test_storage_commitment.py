@@ -8,6 +8,7 @@ from pydicom.sequence import Sequence
 from pynetdicom import AE, evt
 from pynetdicom.presentation import build_context
 from sqlalchemy import select
+from support.server import until
 
 from dicom_node.archive import index
 from dicom_node.archive.settling import Settling
@@ -31,7 +32,7 @@ class Modality:
         self.news.set()
         return 0x0000, None
 
-    def ask(self, node, *references, stays=True, transaction="9.9"):
+    def ask(self, node, *references, stays=True, seconds=5, transaction="9.9"):
         """Ask, and return the status; *stays* keeps the association until the report has come."""
         information = Dataset()
         information.TransactionUID = transaction
@@ -44,14 +45,14 @@ class Modality:
         )
         status, _ = association.send_n_action(information, 1, PUSH_MODEL, PUSH_MODEL_INSTANCE)
         if stays:
-            self.news.wait(5)
+            self.news.wait(seconds)
             time.sleep(0.2)  # our answer to the report is still on its way
         association.release()
         return status.Status
 
-    def listen(self):
+    def listen(self, **roles):
         ae = AE("CT1")
-        ae.add_supported_context(PUSH_MODEL, scu_role=False, scp_role=True)
+        ae.add_supported_context(PUSH_MODEL, **roles)
         return ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, self.report)])
 
 
@@ -111,7 +112,7 @@ def test_what_is_filed_a_moment_later_is_waited_for(put, node, modality):
 
 def test_a_modality_that_leaves_is_called_back(put, node, modality, known, commitments):
     put("1.1", study="1")
-    server = modality.listen()
+    server = modality.listen(scu_role=False, scp_role=True)
     known("CT1", server.server_address[1], institution="lianhua")
     assert modality.ask(node, (CT_IMAGE, "1.1"), stays=False) == 0
     worker = Reporting(commitments, look_every_s=0.05)
@@ -122,6 +123,25 @@ def test_a_modality_that_leaves_is_called_back(put, node, modality, known, commi
     [(event_type, _)] = modality.told
     assert event_type == 1
     assert waiting(commitments._database) == []
+
+
+def test_a_modality_that_leaves_the_role_unanswered_is_called_back(put, node, modality, known, commitments):
+    put("1.1")
+    server = modality.listen()
+    known("CT1", server.server_address[1], "lianhua")
+    assert modality.ask(node, (CT_IMAGE, "1.1"), stays=False) == 0
+    until(Reporting(commitments).report_due, 10)
+    server.shutdown()
+    [(event_type, _)] = modality.told
+    assert event_type == 1
+
+
+def test_a_modality_that_waits_is_told_of_however_many_it_named(put, node, modality, database):
+    put("1.1")
+    assert modality.ask(node, (CT_IMAGE, "1.1"), *((CT_IMAGE, f"2.{number}") for number in range(600)), seconds=15) == 0
+    [(event_type, information)] = modality.told
+    assert (event_type, len(information.ReferencedSOPSequence), len(information.FailedSOPSequence)) == (2, 1, 600)
+    assert waiting(database) == []
 
 
 def test_a_modality_that_is_away_is_tried_again_with_growing_pauses_and_not_for_ever(node, modality, known, commitments, clock):
