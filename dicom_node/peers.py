@@ -97,6 +97,12 @@ class Unreached(str):
     __slots__ = ()
 
 
+class RefusedForGood(str):
+    """Why an object failed that the peer will refuse whenever it is sent as it is."""
+
+    __slots__ = ()
+
+
 class NotTaken(Unavailable):
     """The peer is there and takes nothing of what it was offered: what else it is to get need not wait."""
 
@@ -221,9 +227,9 @@ def deliver(
 ) -> Generator[tuple[Parcel, str]]:
     """Send *parcels* in their order and yield each with why it failed, an empty text when the peer has it.
 
-    What failed because the peer could not be reached, or left, is `Unreached`. One association serves as long as it lasts
-    and its 128 contexts suffice. Whoever stops asking ends the sending. With *rewrite* a compressed object is offered
-    uncompressed, too, and goes so where the peer refuses it as it is.
+    What failed because the peer could not be reached, or left, is `Unreached`; what it cannot understand, `RefusedForGood`.
+    One association serves as long as it lasts and its 128 contexts suffice. Whoever stops asking ends the sending. With
+    *rewrite* a compressed object is offered uncompressed, too, and goes so where the peer refuses it as it is.
     """
     for batch, needed in _batches(parcels, partial(_proposed, rewritable=rewrite is not None)):
         contexts = [build_context(UID(sop_class), list(syntaxes)) for sop_class, syntaxes in needed]
@@ -309,7 +315,13 @@ def store(
         return _LOST
     if status.Status == 0 or status.Status & 0xF000 == 0xB000:  # PS3.4 Table B.2-1: a warning says it is stored
         return ""
-    return f"the peer refused it with status {status.Status:04X}: {status.get('ErrorComment', '') or 'no comment'}"
+    reason = f"the peer refused it with status {status.Status:04X}: {status.get('ErrorComment', '') or 'no comment'}"
+    return RefusedForGood(reason) if is_for_good(status.Status) else reason
+
+
+def is_for_good(status: int) -> bool:
+    """Tell whether a C-STORE status speaks of the object itself (PS3.4 Table B.2-1): A9xx does not match its class, Cxxx."""
+    return status & 0xFF00 == 0xA900 or status & 0xF000 == 0xC000
 
 
 def _not_taken(parcel: Parcel) -> str:

@@ -53,7 +53,9 @@ def _send(options: argparse.Namespace) -> int:
     from telemed import sending  # noqa: PLC0415 - see _serve
 
     tls = sending.Tls(options.tls_ca, options.tls_certificate, options.tls_key) if options.tls_ca else None
-    how = sending.Sending(options.aet or "TELEMED_SCU", options.parallel, tls, again=options.again)
+    how = sending.Sending(
+        options.aet or "TELEMED_SCU", options.parallel, tls, again=options.again, again_refused=options.again_refused
+    )
     return sending.send(options.path, options.to, how)
 
 
@@ -322,7 +324,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--aet", help="the AE title to call by (default TELEMED_SCU)")
     made.add_argument("--parallel", type=int, default=4, metavar="N", help="associations at once (default 4)")
-    made.add_argument("--again", action="store_true", help="send what the destination has acknowledged before, too")
+    made.add_argument(
+        "--again", action="store_true", help="send what the destination has acknowledged or refused for good before, too"
+    )
+    made.add_argument("--again-refused", action="store_true", help="of those, offer again only what it has refused")
     made.add_argument("--tls-ca", type=Path, metavar="FILE", help="speak TLS to a node whose certificate this authority signed")
     made.add_argument("--tls-certificate", type=Path, metavar="FILE", help="our certificate (PEM), for a node that asks for one")
     made.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dicom_node.peers import Peer, deliver, parcel_of
+from dicom_node.peers import Peer, RefusedForGood, deliver, parcel_of
 from dicom_node.tls import client_context
 from telemed import uploading
-from telemed.acknowledged import Acknowledged, default_folder, digest_of
+from telemed.answered import Answered, default_folder, digest_of
 from telemed.gathering import gathered
 from telemed.kernel.errors import Invalid
 
@@ -25,7 +25,8 @@ PART_10 = (128, b"DICM")
 PAUSES_S = (1.0, 5.0)
 MOST_PARALLEL = 32
 
-#: Sends files over one connection and yields each with why it failed, an empty text when it was acknowledged.
+#: Sends files over one connection and yields each with why it failed (`RefusedForGood` when it always will), an empty text when
+#: it was acknowledged.
 Way = Callable[[Sequence[Path]], Iterator[tuple[Path, str]]]
 
 
@@ -40,14 +41,18 @@ class Tls:
 
 @dataclass(frozen=True)
 class Sending:
-    """How to send: by which AE title, over how many associations at once, and *again* what was acknowledged before."""
+    """How to send: by which AE title, over how many associations at once, and *again* what was answered for good before.
+
+    With *again_refused* only what was refused then is offered again.
+    """
 
     calling: str = "TELEMED_SCU"
     parallel: int = 4
     tls: Tls | None = None
     again: bool = False
+    again_refused: bool = False
     quiet: bool = False
-    #: Where it is kept what each destination has acknowledged.
+    #: Where it is kept what each destination has answered.
     state: Path = field(default_factory=default_folder)
 
 
@@ -63,15 +68,12 @@ def send(paths: Sequence[Path], to: str, how: Sending) -> int:
         raise Invalid(f"--parallel is a number from 1 to {MOST_PARALLEL}")
     by_http = urlsplit(to).scheme in ("http", "https")
     way = uploading.way_to(to, os.environ.get("TELEMED_TOKEN", "")) if by_http else _way_to(Peer.parse(to), how)
-    with tempfile.TemporaryDirectory(prefix="telemed-send-") as scratch, Acknowledged(to, how.state) as acknowledged:
+    with tempfile.TemporaryDirectory(prefix="telemed-send-") as scratch, Answered(to, how.state) as answered:
         names = {item.path: item.name for item in gathered(paths, Path(scratch))}
         if not names:
             raise Invalid(f"{', '.join(map(str, paths))}: there is nothing to send")
-        round_ = _Round(names, acknowledged, how)
-        if by_http:
-            round_.run(way, uploading.without_signals(names))
-        else:
-            round_.run(way, [file for file in names if round_.is_fit(file)])
+        round_ = _Round(names, answered, how)
+        round_.run(way, uploading.without_signals(names) if by_http else list(names))
         return round_.end()
 
 
@@ -84,9 +86,17 @@ def _way_to(peer: Peer, how: Sending) -> Way:
         parcels = []
         for file in files:
             try:
-                parcels.append(parcel_of(file))
-            except (Invalid, OSError) as error:
-                yield file, getattr(error, "sentence", "") or f"it cannot be read: {error}"
+                if is_dicom(file):
+                    parcels.append(parcel_of(file))
+                else:
+                    yield (
+                        file,
+                        RefusedForGood("is not a DICOM file; send ECG files to the server's address: --to http://HOST:PORT"),
+                    )
+            except Invalid as error:
+                yield file, RefusedForGood(error.sentence)
+            except OSError as error:
+                yield file, f"it cannot be read: {error.strerror or error}"
         for parcel, reason in deliver(parcels, peer, how.calling):
             yield parcel.path, reason
 
@@ -96,39 +106,34 @@ def _way_to(peer: Peer, how: Sending) -> Way:
 def is_dicom(file: Path) -> bool:
     """Tell whether *file* is a DICOM file with a preamble (PS3.10 section 7.1)."""
     offset, mark = PART_10
-    try:
-        with file.open("rb") as opened:
-            opened.seek(offset)
-            return opened.read(len(mark)) == mark
-    except OSError:
-        return False
+    with file.open("rb") as opened:
+        opened.seek(offset)
+        return opened.read(len(mark)) == mark
 
 
 class _Round:
     """The files that people named, and what became of each."""
 
-    def __init__(self, names: dict[Path, str], acknowledged: Acknowledged, how: Sending) -> None:
-        self._names, self._acknowledged, self._how = names, acknowledged, how
+    def __init__(self, names: dict[Path, str], answered: Answered, how: Sending) -> None:
+        self._names, self._answered, self._how = names, answered, how
         self._failed: dict[Path, str] = {}
+        self._refused_before: dict[Path, str] = {}
         self._digests: dict[Path, str] = {}
         self._sent = self._before = 0
         self._lock, self._stopping = threading.Lock(), threading.Event()
         self._bar = _Bar(shown=not how.quiet)
 
-    def is_fit(self, file: Path) -> bool:
-        """Tell whether a C-STORE carries *file*; note that it does not."""
-        if not is_dicom(file):
-            self._failed[file] = "is not a DICOM file; send ECG files to the server's address: --to http://HOST:PORT"
-        return file not in self._failed
-
     def run(self, way: Way, files: Sequence[Path]) -> None:
-        """Send *files*, and offer what was not taken again after each pause."""
+        """Send *files*, and offer what was not taken again after each pause, unless it was refused for good."""
         self._bar.total = len(files)
         for pause in (0.0, *PAUSES_S):
-            left = [file for file in files if not pause or file in self._failed]
+            left = [file for file in files if not pause or self._may_yet_arrive(file)]
             if left:
                 time.sleep(pause)
                 self._spread(way, left)
+
+    def _may_yet_arrive(self, file: Path) -> bool:
+        return file in self._failed and not isinstance(self._failed[file], RefusedForGood)
 
     def _spread(self, way: Way, files: Sequence[Path]) -> None:
         with ThreadPoolExecutor(self._how.parallel, thread_name_prefix="send") as threads:
@@ -143,37 +148,53 @@ class _Round:
     def _send(self, way: Way, share: Sequence[Path]) -> None:
         for file, reason in way([file for file in share if not self._is_known(file)]):
             with self._lock:
-                if reason:
-                    self._failed[file] = reason
-                else:
-                    self._failed.pop(file, None)
-                    self._sent += 1
-                    self._acknowledged.add(self._digests[file])
+                self._note(file, reason)
                 self._bar.show(self._sent + self._before, self._names[file])
             if self._stopping.is_set():
                 return
 
+    def _note(self, file: Path, reason: str) -> None:
+        """Note what became of *file*, and remember what was answered for good."""
+        if not reason:
+            self._failed.pop(file, None)
+            self._sent += 1
+            self._answered.acknowledge(self._digests[file])
+            return
+        self._failed[file] = reason
+        if isinstance(reason, RefusedForGood) and self._digests[file]:
+            self._answered.refuse(self._digests[file], reason)
+
     def _is_known(self, file: Path) -> bool:
-        """Tell whether *file* was acknowledged before, and count it then."""
+        """Tell whether *file* was answered for good before and is not to be sent again; count it then."""
         if file not in self._digests:
             try:
                 self._digests[file] = digest_of([file, *uploading.signals_of(file)])
             except OSError:
                 self._digests[file] = ""  # sending it will say why
-        known = not self._how.again and self._digests[file] in self._acknowledged
+        refusal = self._answered.refusal(self._digests[file])
+        if refusal is None or self._how.again or (refusal and self._how.again_refused):
+            return False
         with self._lock:
-            self._before += known
-        return known
+            self._failed.pop(file, None)
+            if refusal:
+                self._refused_before[file] = refusal
+            else:
+                self._before += 1
+        return True
 
     def end(self) -> int:
         """Say how it went, and return the exit status."""
         already = f", {self._before} of them before (send those too: --again)" if self._before else ""
-        self._bar.end(f"{self._sent + self._before} of {self._bar.total} arrived{already}")
-        for file, reason in sorted(self._failed.items()):
+        refused = (
+            f", {len(self._refused_before)} refused before (offer them again: --again-refused)" if self._refused_before else ""
+        )
+        self._bar.end(f"{self._sent + self._before} of {self._bar.total} arrived{already}{refused}")
+        not_there = self._failed | {file: f"refused before: {reason}" for file, reason in self._refused_before.items()}
+        for file, reason in sorted(not_there.items()):
             print(f"{self._names[file]}: {reason}", file=sys.stderr)  # noqa: T201 - what a command answers
-        if not self._failed:
-            self._acknowledged.forget()
-        return 1 if self._failed else 0
+        if not not_there:
+            self._answered.forget()
+        return 1 if not_there else 0
 
 
 class _Bar:

@@ -11,18 +11,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from dicom_node.peers import RefusedForGood, is_for_good
 from telemed.kernel.errors import Invalid, Unavailable
 
 TIMEOUT_S = 120
 #: An ECG of more bytes may be one of hours, which the server analyses before it answers.
 LONG_BYTES, LONG_TIMEOUT_S = 8 << 20, 1000
+STORED_OR_NOT, UNPROCESSABLE = 202, 422
 BLOCK, CRLF = 1 << 20, b"\r\n"
 
 
 def way_to(url: str, token: str) -> Callable[[Sequence[Path]], Iterator[tuple[Path, str]]]:
     """Return the way to *url*: it sends each file by itself, so that one refused file stops no other.
 
-    It yields each file with why it was not taken, an empty text when it was; a WFDB header brings its signals.
+    It yields each file with why it was not taken, an empty text when it was, `RefusedForGood` when the server cannot make
+    anything of it; a WFDB header brings its signals.
 
     Raises
     ------
@@ -125,13 +128,21 @@ def _sent(connection: http.client.HTTPConnection, file: Path, headers: dict[str,
     except (OSError, http.client.HTTPException) as error:
         connection.close()
         raise Unavailable(f"{connection.host}:{connection.port} cannot be reached: {error}") from error
-    return "" if answer.status in (200, 201) else _sentence(answer.status, said)
+    return _failure(answer.status, said)
 
 
-def _sentence(status: int, said: bytes) -> str:
+def _failure(status: int, said: bytes) -> str:
+    """Return why the server did not take it: the problem's detail, or the words of STOW-RS for it (PS3.18 Annex I.2)."""
+    if status in (200, 201):
+        return ""
     try:
         problem = json.loads(said)
-        failed = problem.get("00081198", {}).get("Value") or [{}]
-        return str(problem.get("detail") or failed[0].get("00000902", {}).get("Value", [f"HTTP {status}"])[0])
-    except (ValueError, AttributeError, IndexError, TypeError):
+        failures = problem.get("00081198", {}).get("Value")
+        if status == STORED_OR_NOT and not failures:
+            return ""  # stored with a warning
+        failed = (failures or [{}])[0]
+        sentence = str(problem.get("detail") or failed.get("00000902", {}).get("Value", [f"HTTP {status}"])[0])
+        reason = int(failed.get("00081197", {}).get("Value", [0])[0])
+    except (ValueError, AttributeError, IndexError, KeyError, TypeError):
         return f"the server answered HTTP {status}"
+    return RefusedForGood(sentence) if status == UNPROCESSABLE or is_for_good(reason) else sentence

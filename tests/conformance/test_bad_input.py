@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import socket
 import struct
+import subprocess
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -403,21 +405,25 @@ def names_each(stderr: str) -> None:
         is_one_sentence(line.partition(f"{bad.name}: ")[2], rf"{bad.says}|not a DICOM|no ECG|no waveform|is empty|refused it")
 
 
+def names_each_and_offers_it_once(send: Callable[[], subprocess.CompletedProcess[str]]) -> None:
+    """Check that each refused file is named by the first run, and by the next one as refused before."""
+    for run in "first", "next":
+        done = send()
+        assert done.returncode == 1, done.stderr
+        assert "Traceback" not in done.stderr
+        names_each(done.stderr)
+        assert done.stderr.count("refused before: ") == (0 if run == "first" else len(REFUSED)), done.stderr
+
+
 @pytest.mark.usefixtures("nothing_is_kept")
 def test_telemed_send_names_every_file_a_node_does_not_take(server, telemed, folder):
-    done = telemed("send", folder, "--to", f"TELEMED@127.0.0.1:{server.dicom_port}")
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    names_each(done.stderr)
+    names_each_and_offers_it_once(lambda: telemed("send", folder, "--to", f"TELEMED@127.0.0.1:{server.dicom_port}"))
 
 
 @pytest.mark.usefixtures("nothing_is_kept")
 def test_telemed_send_names_every_file_a_server_does_not_take(server, telemed, folder):
     token = telemed("token", "create", "clinic", "--data", server.data).stdout.strip()
-    done = telemed("send", folder, "--to", server.http, TELEMED_TOKEN=token)
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    names_each(done.stderr)
+    names_each_and_offers_it_once(lambda: telemed("send", folder, "--to", server.http, TELEMED_TOKEN=token))
 
 
 @pytest.mark.usefixtures("nothing_is_kept")

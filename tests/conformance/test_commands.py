@@ -219,7 +219,7 @@ def test_people_who_cannot_be_are_refused_by_name(county, telemed):
     says_one_sentence(telemed("token", "create", "nobody", "--data", county), r"nobody|no such|no user")
 
 
-def test_a_token_opens_the_api_and_dicomweb_without_a_cookie(strict, county, telemed, ct_small):
+def test_a_token_opens_the_api_and_dicomweb_without_a_cookie(strict, county, telemed, ct_small, tmp_path):
     done = telemed("token", "create", "zhao", "--label", "the CT's console", "--data", county)
     assert done.returncode == 0, done.stderr
     bearer = {"Authorization": f"Bearer {done.stdout.strip()}"}
@@ -229,6 +229,11 @@ def test_a_token_opens_the_api_and_dicomweb_without_a_cookie(strict, county, tel
     sent = telemed("send", ct_small, "--to", strict.http, TELEMED_TOKEN=done.stdout.strip())
     assert sent.returncode == 0, sent.stderr
     assert "1 of 1 arrived" in sent.stderr
+    image = dcmread(ct_small)
+    image.PatientComments = "other content under the same UID"
+    image.save_as(tmp_path / "beside.dcm")
+    sent = telemed("send", tmp_path / "beside.dcm", "--to", strict.http, TELEMED_TOKEN=done.stdout.strip())
+    assert (sent.returncode, "1 of 1 arrived" in sent.stderr) == (0, True), sent.stderr  # kept with a warning
     status, found, _ = program.ask("GET", "/dicom-web/studies", headers=bearer)
     assert status == 200
     assert found[0]["0020000D"]["Value"] == [str(dcmread(ct_small).StudyInstanceUID)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import zipfile
+from dataclasses import replace
 
 import pydicom
 import pytest
@@ -13,7 +14,7 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import CTImageStorage
 
 from telemed import sending
-from telemed.acknowledged import Acknowledged
+from telemed.answered import Answered
 from telemed.kernel.errors import Invalid
 from telemed.sending import Sending
 
@@ -77,15 +78,12 @@ def test_a_file_refused_for_the_moment_is_offered_again(files, node, how):
 
 
 def test_what_failed_is_named_and_only_that_is_sent_the_next_time(files, node, how, capsys):
-    (files / "notes.txt").write_text("not DICOM")
-    node.answers["1.2.3.5"] = [0xC000] * 3
+    node.answers["1.2.3.5"] = [0xA700] * 3
     assert sending.send([files], node.address, how) == 1
     said = capsys.readouterr().err
-    assert "5.dcm: the peer refused it with status C000" in said
-    assert "notes.txt: is not a DICOM file" in said
+    assert "5.dcm: the peer refused it with status A700" in said
     assert "1.dcm" not in said
     node.received.clear()
-    (files / "notes.txt").unlink()
     assert sending.send([files], node.address, how) == 0
     assert node.received == ["1.2.3.5"]
     assert "6 of 6 arrived, 5 of them before" in capsys.readouterr().err
@@ -94,13 +92,97 @@ def test_what_failed_is_named_and_only_that_is_sent_the_next_time(files, node, h
     assert len(node.received) == 6
 
 
+@pytest.mark.parametrize("status", [0xC000, 0xC211, 0xCFFF, 0xA900])
+def test_what_was_refused_for_good_is_named_at_every_run_and_not_offered_again(files, node, how, capsys, status):
+    node.answers["1.2.3.5"] = [status] * 3
+    assert sending.send([files], node.address, how) == 1
+    assert f"5.dcm: the peer refused it with status {status:04X}" in capsys.readouterr().err
+    assert node.received.count("1.2.3.5") == 1
+    node.received.clear()
+    for _ in "two later runs":
+        assert sending.send([files], node.address, how) == 1
+        said = capsys.readouterr().err
+        assert (
+            "5 of 6 arrived, 5 of them before (send those too: --again), 1 refused before (offer them again: --again-refused)"
+            in said
+        )
+        assert f"5.dcm: refused before: the peer refused it with status {status:04X}: no comment" in said
+    assert node.received == []
+
+
+@pytest.mark.parametrize("status", [0xA700, 0xA702, 0x0110, 0x0122])
+def test_what_may_be_taken_at_another_time_is_offered_at_every_run(files, node, how, capsys, status):
+    node.answers["1.2.3.5"] = [status] * 6
+    for _ in range(2):
+        node.received.clear()
+        assert sending.send([files], node.address, how) == 1
+        assert node.received.count("1.2.3.5") == 3
+        assert "refused before" not in capsys.readouterr().err
+
+
+def test_what_was_refused_is_offered_again_when_asked_and_taken_is_not_refused_any_more(files, node, how):
+    node.answers["1.2.3.5"] = [0xC000]
+    node.answers["1.2.3.6"] = [0xA900, 0xA900]
+    assert sending.send([files], node.address, how) == 1
+    node.received.clear()
+    assert sending.send([files], node.address, replace(how, again_refused=True)) == 1
+    assert sorted(node.received) == ["1.2.3.5", "1.2.3.6"]
+    assert sending.send([files], node.address, replace(how, again_refused=True)) == 0
+    assert sorted(node.received) == ["1.2.3.5", "1.2.3.6", "1.2.3.6"]
+
+
+def test_everything_is_sent_again_when_asked_what_was_refused_too(files, node, how):
+    node.answers["1.2.3.5"] = [0xC000]
+    assert sending.send([files], node.address, how) == 1
+    node.received.clear()
+    assert sending.send([files], node.address, replace(how, again=True)) == 0
+    assert len(node.received) == 6
+
+
+def test_a_refused_file_that_was_changed_since_is_offered(files, node, how):
+    node.answers["1.2.3.5"] = [0xC000]
+    assert sending.send([files], node.address, how) == 1
+    node.received.clear()
+    image = pydicom.dcmread(files / "5.dcm")
+    image.PatientID = "mended"
+    image.save_as(files / "5.dcm")
+    assert sending.send([files], node.address, how) == 0
+    assert node.received == ["1.2.3.5"]
+
+
+def test_a_file_that_is_not_dicom_is_named_and_remembered(files, node, how, capsys):
+    (files / "notes.txt").write_text("not DICOM")
+    (files / "cut.dcm").write_bytes((files / "1.dcm").read_bytes()[:140])
+    assert sending.send([files], node.address, how) == 1
+    said = capsys.readouterr().err
+    assert "6 of 8 arrived in" in said
+    assert "notes.txt: is not a DICOM file; send ECG files to the server's address" in said
+    assert sending.send([files], node.address, how) == 1
+    said = capsys.readouterr().err
+    assert "notes.txt: refused before: is not a DICOM file" in said
+    assert "cut.dcm: refused before: " in said
+    (files / "notes.txt").write_bytes((files / "1.dcm").read_bytes())
+    (files / "cut.dcm").unlink()
+    assert sending.send([files], node.address, how) == 0
+
+
+def test_a_reason_is_one_line_whatever_a_node_says(tmp_path):
+    with Answered("DEST@127.0.0.1:104", tmp_path) as answered:
+        answered.refuse("a", "no\nb\x1b[2J \ud800\u2028" + "x" * 1000)
+    with Answered("DEST@127.0.0.1:104", tmp_path) as later:
+        assert later.refusal("a").startswith("no b [2J ")
+        assert len(later.refusal("a")) <= 300
+        assert later.refusal("b") is None
+
+
 def test_what_one_destination_took_is_not_counted_for_another(files, node, tmp_path):
-    with Acknowledged(node.address, tmp_path) as here, Acknowledged("OTHER@127.0.0.1:104", tmp_path) as there:
-        here.add("a")
-        assert "a" in here
-        assert "a" not in there
-    with Acknowledged(node.address, tmp_path) as again:
-        assert "a" in again
+    with Answered(node.address, tmp_path) as here, Answered("OTHER@127.0.0.1:104", tmp_path) as there:
+        here.refuse("a", "cannot understand")
+        here.acknowledge("a")
+        assert here.refusal("a") == ""
+        assert there.refusal("a") is None
+    with Answered(node.address, tmp_path) as again:
+        assert again.refusal("a") == ""
 
 
 def test_a_node_that_is_away_fails_every_file(files, how, capsys):
