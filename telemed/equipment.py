@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +30,17 @@ from telemed.kernel.database import new_id
 from telemed.kernel.errors import Conflict, Invalid
 from telemed.people import CONSOLE, MOST_ROWS, institution_named
 
+#: How a birth date may be written: year, month and day in an order that nobody can mistake.
+_BIRTH_DATES = tuple(
+    re.compile(form, re.ASCII)
+    for form in (
+        r"(\d{4})(\d\d)(\d\d)",
+        r"(\d{4})-(\d\d?)-(\d\d?)",
+        r"(\d{4})/(\d\d?)/(\d\d?)",
+        r"(\d{4})\.(\d\d?)\.(\d\d?)",
+        r"(\d{4})年(\d\d?)月(\d\d?)日",
+    )
+)
 _COLUMNS = ("institution", "accession_number", "patient_id", "name", "modality", "scheduled_at")
 
 
@@ -173,8 +186,9 @@ def import_worklist(config: Config, file: Path) -> str:
     """Take in a CSV of examinations (UTF-8), all or none, and say how many came.
 
     The columns are institution, accession_number, patient_id, name ("WANG^Fang=王芳"), modality and scheduled_at
-    ("2026-03-02 09:30", Chinese standard time unless it states an offset); sex, birth_date, station_aet and description
-    may follow. An accession number that is already known is left as it is: the same list may be imported again.
+    ("2026-03-02 09:30", Chinese standard time unless it states an offset); sex, birth_date (the year first: 19580214,
+    1958-02-14, 1958/2/14, 1958.2.14, 1958年2月14日), station_aet and description may follow. An accession number
+    that is already known is left as it is: the same list may be imported again.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
@@ -227,10 +241,25 @@ def _examination(row: dict[str, str], institution_id: str) -> Examination:
         patient_id=text["patient_id"],
         name=text["name"],
         sex=text.get("sex", ""),
-        birth_date=text.get("birth_date", ""),
+        birth_date=_birth_date(text.get("birth_date", "")),
         modality=text["modality"],
         station_aet=text.get("station_aet", ""),
         description=text.get("description", ""),
         scheduled_at=at.astimezone(UTC),
         cancelled_at=None,
     )
+
+
+def _birth_date(text: str) -> str:
+    """Return a birth date as YYYYMMDD, an empty one as it is; Invalid for one that could be two days."""
+    if not text:
+        return ""
+    plain = unicodedata.normalize("NFKC", text)  # Chinese keyboards write wide digits and marks
+    found = next(filter(None, (form.fullmatch(plain) for form in _BIRTH_DATES)), None)
+    if found is None:
+        raise Invalid(
+            f"the birth date {text[:40]!r} cannot be read for certain: write the year first, with four digits, "
+            "as 1958-02-14, 1958/2/14, 1958.2.14, 1958年2月14日 or 19580214"
+        )
+    year, month, day = map(int, found.groups())
+    return f"{year:04}{month:02}{day:02}"

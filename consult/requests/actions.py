@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -104,7 +104,7 @@ def schedule(db: Connection, chronicle: Chronicle, plan: Examination, *, by: Vie
     if by != SYSTEM and (by.institution_id != plan.institution_id or not by.roles & {Role.CLINIC, Role.COORDINATOR}):
         raise Refused("only the institution that examines may schedule an examination")
     institution(db, plan.institution_id)
-    _presentable(plan)
+    _presentable(plan, today=chronicle.clock.now().astimezone(HOUSE_ZONE).date())
     same = examination_table.c.accession_number == plan.accession_number
     mine = examination_table.c.institution_id == plan.institution_id
     if db.execute(select(examination_table.c.id).where(mine, same)).first() is not None:
@@ -132,15 +132,26 @@ _LIMITS = {
 }
 
 
-def _presentable(plan: Examination) -> None:
+def _presentable(plan: Examination, today: date) -> None:
     for field, (what, longest, may_be_empty) in _LIMITS.items():
         text = getattr(plan, field)
         if len(text) > longest or not (text or may_be_empty) or "\\" in text or not (text.isprintable()):
             raise Invalid(f"the {what} of an examination has {0 if may_be_empty else 1} to {longest} characters, no backslash")
     if plan.sex not in ("", "M", "F", "O"):
         raise Invalid(f"the sex is M, F, O or empty, not {plan.sex!r}")
-    if plan.birth_date and not (plan.birth_date.isdigit() and len(plan.birth_date) == 8):
-        raise Invalid(f"the birth date is written YYYYMMDD, not {plan.birth_date!r}")
+    if plan.birth_date:
+        _born(plan.birth_date, today)
+
+
+def _born(digits: str, today: date) -> None:
+    if not (digits.isascii() and digits.isdigit() and len(digits) == len("YYYYMMDD")):
+        raise Invalid(f"the birth date is written YYYYMMDD, not {digits!r}")
+    try:
+        born = date.fromisoformat(digits)
+    except ValueError:
+        raise Invalid(f"the birth date {digits} is no day of the calendar") from None
+    if born > today:
+        raise Invalid(f"the birth date {born} is still to come")
 
 
 def revoke(db: Connection, chronicle: Chronicle, request_id: str, *, reason: str, by: Viewer) -> None:

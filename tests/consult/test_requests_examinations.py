@@ -79,11 +79,23 @@ def test_an_accession_number_is_given_once(plan, to_do):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"accession_number": ""}, {"name": "A\\B"}, {"sex": "X"}, {"birth_date": "1958"}, {"accession_number": "A" * 17}]
-)
+    "wrong",
+    [
+        {"accession_number": ""}, {"accession_number": "A" * 17}, {"name": "A\\B"}, {"sex": "X"},
+        *({"birth_date": wrong} for wrong in ("1958", "1958-214", "19580231", "²⁰²⁰⁰¹⁰¹", "29580214")),
+    ],
+)  # fmt: skip
 def test_what_no_modality_could_show_is_refused(plan, wrong):
     with pytest.raises(Invalid):
         plan(**wrong)
+
+
+def test_a_child_may_be_born_today_as_the_hospital_counts_but_not_tomorrow(chronicle, plan, to_do):
+    chronicle.clock.pass_(hours=18)  # 19:30 UTC on the second of March, half past three on the third
+    plan(birth_date="20260303")
+    with pytest.raises(Invalid, match="2026-03-04 is still to come"):
+        plan(birth_date="20260304", accession_number="E2")
+    assert to_do() == ["E1"]
 
 
 def test_another_clinics_nurse_schedules_nothing_here(database, chronicle, plan):

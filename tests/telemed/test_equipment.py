@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 from support import dcmtk
 
 from consult.practitioners import views
 from consult.requests.model import HOUSE_ZONE
+from consult.requests.tables import examination_table
 from telemed import cli, compose, keeping
 from telemed.config import load
 from telemed.kernel.errors import Invalid
@@ -111,6 +113,51 @@ def test_a_wrong_line_of_a_worklist_is_named_and_nothing_is_taken_in(telemed, wo
     worklist.write_text(worklist.read_text(encoding="utf-8") + line if "无名" in line else HEADER + line, encoding="utf-8")
     status, said = telemed("worklist", "import", str(worklist))
     assert (status, what in said) == (2, True), said
+    assert telemed("worklist", "list") == (0, "")
+
+
+BORN = "institution,accession_number,patient_id,name,birth_date,modality,scheduled_at\n"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "19580214",
+        "1958-02-14",
+        "1958-2-14",
+        "1958/2/14",
+        "1958/02/14",
+        "1958.2.14",
+        "1958年2月14日",
+        "1958年02月14日",
+        "１９５８／２／１４",
+    ],
+)
+def test_a_birth_date_is_taken_as_spreadsheets_write_it(telemed, worklist, tmp_path, written):
+    worklist.write_text(f"{BORN}莲花乡卫生院,A1,P1,WANG,{written},CT,2026-03-02 09:30\n", encoding="utf-8")
+    assert telemed("worklist", "import", str(worklist))[0] == 0
+    with keeping.kept(load({"data": str(tmp_path / "data")}, environment={})) as store, store.database.reading() as db:
+        assert db.execute(select(examination_table.c.birth_date)).scalars().all() == ["19580214"]
+
+
+@pytest.mark.parametrize(
+    ("written", "what"),
+    [
+        *((ambiguous, "cannot be read for certain: write the year first, with four digits, as 1958-02-14") for ambiguous in (
+            "14/2/1958", "2/14/1958", "14.02.1958", "58-2-14", "58/2/14", "2/3/04", "1958-2/14", "1958年2月", "1958-02", "21230",
+            "Feb 14 1958", "1958-02-14 soon", "١٩٥٨-٠٢-١٤",
+        )),
+        ("1958-02-31", "the birth date 19580231 is no day of the calendar"),
+        ("19581301", "the birth date 19581301 is no day of the calendar"),
+        ("0000-01-01", "the birth date 00000101 is no day of the calendar"),
+        ("2958年2月14日", "the birth date 2958-02-14 is still to come"),
+    ],
+)  # fmt: skip
+def test_a_birth_date_that_could_be_two_or_none_is_refused_with_its_line(telemed, worklist, written, what):
+    rows = f"莲花乡卫生院,A1,P1,WANG,1958-02-14,CT,2026-03-02 09:30\n莲花乡卫生院,A2,P2,LI,{written},CT,2026-03-02 09:30\n"
+    worklist.write_text(BORN + rows, encoding="utf-8")
+    status, said = telemed("worklist", "import", str(worklist))
+    assert (status, "line 3: " in said, what in said) == (2, True, True), said
     assert telemed("worklist", "list") == (0, "")
 
 
