@@ -24,7 +24,8 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -88,6 +89,7 @@ class Database:
 
     SQLite runs WAL with synchronous=FULL (NORMAL loses acknowledged commits at a power cut) and one writer at a time:
     a write transaction begins IMMEDIATE behind a lock of ours, so writers wait their turn instead of failing as busy.
+    What an error says leaves out the values of the statement: it is logged, and they are about patients.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
@@ -111,12 +113,17 @@ class Database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             # The connection used last is taken first: it remembers most of the file, and the fewest of them do.
             connect = {"timeout": BUSY_S, "check_same_thread": False}
-            self.engine = create_engine(parsed, connect_args=connect, poolclass=QueuePool, pool_use_lifo=True)
+            self.engine = create_engine(
+                parsed, hide_parameters=True, connect_args=connect, poolclass=QueuePool, pool_use_lifo=True
+            )
             event.listen(self.engine, "connect", _prepare_sqlite)
         else:
-            self.engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+            self.engine = create_engine(
+                parsed, hide_parameters=True, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True
+            )
             event.listen(self.engine, "connect", _prepare_postgresql)
         event.listen(self.engine, "checkin", self._take_back)
+        event.listen(self.engine, "handle_error", _refuse_what_cannot_be_kept)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -303,6 +310,19 @@ def _committed(db: Connection, before: Callable[[Connection], None] | None = Non
     db.commit()
     for callback in db.info.pop("on_commit", ()):
         callback()
+
+
+def _refuse_what_cannot_be_kept(context: ExceptionContext) -> None:
+    """Say of a value that no column takes that the value is wrong, not we: it came from outside.
+
+    It is half a character (a lone surrogate), or a number or a moment out of range; PostgreSQL takes no NUL in a text, either,
+    and minds the lengths of its columns.
+    """
+    error, said = context.original_exception, context.sqlalchemy_exception
+    if isinstance(error, UnicodeEncodeError | OverflowError) or isinstance(said, DataError):
+        raise Invalid(
+            "something in it cannot be kept or looked for: it is no text, too long or out of range", code="value"
+        ) from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
