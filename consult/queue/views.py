@@ -316,7 +316,7 @@ def _beyond(cursor: str) -> ColumnElement[bool]:
     try:
         begin, id_ = json.loads(base64.urlsafe_b64decode(cursor[:200] + "=" * (-len(cursor) % 4)))
         begin_by, id_ = datetime.fromisoformat(begin).astimezone(UTC), str(id_)
-    except (ValueError, TypeError, binascii.Error, RecursionError):
+    except (ValueError, TypeError, OverflowError, binascii.Error, RecursionError):
         raise Invalid("this cursor is not one of ours: begin the list again without it", code="cursor") from None
     later = (task_table.c.begin_by > begin_by) | (task_table.c.id > id_)
     return (task_table.c.begin_by >= begin_by) & later

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, insert, select, update
 
 from consult.practitioners.model import SYSTEM, Role, Viewer
-from consult.practitioners.views import practitioner
+from consult.practitioners.views import institution, practitioner
 from consult.requests.model import HOUSE_ZONE, Lane
 from consult.schedule.model import HOUR, Change, ChangeKind, ChangeStatus, Duty, DutyKind, Promise, spans_of, uncovered
 from consult.schedule.tables import duty_change_table, duty_table, promised_hours_table, uncovered_hour_table
@@ -80,7 +80,7 @@ def cancel(db: Connection, chronicle: Chronicle, duty_id: str, *, by: Viewer) ->
 
 def promise_hours(db: Connection, chronicle: Chronicle, promise: Promise, *, by: Viewer) -> None:
     """Say which hours of the week a hospital covers for a specialty; no day at all takes the promise back."""
-    _keeps_rota(by, promise.institution_id)
+    _keeps_rota(by, institution(db, promise.institution_id).id)
     days_right = len(promise.days) == 7 and set(promise.days) <= {"0", "1"}
     if not days_right or not 0 <= promise.from_hour < promise.until_hour <= 24 or promise.specialty not in SPECIALTIES:
         raise Invalid("promised hours are seven days of 0 or 1 and two full hours, the first before the last", code="hours")

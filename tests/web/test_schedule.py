@@ -32,6 +32,17 @@ def test_a_coordinator_plans_and_two_specialists_swap(site):
     assert two.get("/api/v1/schedule?since=2026-03-02").json()["duties"] == []
 
 
+def test_a_hospital_that_is_none_promises_no_hours(site):
+    hours = {"institution": "none", "specialty": "radiologist", "days": "1111111", "from_hour": 0, "until_hour": 24}
+    assert site.browser("admin").request("PUT", "/api/v1/schedule/hours", json=hours).status == 404
+
+
+def test_the_ends_of_the_calendar_are_no_days_to_ask_about(site):
+    for day in ("0001-01-01", "9999-12-31"):
+        assert site.browser("admin").get(f"/api/v1/schedule?since={day}").status == 422
+        assert site.browser("regulator").get(f"/api/v1/figures/turnaround?to={day}").status == 422
+
+
 def test_a_rota_is_read_by_its_hospital_and_kept_by_its_coordinator(site):
     assert site.browser("clinic").get("/api/v1/schedule?since=2026-03-02").status == 403
     assert site.browser("radiologist").post("/api/v1/schedule/duties", json=a_duty(site, "radiologist")).status == 403

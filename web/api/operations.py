@@ -12,10 +12,11 @@ import functools
 import types
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import MAXYEAR, MINYEAR, date
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 from sqlalchemy import Connection
 
 from consult.practitioners.model import Viewer
@@ -43,6 +44,17 @@ class Given(BaseModel):
     """Something a stranger sent: nothing beyond the named fields is taken, so that nobody assigns what is not theirs."""
 
     model_config = ConfigDict(extra="forbid", str_max_length=20_000, frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_dealt_with(cls, value: object) -> object:
+        """Refuse what one database keeps and the other does not, and days beside which there are no others to reckon with."""
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, str) and "\0" in one:
+                raise ValueError("a NUL character is no part of a text")
+            if isinstance(one, date) and one.year in (MINYEAR, MAXYEAR):
+                raise ValueError("no calendar is kept that far away")
+        return value
 
 
 @dataclass(frozen=True)
