@@ -9,7 +9,6 @@ import logging
 import re
 import secrets
 import time
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -122,7 +121,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if method not in SAFE_METHODS:
             _check_origin(request)
             given = request.headers.get(CSRF_HEADER, "")
-            if not hmac.compare_digest(given.encode(), sessions.csrf_token(secret).encode()):
+            if not hmac.compare_digest(given.encode(errors="surrogateescape"), sessions.csrf_token(secret).encode()):
                 raise Refused(f"the header {CSRF_HEADER} is missing or not this session's; sign in again", code="csrf")
         elif request.headers.get("Upgrade", "").lower() == "websocket":
             _check_origin(request, required=True)
@@ -167,5 +166,5 @@ def _check_origin(request: web.Request, *, required: bool = False) -> None:
     given = request.headers.get("Origin")
     if given is None and not required:
         return
-    if given is None or (given != request.app[keys.SITE].origin and urlsplit(given).netloc != request.host):
+    if given is None or (given != request.app[keys.SITE].origin and given.partition("://")[2] != request.host):
         raise Refused("this came from another site's page", code="origin")

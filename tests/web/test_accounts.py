@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from sqlalchemy import delete, select
 from support.site import CHEAPEST, PASSWORD
@@ -79,6 +81,28 @@ def test_another_sites_page_cannot_sign_in_or_act(site):
     assert browser.request("DELETE", ME, headers=evil).json()["code"] == "origin"
     credentials = {"username": "clinic", "password": PASSWORD}
     assert site.browser().post(ME, json=credentials, headers=evil).status == 403
+
+
+@ON_SQLITE
+def test_a_header_that_is_no_text_or_no_address_is_nobodys(site):
+    browser = site.browser("clinic")
+    for headers, status in (
+        ({"Authorization": "Bearer \udcff"}, 401),
+        ({"Cookie": "telemed_session=\udcff"}, 401),
+        ({"X-CSRF-Token": "\udcff"}, 403),
+        ({"Origin": "http://["}, 403),
+    ):
+        assert raw(site, "DELETE /api/v1/session", browser.headers() | headers).startswith(f"HTTP/1.1 {status} "), headers
+    assert browser.get(ME).status == 200
+
+
+def raw(site, what: str, headers: dict[str, str]) -> str:
+    """Ask as no browser would: each header goes out as the bytes it stands for."""
+    host, _, port = site.url.removeprefix("http://").partition(":")
+    lines = [f"{what} HTTP/1.1", "Host: x", "Connection: close", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    with socket.create_connection((host, int(port)), 5) as connection:
+        connection.sendall("\r\n".join(lines).encode(errors="surrogateescape"))
+        return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
 
 @ON_SQLITE

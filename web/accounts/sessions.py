@@ -19,8 +19,11 @@ EXTENDED_EVERY = timedelta(minutes=5)
 
 
 def digest_of(secret: str) -> str:
-    """Return how *secret*, 256 random bits, is kept; plain SHA-256 is enough for what nobody can guess."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    """Return how *secret*, 256 random bits, is kept; plain SHA-256 is enough for what nobody can guess.
+
+    What stands in a header need not be text: bytes that are none are digested as they came.
+    """
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()
 
 
 def csrf_token(secret: str) -> str:
