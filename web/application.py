@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from aiohttp import WSCloseCode, web
+from aiohttp.http import HttpProcessingError
 
 from consult.delivery.channels import Gateways
 from consult.reports.document.authority import Authority
@@ -30,6 +32,8 @@ from web.live.socket import live
 from web.metrics import Metrics
 from web.problems import note_begun, problems
 from web.rtc.signalling import TABLES, Tables, signal
+
+log = logging.getLogger("telemed.http")
 
 #: A request's body, where the operation has no bound of its own.
 LARGEST_BODY = 1 << 20
@@ -127,7 +131,19 @@ def make_application(
 
 def runner_of(app: web.Application) -> web.AppRunner:
     """Return what serves *app*: without aiohttp's own access log, whose lines name paths and queries, and so patients."""
-    return web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
+    return web.AppRunner(app, access_log=None, logger=log, handle_signals=False, shutdown_timeout=5)
+
+
+def _unquoted(record: logging.LogRecord) -> bool:
+    """Keep that a request could not be read, and not what aiohttp quotes of it: that may name a patient, or be a token."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args, record.exc_info = "a request could not be read as HTTP", (), None
+    return True
+
+
+log.addFilter(_unquoted)
 
 
 async def _threads(app: web.Application) -> AsyncIterator[None]:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from ecg import EcgError
@@ -107,6 +108,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _response(problem, request[REQUEST_ID], headers)
     except (asyncio.CancelledError, ConnectionError):
         raise
+    except (web.RequestPayloadError, HttpProcessingError):  # what it quotes of the content is nothing to repeat
+        sentence = "the content is not encoded, or not divided into parts, as its headers say"
+        return response_of(Invalid(sentence, code="unparsable"), request[REQUEST_ID])
     except Exception as error:
         status = problem_of(error)[0]
         if status == 500:

@@ -107,6 +107,14 @@ def test_the_metrics_count_without_naming_anybody(site, database, chronicle):
     assert site.browser().get("/metrics", headers={"X-Forwarded-For": "203.0.113.9"}).status == 403
 
 
+def test_the_log_repeats_nothing_of_what_is_not_http(site, caplog):
+    with caplog.at_level(logging.DEBUG):
+        assert b" 400 " in raw(site, "/dicom-web/studies?PatientName=王小东").splitlines()[0]
+    assert "could not be read as HTTP" in caplog.text
+    for part in ("王小东", "PatientName", repr("王".encode())[2:-1]):
+        assert part not in caplog.text
+
+
 def test_the_log_names_routes_and_no_patient(site, database, chronicle, caplog):
     uid = a_study(database, chronicle, site.clinic, patient_id="P-SECRET")
     with caplog.at_level(logging.DEBUG):

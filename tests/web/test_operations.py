@@ -10,6 +10,7 @@ import pytest
 from consult.practitioners.model import Role
 from web.accounts.permissions import ROLES
 from web.api.operations import PREFIX
+from web.api.pages import cursor_of
 from web.api.table import OPERATIONS
 from web.application import OPEN, ROUTES
 
@@ -17,6 +18,8 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 PATTERN = r"{(\w+)(?::(?:[^{}]|{[^{}]*})+)?}"
 JSON = {"Content-Type": "application/json"}
+CHARSET = b'--b\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\n' + b"x" * 40 + b"\r\n--b--\r\n"
+FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 #: Method, path, what is sent, the status and the code of the answer.
 WRONG = [
     ("POST", "/requests", {"data": b"{", "headers": JSON}, 400, "unparsable"),
@@ -24,6 +27,15 @@ WRONG = [
     ("POST", "/requests", {"json": {"kind": "diagnosis", "study_instance_uid": "1.2", "institution_id": "x"}}, 422, "body"),
     ("POST", "/requests", {"data": b"a=b", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported-media-type"),
     ("POST", "/requests", {"data": io.BytesIO(b"x" * 2_000_000), "headers": JSON}, 413, "request-entity-too-large"),
+    ("POST", "/requests", {"json": {"kind": "diagnosis", "study_instance_uid": "1.2\0"}}, 422, "body"),
+    ("POST", "/requests", {"data": b"not gzip", "headers": JSON | {"Content-Encoding": "gzip"}}, 400, "unparsable"),
+    ("POST", "/recordings", {"data": b"--b\r\n--b--\r\n", "headers": FORM}, 400, "unparsable"),
+    ("POST", "/recordings", {"data": CHARSET, "headers": FORM}, 400, "unparsable"),
+    ("GET", "/studies?q=%00", {}, 422, "query"),
+    ("GET", "/studies/alike?name=x&sex=M&birth_date=0001-01-01", {}, 422, "query"),
+    ("GET", f"/studies?cursor={cursor_of('2026-01-01T00:00:00', chr(0xD800))}", {}, 422, "value"),
+    ("GET", f"/tasks?cursor={cursor_of('0001-01-01T00:00:00+14:00', 'x')}", {}, 422, "cursor"),
+    ("GET", "/reports?cursor=0001-01-01T00:00:00%2B14:00||x", {}, 422, "value"),
     ("GET", "/studies?patient_name=x", {}, 422, "query"),
     ("GET", "/studies?limit=100000", {}, 422, "query"),
     ("GET", "/studies?cursor=nonsense", {}, 422, "cursor"),

@@ -98,7 +98,7 @@ async def _parts(request: web.Request, folder: Path) -> tuple[dict[str, Sent], d
                 name = _safe_name(part.filename, f"part{len(files) + 1}")
                 files[name] = await _kept(request, part.read_chunk, folder / name, left)
                 left -= files[name].size
-    except ValueError:
+    except (ValueError, RuntimeError):  # the latter for a character set's name that is too long
         raise Invalid("the form is not readable as multipart/form-data", code="unparsable") from None
     return files, fields
 
