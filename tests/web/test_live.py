@@ -108,6 +108,12 @@ def test_what_cannot_be_read_closes_the_socket_and_nothing_else(site, said):
     assert site.browser("clinic").get("/api/v1/session").status == 200
 
 
+def test_half_a_character_is_no_json(site):
+    live = site.browser("clinic").live()
+    site.run(live.socket.send_str(r'{"shown": "\ud800"}'))
+    assert live.close_code() == 1007
+
+
 def test_a_report_that_was_shown_is_delivered_and_one_that_is_not_theirs_is_a_problem(site):
     live = site.browser("clinic").live()
     live.say(shown="no-such-report")

@@ -80,6 +80,9 @@ def test_nonsense_is_answered_and_the_seat_is_kept(site, round_):
         '{"type":"dance"}',
         '{"type":"view"}',
         '{"type":"view","state":3}',
+        '{"type":"view","state":"x"}',
+        '{"type":"view","state":{"x":NaN}}',
+        '{"type":"view","state":{"x":"\\ud800"}}',
         '{"type":"publish","sdp":"v=0"}',
     ):
         site.run(seat.socket.send_str(nonsense))

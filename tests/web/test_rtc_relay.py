@@ -110,6 +110,35 @@ def test_an_offer_that_is_no_sdp_is_refused_in_a_sentence():
     asyncio.run(story())
 
 
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("a=group:BUNDLE 0 1", "a=group:BUNDLE 7 1"),
+        ("a=group:BUNDLE 0 1\r\n", ""),
+        ("a=mid:1", "a=mid:0"),
+        ("a=setup:actpass\r\n", ""),
+        ("a=fmtp:", "a=fmtp\r\na="),
+        ("typ host", "typ"),
+    ],
+)
+def test_an_offer_no_browser_makes_is_refused_and_the_next_is_answered(line, instead):
+    async def story():
+        peer, browser = Peer(), RTCPeerConnection()
+        for track in (AudioStreamTrack(), VideoStreamTrack()):
+            browser.addTrack(track)
+        await browser.setLocalDescription(await browser.createOffer())
+        offer = browser.localDescription.sdp
+        assert line in offer
+        with pytest.raises(Invalid, match="cannot be answered"):
+            await peer.publish(offer.replace(line, instead))
+        assert not peer.is_publishing
+        assert "m=video" in await peer.publish(offer)
+        await peer.close()
+        await browser.close()
+
+    asyncio.run(story())
+
+
 def test_nothing_is_decoded():
     """The forwarding ends start neither aiortc's decoder thread nor its encoder task."""
 

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from pydantic_core import from_json
 
 from consult.delivery.actions import delivered
 from telemed.kernel.clock import rfc3339
@@ -69,8 +70,8 @@ async def _read(request: web.Request, socket: web.WebSocketResponse, listener: L
         if message.type is not WSMsgType.TEXT:
             return WSCloseCode.UNSUPPORTED_DATA
         try:
-            said = json.loads(message.data)
-        except (ValueError, RecursionError):
+            said = from_json(message.data, allow_inf_nan=False)
+        except ValueError:
             said = None
         if not isinstance(said, dict):
             return WSCloseCode.INVALID_TEXT

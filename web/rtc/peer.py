@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCIceServer, RTCSessionDescription
-from aiortc.exceptions import InvalidStateError, OperationError
 from aiortc.sdp import SessionDescription
 
 from telemed.kernel.errors import Invalid
@@ -51,9 +50,11 @@ class Peer:
             when the offer is not an SDP that can be answered.
         """
         if self._publishing is not None:
-            await self._publishing.close()
-        self._publishing = RelayConnection(self._configuration)
-        answer = await _answered(self._publishing, offer)
+            publishing, self._publishing = self._publishing, None
+            await publishing.close()
+        connection = RelayConnection(self._configuration)
+        answer = await _answered(connection, offer)
+        self._publishing = connection
         return re.sub(r"(a=rtpmap:(\d+) VP8/90000\r\n)", rf"\1a=fmtp:\2 x-google-start-bitrate={START_KBPS}\r\n", answer)
 
     async def watch(self, who: str, publisher: Peer, offer: str) -> str:
@@ -65,8 +66,10 @@ class Peer:
             when the offer is not an SDP that can be answered.
         """
         await self.unwatch(who)
-        connection = self._watching[who] = RelayConnection(self._configuration)
-        return await _answered(connection, offer, publisher)
+        connection = RelayConnection(self._configuration)
+        answer = await _answered(connection, offer, publisher)
+        self._watching[who] = connection
+        return answer
 
     async def unwatch(self, who: str) -> None:
         """Stop sending *who* to this participant."""
@@ -101,13 +104,19 @@ async def _answered(connection: RelayConnection, offer: str, publisher: Peer | N
                     transceiver.direction = "sendonly"
                     transceiver.sender.attach(source)
         await connection.setLocalDescription(await connection.createAnswer())
-    except (InvalidStateError, OperationError, ValueError, KeyError, IndexError, AssertionError) as error:
+    except Exception as error:  # aiortc raises whatever a stranger's offer makes it stumble over
         await connection.close()
         raise Invalid(f"the browser's media offer cannot be answered: {error}") from error
     return connection.localDescription.sdp
 
 
 def _check(offer: str) -> None:
-    media = len(SessionDescription.parse(offer).media)
+    """Raise unless the media come as every browser's: bundled over one encrypted connection. aiortc fails halfway in others."""
+    described = SessionDescription.parse(offer)
+    media = len(described.media)
     if not 1 <= media <= MOST_MEDIA:
         raise ValueError(f"it names {media} media; a participant has one voice and one picture")
+    names = [one.rtp.muxId for one in described.media]
+    bundles = [group.items for group in described.group if group.semantic == "BUNDLE"]
+    if bundles != [names] or len(set(names)) < media or any(one.dtls is None for one in described.media):
+        raise ValueError("its media are not bundled over one encrypted connection")

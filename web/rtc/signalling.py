@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from pydantic_core import from_json
 
 from consult.practitioners.model import Viewer
 from consult.rounds import actions
@@ -195,14 +196,15 @@ async def _read(socket: web.WebSocketResponse, table: Table, seat: Seat) -> None
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too many messages")
             return
         try:
-            content = json.loads(message.data)
+            # Stricter than json: what it takes beyond JSON would be passed on to browsers that do not.
+            content = from_json(message.data, allow_inf_nan=False)
             answer = ANSWERS[content["type"]]
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             seat.tell({"type": "refused", "sentence": "this message is not understood here"})
             continue
         try:
             await answer(table, seat, content)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             seat.tell({"type": "refused", "sentence": f"the message {content['type']} lacks {error}"})
         except TelemedError as error:
             seat.tell({"type": "refused", "sentence": error.sentence})
