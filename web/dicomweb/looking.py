@@ -28,7 +28,7 @@ class Look:
 def look_of(request: web.Request) -> Look:
     """Read the query; Invalid (400) names the parameter that cannot be used."""
     quality = request.query.get("quality", str(QUALITY))
-    if not (quality.isascii() and quality.isdigit() and 1 <= int(quality[:4]) <= 100):
+    if not (quality.isascii() and quality.isdigit() and len(quality) <= 3 and 1 <= int(quality) <= 100):
         raise Invalid("quality is a whole number from 1 to 100", code="unparsable")
     return Look(_window(request), _viewport(request), _part(request), int(quality))
 

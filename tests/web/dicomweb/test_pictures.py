@@ -127,7 +127,17 @@ def test_a_frame_is_rendered_through_the_window_that_is_asked_for(service):
 
 
 @pytest.mark.parametrize(
-    "query", ["window=1", "window=1,0", "window=a,b", "window=1,2,cubic", "viewport=0,5", "viewport=9", "quality=0"]
+    "query",
+    [
+        "window=1",
+        "window=1,0",
+        "window=a,b",
+        "window=1,2,cubic",
+        "viewport=0,5",
+        "viewport=9",
+        "quality=0",
+        "quality=0001" + "0" * 5000,
+    ],
 )
 def test_a_picture_that_cannot_be_made_is_refused_with_a_sentence(service, query):
     (one,) = service.keep("CT_small.dcm")
