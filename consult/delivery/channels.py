@@ -138,8 +138,8 @@ _OPENER = urllib.request.build_opener(_Staying, urllib.request.ProxyHandler({}))
 
 def _post(post: Post) -> None:
     headers = {"Content-Type": "application/json; charset=utf-8", **post.headers}
-    request = urllib.request.Request(post.url, _json(post.body), headers)  # noqa: S310 - actions.add_channel takes http and https alone
     try:
+        request = urllib.request.Request(post.url, _json(post.body), headers)  # noqa: S310 - actions.add_channel takes http and https alone
         with _OPENER.open(request, timeout=ANSWERS_WITHIN_S) as answer:
             content = answer.read(LARGEST_ANSWER)
     except urllib.error.HTTPError as error:
@@ -148,6 +148,8 @@ def _post(post: Post) -> None:
         if isinstance(error.reason, TimeoutError):
             raise UnsureError("it did not answer in time") from error
         raise NotSentError(f"it cannot be reached: {error.reason}") from error
+    except (ValueError, http.client.InvalidURL) as error:  # it looks like an address, and names no host or port
+        raise NotSentError(f"its address cannot be used: {error}") from error
     except (OSError, http.client.HTTPException) as error:
         raise UnsureError(f"the connection broke: {error}") from error
     if post.zero and _field(content, post.zero) != 0:

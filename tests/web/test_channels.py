@@ -108,6 +108,12 @@ def test_what_the_robot_does_not_take_is_said(site, robot, status, answer):
     assert len(robot.heard) == 1
 
 
+@pytest.mark.parametrize("address", ["http://[::1/", "http://host:port/", f"http://{'a' * 70}/"])
+def test_an_address_that_leads_nowhere_is_said(site, robot, address):
+    told = tried(site, add(site, robot, "webhook", address=address))
+    assert (told.status, "address cannot be used" in told.json()["detail"]) == (503, True)
+
+
 def test_channels_are_the_administrators_and_their_secret_stays_here(site, robot):
     id_ = add(site, robot, "feishu", secret="SEC1")
     listed = site.browser("admin").get(f"{API}/delivery/channels")
