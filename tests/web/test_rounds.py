@@ -6,6 +6,8 @@ import json
 
 import aiohttp
 import pytest
+from aiortc import RTCPeerConnection
+from aiortc.mediastreams import VideoStreamTrack
 from support.builders import a_study, a_task
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -90,6 +92,26 @@ def test_nonsense_is_answered_and_the_seat_is_kept(site, round_):
     seat.say(type="watch", who="nobody", sdp="")
     assert "send nothing" in seat.hear()["sentence"]
     seat.leave()
+
+
+async def an_offer() -> str:
+    browser = RTCPeerConnection()
+    browser.addTrack(VideoStreamTrack())
+    await browser.setLocalDescription(await browser.createOffer())
+    offer = browser.localDescription.sdp
+    await browser.close()
+    return offer
+
+
+def test_who_sends_an_offer_that_is_none_leaves_as_everybody_does(site, round_):
+    coordinator = Seat(site, site.browser("coordinator"), round_)
+    clinic = Seat(site, site.browser("clinic"), round_)
+    mine = clinic.hear()["you"]
+    clinic.say(type="publish", sdp=site.run(an_offer()).replace("a=group:BUNDLE 0", "a=group:BUNDLE 7 0"))
+    assert clinic.hear()["type"] == "refused"
+    clinic.leave()
+    assert coordinator.hear_until("gone")["id"] == mine
+    coordinator.leave()
 
 
 def test_a_flood_and_a_message_too_long_end_the_seat(site, round_):
