@@ -32,11 +32,14 @@ from web.dicomweb.reading import READER, Kept, address_of, base_of, kept
 log = logging.getLogger(__name__)
 
 DICOM = "application/dicom"
+#: Bulk data is little endian whatever the file is in (PS3.18 section 8.7.3.2).
+_OCTETS = {"Content-Type": f"{OCTETS}; transfer-syntax={EXPLICIT_LITTLE}"}
 _CHUNK = 1 << 20
 #: Instances whose metadata is asked for in one go; two such calls keep two workers busy.
 _TOGETHER = 24
 _AHEAD = 4
-Part = tuple[Mapping[str, str], bytes | BinaryIO]
+#: What a part says of itself, and its content: bytes, what yields them, or an open file.
+Part = tuple[Mapping[str, str], bytes | AsyncIterator[bytes] | BinaryIO]
 
 
 async def send_parts(
@@ -51,7 +54,7 @@ async def send_parts(
         if isinstance(payload, bytes):
             await response.write(payload)
         else:
-            async for chunk in chunks(request, payload):
+            async for chunk in payload if isinstance(payload, AsyncIterator) else chunks(request, payload):
                 await response.write(chunk)
         await response.write(multipart.END_OF_PART)
     await response.write(multipart.closing(boundary))
@@ -98,19 +101,22 @@ async def chunks(request: web.Request, file: BinaryIO) -> AsyncIterator[bytes]:
 
 def ranged(request: web.Request, data: bytes, headers: Mapping[str, str]) -> web.Response:
     """Answer *data*, or the one range of its bytes that is asked for (RFC 9110 section 14)."""
-    headers = {**headers, "Accept-Ranges": "bytes"}
+    status, start, stop, described = _range_of(request, len(data))
+    return web.Response(status=status, body=data[start:stop], headers={**headers, **described})
+
+
+def _range_of(request: web.Request, size: int) -> tuple[int, int, int, dict[str, str]]:
+    """Return the status, the first byte and the one after the last, and the headers of an answer that has *size* bytes in all."""
     try:
         asked = request.http_range
     except ValueError:
         asked = slice(None)  # several ranges, or none that can be read: the whole is a right answer, too
     if asked.start is None and asked.stop is None:
-        return web.Response(body=data, headers=headers)
-    start, stop, _ = asked.indices(len(data))
+        return 200, 0, size, {"Accept-Ranges": "bytes"}
+    start, stop, _ = asked.indices(size)
     if start >= stop:
-        raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{len(data)}"})
-    return web.Response(
-        status=206, body=data[start:stop], headers={**headers, "Content-Range": f"bytes {start}-{stop - 1}/{len(data)}"}
-    )
+        raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
+    return 206, start, stop, {"Accept-Ranges": "bytes", "Content-Range": f"bytes {start}-{stop - 1}/{size}"}
 
 
 def _syntax_for(imaging: Imaging, one: Kept, asked: MediaRange) -> str | None:
@@ -255,7 +261,7 @@ async def bulk_data(request: web.Request) -> web.StreamResponse:
     if asked is None:
         raise web.HTTPNotAcceptable
     data = await off_loop(request, request.app[keys.CONFINEMENT].run, bulk_value_of, one.path, steps)
-    return await _octets(request, data, asked)
+    return ranged(request, data, _OCTETS) if asked.media == OCTETS else await _one_part(request, data)
 
 
 async def _pixel_data(request: web.Request, one: Kept) -> web.StreamResponse:
@@ -281,22 +287,41 @@ async def _pixel_data(request: web.Request, one: Kept) -> web.StreamResponse:
             break
     else:
         raise web.HTTPNotAcceptable
-    joined = bytearray()
-    for number in numbers:
-        joined += (await off_loop(request, imaging.uncompressed_frame, one.path, number, digest=digest)).data
-    return await _octets(request, bytes(joined), asked)
+    return await _uncompressed(request, one, layout.frames, asked)
 
 
-async def _octets(request: web.Request, data: bytes, asked: MediaRange) -> web.StreamResponse:
-    """Answer *data*, little endian, alone or as the one part that uncompressed bulk data is (PS3.18 section 8.7.3.3)."""
-    described = {"Content-Type": f"{OCTETS}; transfer-syntax={EXPLICIT_LITTLE}"}
-    if asked.media == OCTETS:
-        return ranged(request, data, described)
+async def _uncompressed(request: web.Request, one: Kept, frames: int, asked: MediaRange) -> web.StreamResponse:
+    """Answer the pixel data as one run of octets, a frame after another: all of a long object would fill the memory."""
+    imaging, digest = request.app[keys.IMAGING], one.instance.digest
 
-    async def value() -> AsyncIterator[Part]:
-        yield described, data
+    async def frame(number: int) -> bytes:
+        return (await off_loop(request, imaging.uncompressed_frame, one.path, number, digest=digest)).data
 
-    return await send_parts(request, OCTETS, value(), {})
+    size = len(await frame(1))  # of each
+
+    async def between(start: int, stop: int) -> AsyncIterator[bytes]:
+        for number in range(start // size, -(-stop // size)):
+            yield (await frame(number + 1))[max(start - number * size, 0) : stop - number * size]
+
+    if asked.media != OCTETS:
+        return await _one_part(request, between(0, frames * size))
+    status, start, stop, described = _range_of(request, frames * size)
+    response = web.StreamResponse(status=status, headers={**_OCTETS, **described})
+    response.content_length = stop - start
+    await response.prepare(request)
+    async for piece in between(start, stop):
+        await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+async def _one_part(request: web.Request, data: bytes | AsyncIterator[bytes]) -> web.StreamResponse:
+    """Answer *data* as the one part that uncompressed bulk data is (PS3.18 section 8.7.3.3)."""
+
+    async def part() -> AsyncIterator[Part]:
+        yield _OCTETS, data
+
+    return await send_parts(request, OCTETS, part(), {})
 
 
 def _steps(path: str) -> list[int]:

@@ -245,6 +245,22 @@ def test_compressed_pixel_data_comes_as_it_is_asked_for(service, accept, media):
         assert body == pydicom.dcmread(FILES / "SC_rgb_rle_2frame.dcm").pixel_array.tobytes()
 
 
+@pytest.mark.parametrize(("first", "last"), [(0, 9), (29_995, 30_004), (30_000, 59_999), (59_990, 70_000)])
+def test_a_range_of_pixel_data_may_reach_from_one_frame_into_the_next(service, first, last):
+    (one,) = service.keep("SC_rgb_rle_2frame.dcm")
+    whole, path = pydicom.dcmread(FILES / "SC_rgb_rle_2frame.dcm").pixel_array.tobytes(), path_of(one) + "/bulkdata/7FE00010"
+    assert len(whole) == 2 * 30_000
+    answer = service.get(path, "application/octet-stream", headers={"Range": f"bytes={first}-{last}"})
+    assert (answer.status, answer.body) == (206, whole[first : last + 1])
+    assert service.get(path, "application/octet-stream").body == whole
+
+
+def test_pixel_data_that_is_empty_is_refused_with_a_sentence(service):
+    empty = service.keep_bytes(changed("MR_small.dcm", PixelData=b""))
+    answer = service.get(path_of(empty) + "/bulkdata/7FE00010", "application/octet-stream")
+    assert (answer.status, answer.json()["code"]) == (422, "unreadable")
+
+
 @pytest.mark.parametrize("accept", ["image/png", "text/html", 'multipart/related; type="image/jpeg"', "application/dicom"])
 def test_bulk_data_that_is_not_of_the_kind_asked_for_is_not_given(service, accept):
     ecg, image = service.keep("waveform_ecg.dcm", "SC_rgb_rle_2frame.dcm")
