@@ -47,6 +47,9 @@ def test_a_search_that_is_refused_leaves_nothing_behind_for_the_next(service):
     (ct,) = service.keep("CT_small.dcm")
     refused = service.get("/studies?PatientID=1CT1&Modality=CT", JSON)
     assert (refused.status, "Modality cannot be matched" in refused.json()["detail"]) == (400, True)
+    before = service.database.version()
+    service.keep("MR_small.dcm")
+    assert service.database.version() != before  # else what was revoked meanwhile would still be believed
     assert uids(service.get("/studies?PatientID=1CT1", JSON)) == {ct.study_instance_uid}
 
 
