@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
 from typing import Any, Protocol
@@ -55,15 +55,22 @@ class Clause:
     """A condition apart from its values: *write* makes it of them, or of blanks that are filled in later.
 
     Clauses of one *form* are equal, for they differ in nothing but their values: one statement serves all of them.
+    Where there are *parts*, it holds where one of them does (see `apart`).
     """
 
     form: Hashable
     values: tuple[Any, ...] = field(default=(), compare=False)
     write: Callable[..., ColumnElement[bool]] = field(default=true, compare=False)
+    parts: tuple[Clause, ...] = field(default=(), compare=False)
 
     def written(self) -> ColumnElement[bool]:
         """Return the condition with its values in it."""
         return self.write(*self.values)
+
+    def ways(self, *values: Any) -> list[ColumnElement[bool]]:  # noqa: ANN401 - texts, numbers, or blanks
+        """Return the conditions of which one must hold, made of *values*: each is found by its own index."""
+        left = iter(values)
+        return [part.write(*islice(left, len(part.values))) for part in self.parts or (self,)]
 
 
 #: What every row fits, and none.
@@ -78,6 +85,11 @@ def every(*clauses: Clause) -> Clause:
 def either(*clauses: Clause) -> Clause:
     """Return the clause that holds where one of *clauses* does."""
     return _joined("either", partial(or_, false()), clauses)
+
+
+def apart(*clauses: Clause) -> Clause:
+    """Return `either` of *clauses*, where no index serves the condition of all of them, but one or another serves each."""
+    return replace(either(*clauses), parts=clauses)
 
 
 def _joined(form: str, join: Callable[..., ColumnElement[bool]], clauses: Sequence[Clause]) -> Clause:

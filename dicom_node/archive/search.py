@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from functools import lru_cache
+from itertools import product
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    CompoundSelect,
     Connection,
     Integer,
     Result,
@@ -28,7 +30,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    union,
+    union_all,
 )
 
 from dicom_node.archive import attributes, matching
@@ -38,11 +40,10 @@ from dicom_node.archive.index import (
     Study,
     names_begin,
     names_read,
-    of_persons,
     select_studies,
     study_from,
 )
-from dicom_node.archive.matching import EVERYTHING, NOTHING, Clause, Query, either, every
+from dicom_node.archive.matching import EVERYTHING, NOTHING, Clause, Query, apart, either, every
 from dicom_node.archive.naming import reading_of
 from dicom_node.archive.tables import instance_table, patient_table, series_table, study_table
 from telemed.kernel.errors import Invalid
@@ -92,15 +93,7 @@ def _patient_name(key: str, query: Query) -> Clause:
         return Clause(("fuzzy", key), write=lambda: names_begin(key.replace("*", " ")))
     written = matching.name_condition(key, patient.name_folded, patient.name_ideographic, patient.name_phonetic)
     reading = reading_of(key) if query.read else None
-    if reading is None:
-        return written
-
-    def either_way(*values: Any) -> ColumnElement[bool]:  # noqa: ANN401 - texts, or blanks
-        # Looked up by an index each: PostgreSQL reads all patients for one or the other.
-        ways = (select(patient.id).where(way).correlate(None) for way in (written.write(*values), names_read(reading)))
-        return patient.id.in_(union(*ways))
-
-    return Clause(("read", key, written), written.values, either_way)
+    return written if reading is None else apart(written, Clause(("read", key), write=lambda: names_read(reading)))
 
 
 def _patient_id(key: str, _query: Query) -> Clause:
@@ -270,14 +263,17 @@ class _Persons(Enum):
     ANYBODY, ONE, FEW, MANY, MOST = range(5)
 
 
-def _blanks(keyword: str, clause: Clause) -> dict[str, Any]:
+def _values(keyword: str, clause: Clause) -> dict[str, Any]:
     """Return the clause's values by the names of their blanks."""
     return {f"{keyword}_{number}": value for number, value in enumerate(clause.values)}
 
 
-def _written(clauses: _Clauses) -> Iterator[ColumnElement[bool]]:
-    for keyword, clause in clauses:
-        yield clause.write(*(_blank(name, value) for name, value in _blanks(keyword, clause).items()))
+def _blanks(keyword: str, clause: Clause) -> list[BindParameter[Any]]:
+    return [_blank(name, value) for name, value in _values(keyword, clause).items()]
+
+
+def _written(clauses: _Clauses) -> list[ColumnElement[bool]]:
+    return [clause.write(*_blanks(keyword, clause)) for keyword, clause in clauses]
 
 
 def _blank(name: str, value: Any) -> BindParameter[Any]:  # noqa: ANN401 - a text, a number or several texts
@@ -285,17 +281,26 @@ def _blank(name: str, value: Any) -> BindParameter[Any]:  # noqa: ANN401 - a tex
     return bindparam(name, type_=kind, expanding=isinstance(value, tuple))
 
 
+def _fitting(clauses: _Clauses, told: ColumnElement[Any]) -> CompoundSelect[Any]:
+    """Return what is *told* of whoever fits, of some perhaps twice: each way to fit is looked up by itself.
+
+    Of several ways in one condition the databases list all who fit before they tell of the first, or look at every patient.
+    """
+    ways = product(*(clause.ways(*_blanks(keyword, clause)) for keyword, clause in clauses))
+    return union_all(*(select(told).select_from(patient_table).where(*way) for way in ways))
+
+
 # Making a statement takes ten times as long as asking it: those below are made once for all values.
 
 
 @lru_cache(maxsize=256)
-def _who_fits(clauses: _Clauses) -> Select[Any]:
-    return select(_PERSON).where(*_written(clauses)).limit(FEW_PATIENTS + 1)
+def _who_fits(clauses: _Clauses) -> CompoundSelect[Any]:
+    return _fitting(clauses, _PERSON).limit(FEW_PATIENTS + 1)
 
 
 @lru_cache(maxsize=256)
 def _how_many_fit(clauses: _Clauses) -> Select[int]:
-    fitting = select(literal(1)).select_from(patient_table).where(*_written(clauses)).limit(MANY_PATIENTS + 1)
+    fitting = _fitting(clauses, literal(1)).limit(MANY_PATIENTS + 1)
     return select(func.count()).select_from(fitting.subquery())
 
 
@@ -329,8 +334,8 @@ def _what_fits(
     elif persons is _Persons.FEW:
         rows = rows.where(study_table.c.patient_key.in_(bindparam("person", expanding=True)))
     elif persons in (_Persons.MANY, _Persons.MOST):
-        fits = and_(*_written(of_person))
-        rows = rows.where(of_persons(fits) if persons is _Persons.MANY else _beside(fits))
+        looked_up = study_table.c.patient_key.in_(_fitting(of_person, _PERSON))
+        rows = rows.where(looked_up if persons is _Persons.MANY else _beside(and_(*_written(of_person))))
     if limited:
         rows = rows.limit(bindparam("limit", type_=Integer()))
     return rows.where(level.key > bindparam("after")).order_by(level.key) if reads_on else rows.order_by(*level.order)
@@ -357,7 +362,7 @@ def _found(
         clause = known[keyword](text, query)
         if clause != EVERYTHING:
             (of_person if keyword in _PATIENT_KEYS else clauses).append((keyword, clause))
-            values.update(_blanks(keyword, clause))
+            values.update(_values(keyword, clause))
     persons = _Persons.ANYBODY
     asked = db.engine.url, *((keyword, clause.form, clause.values) for keyword, clause in of_person)
     if asked in _common:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from benchmarks import catalogue
-from sqlalchemy import event, select, true, update
+from sqlalchemy import event, insert, select, true, update
 
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.blobs import Blobs
@@ -19,7 +19,7 @@ from dicom_node.archive.search import (
     search_series_alone,
     search_studies,
 )
-from dicom_node.archive.tables import patient_table, study_table
+from dicom_node.archive.tables import patient_table, study_table, word_table
 from telemed.kernel.database import Database
 from telemed.kernel.errors import Invalid
 
@@ -147,6 +147,29 @@ def test_a_name_is_found_however_many_have_it(database, key, count):
     assert len(fitting) >= count - 1
 
 
+@pytest.mark.parametrize("every", [24, 3, 1], ids=["few", "many", "most"])
+def test_a_name_in_characters_is_found_by_how_it_is_read_however_many_have_it(database, every):
+    with database.transaction() as db:
+        catalogue.enter(db, "lianhua", range(MANY_PATIENTS + 200))
+        in_characters = set(db.scalars(select(patient_table.c.id).order_by(patient_table.c.id)).all()[::every])
+        ours = patient_table.c.id.in_(in_characters)
+        db.execute(update(patient_table).where(ours).values(name_folded="", name_ideographic="王"))
+        db.execute(insert(word_table), [{"word": "wang", "patient_key": key} for key in in_characters])
+        of_them = update(study_table).where(study_table.c.patient_key == (absorbed := min(in_characters)))
+        survivor = db.scalars(select(patient_table.c.id).where(~ours | (patient_table.c.id != absorbed)).limit(1)).one()
+        db.execute(update(patient_table).where(patient_table.c.id == absorbed).values(merged_into=survivor))
+        db.execute(of_them.values(patient_key=survivor))
+    everybody = Query(limit=None)
+    with database.reading() as db:
+        names = db.execute(select(patient_table)).all()
+        fitting = {one.merged_into or one.id for one in names if one.id in in_characters or one.name_folded.startswith("wang")}
+        expected = [one.id for one in search_studies(db, true(), everybody) if one.patient_key in fitting]
+        found = [one.id for one in search_studies(db, true(), Query({"PatientName": "Wang*"}, limit=None, read=True))]
+        by_key = [one.id for one in search_studies(db, true(), Query({"PatientName": "Wang*"}, None, read=True, after=""))]
+    assert found == expected
+    assert by_key == sorted(expected)
+
+
 def test_how_many_have_a_common_name_is_counted_once(database):
     with database.transaction() as db:
         catalogue.enter(db, "lianhua", range(MANY_PATIENTS + 200))
@@ -160,7 +183,8 @@ def test_how_many_have_a_common_name_is_counted_once(database):
     assert asked == [3, 3, 1]
 
 
-def test_the_beginning_of_a_name_that_many_have_costs_in_a_large_archive_what_it_does_in_a_small_one(empty_sqlite, tmp_path):
+@pytest.mark.parametrize("how", [{}, {"read": True, "after": ""}], ids=["newest", "read-by-key"])
+def test_the_beginning_of_a_name_that_many_have_costs_in_a_large_archive_what_it_does_in_a_small_one(empty_sqlite, tmp_path, how):
     steps = []
     for studies in (6_000, 12_000):
         database = Database(f"sqlite:///{shutil.copy(empty_sqlite, tmp_path / f'{studies}.sqlite')}")
@@ -171,7 +195,7 @@ def test_the_beginning_of_a_name_that_many_have_costs_in_a_large_archive_what_it
         with database.reading() as db:
             driver = db.connection.driver_connection
             driver.set_progress_handler(lambda counted=counted: counted.append(1), 100)  # SQLite's own steps, by the hundred
-            found = search_studies(db, true(), Query(keys={"PatientName": "Z*"}, limit=50))
+            found = search_studies(db, true(), Query(keys={"PatientName": "Z*"}, limit=50, **how))
             driver.set_progress_handler(None, 0)
         database.close()
         assert len(found) == 50
