@@ -54,6 +54,7 @@ class Kind(Enum):
     STOP = b"Q"
 
 
+#: What came with a connection comes without one where no descriptor was free for it: the connection is lost.
 Message = tuple[Kind, dict[str, Any], bytes, socket.socket | None]
 
 
@@ -68,7 +69,7 @@ class Channel:
         self._end = end
         self._sending = threading.Lock()
         self._received = bytearray()
-        self._connections: deque[socket.socket] = deque()
+        self._connections: deque[socket.socket | None] = deque()
 
     def send(self, kind: Kind, head: Mapping[str, Any], body: bytes = b"", connection: socket.socket | None = None) -> None:
         """Send a message; OSError when the other end is gone."""
@@ -84,12 +85,14 @@ class Channel:
         """Yield the messages until the other end is gone."""
         while True:
             try:
-                piece, descriptors, _, _ = socket.recv_fds(self._end, _AT_ONCE, _DESCRIPTORS)
+                piece, descriptors, flags, _ = socket.recv_fds(self._end, _AT_ONCE, _DESCRIPTORS)
             except OSError:
                 return
             if not piece:
                 return
             self._connections.extend(socket.socket(fileno=descriptor) for descriptor in descriptors)
+            if flags & socket.MSG_CTRUNC:  # its place is kept: the connections that follow are other messages'
+                self._connections.append(None)
             self._received += piece
             yield from self._whole()
 

@@ -129,6 +129,8 @@ class Processes:
         self._filing.start()
         self._answering = ThreadPoolExecutor(4, thread_name_prefix="negotiation")
         begun = [self._begin(f"receiver-{number}") for number in range(self._limits.processes)]
+        for receiver in begun:
+            threading.Thread(target=self._attend, args=(receiver,), name=receiver.name, daemon=True).start()
         deadline = time.monotonic() + _SECONDS_TO_BEGIN
         for receiver in begun:
             if not receiver.ready.wait(max(deadline - time.monotonic(), 0)):
@@ -206,8 +208,17 @@ class Processes:
         receiver = _Receiver(name, process, Channel(ours), tally)
         with self._changing:
             self._receivers[name] = receiver
-        threading.Thread(target=self._listen_to, args=(receiver,), name=name, daemon=True).start()
         return receiver
+
+    def _attend(self, receiver: _Receiver | None) -> None:
+        """Serve *receiver*, and the one that takes its place, until we stop."""
+        while receiver is not None:
+            try:
+                self._listen_to(receiver)
+            except Exception:  # it would be heard no more, and accept for ever what nobody answers
+                log.exception("%s is ended: what it said could not be dealt with", receiver.name)
+                receiver.process.kill()
+            receiver = self._after(receiver)
 
     def _listen_to(self, receiver: _Receiver) -> None:
         for kind, head, body, connection in receiver.channel.receive():
@@ -215,7 +226,7 @@ class Processes:
                 self._announced(receiver, head["at"], memoryview(body))
             elif kind is Kind.CLOSED:
                 self._filing.announce_closed(head["segment"], partial(self._freed, receiver, head["segment"]))
-            elif kind is Kind.ASKED and connection is not None:
+            elif kind is Kind.ASKED:
                 self._answering.submit(self._answer, receiver, head, body, connection)
             elif kind is Kind.ENDED:
                 with self._changing:
@@ -228,7 +239,6 @@ class Processes:
                 logging.getLogger(head["from"]).log(head["level"], "%s: %s", receiver.name, head["message"])
             elif kind is Kind.READY:
                 self._begun(receiver)
-        self._ended(receiver)
 
     def _announced(self, receiver: _Receiver, places: list[list[Any]], metas: memoryview) -> None:
         for place in itertools.starmap(Place, places):
@@ -241,25 +251,39 @@ class Processes:
             receiver.channel.send(Kind.STALLED, {"stalled": self._is_stalled})
         receiver.ready.set()
 
-    def _ended(self, receiver: _Receiver) -> None:
-        """Begin another in place of one that died: what it had made durable and not announced is filed first."""
+    def _after(self, receiver: _Receiver) -> _Receiver | None:
+        """Return another in place of one that died, None when we stop: what it had made durable and not announced is filed first.
+
+        Where none can begin, because there is no memory or no descriptor, it begins as soon as it can.
+        """
         receiver.process.wait()
         receiver.channel.close()
         with self._changing:
             self._receivers.pop(receiver.name, None)
         if not self._stopping.is_set():
             log.error("%s ended (%s); its journal is filed and another begins", receiver.name, receiver.process.returncode)
-            left = [segment for segment in self._journal.segments() if segment.startswith(f"{receiver.name}.")]
-            freed = [threading.Event() for _ in left]
-            for segment, event in zip(left, freed, strict=True):
-                self._filing.announce_closed(segment, event.set, refile=True)
-            for event in freed:
-                while not event.wait(_BEFORE_ANOTHER_S) and not self._stopping.is_set():
-                    pass
+            self._file_left(receiver.name)
         self._archive.arrivals.ended(receiver.tally, receiver.announced)
-        if not self._stopping.wait(_BEFORE_ANOTHER_S):
-            self._begin(receiver.name)
+        another = None
+        while another is None and not self._stopping.wait(_BEFORE_ANOTHER_S):
+            try:
+                another = self._begin(receiver.name)
+            except OSError as error:
+                log.error("another %s cannot begin yet: %s", receiver.name, error)  # noqa: TRY400 - said in one sentence
         receiver.ended.set()
+        return another
+
+    def _file_left(self, name: str) -> None:
+        """Have the segments filed that the receiver called *name* left, and wait until they are."""
+        # By their names: a folder is not listed without a free descriptor.
+        segments = (f"{name}.{number}.segment" for number in range(self._limits.segments))
+        left = [segment for segment in segments if (self._journal.folder / segment).exists()]
+        freed = [threading.Event() for _ in left]
+        for segment, event in zip(left, freed, strict=True):
+            self._filing.announce_closed(segment, event.set, refile=True)
+        for event in freed:
+            while not event.wait(_BEFORE_ANOTHER_S) and not self._stopping.is_set():
+                pass
 
     def _tell_stalled(self, stalled: bool) -> None:  # noqa: FBT001 - it is the news itself
         with self._changing:
@@ -284,16 +308,22 @@ class Processes:
         with suppress(OSError):
             receiver.channel.send(Kind.FREED, {"segment": segment})
 
-    def _answer(self, receiver: _Receiver, head: dict[str, Any], request: bytes, connection: socket.socket) -> None:
+    def _answer(self, receiver: _Receiver, head: dict[str, Any], request: bytes, connection: socket.socket | None) -> None:
+        if connection is None:
+            log.warning("a connection from %s was sent away: no descriptor is free for it", head["address"])
+            self._reject(receiver, head["number"])
+            return
         try:
             self._decide(receiver, head["number"], head["address"], request, connection)
         except OSError:
             log.info("%s ended while it asked", receiver.name)
         except Exception:
             log.exception("an association request could not be answered")
-            with suppress(OSError):
-                answer = rejection(Reject.TEMPORARILY_CONGESTED)
-                receiver.channel.send(Kind.REJECTED, {"number": head["number"]}, answer)
+            self._reject(receiver, head["number"])
+
+    def _reject(self, receiver: _Receiver, number: int) -> None:
+        with suppress(OSError):
+            receiver.channel.send(Kind.REJECTED, {"number": number}, rejection(Reject.TEMPORARILY_CONGESTED))
 
     def _decide(self, receiver: _Receiver, number: int, address: str, request: bytes, connection: socket.socket) -> None:
         try:
@@ -304,8 +334,8 @@ class Processes:
             receiver.channel.send(Kind.REJECTED, {"number": number}, ABORTED)
             return
         if proposal is None:
-            receiver.channel.send(Kind.HANDED_OVER, {"number": number})
             self._hand_over(connection, address, request)
+            receiver.channel.send(Kind.HANDED_OVER, {"number": number})
             return
         admitted = self._admit(proposal.calling_aet, proposal.called_aet, address)
         if not isinstance(admitted, Reject):
@@ -342,6 +372,8 @@ class Processes:
         try:
             receiver.channel.send(Kind.ACCEPTED, {"number": number, **head}, acceptance, connection)
         except OSError:
+            with self._changing:
+                receiver.addresses.pop(number, None)
             return False
         return True
 

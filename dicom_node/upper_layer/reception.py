@@ -83,10 +83,20 @@ class Reception:
         threading.Event().wait()  # the channel's thread ends the process
 
     def _obey(self) -> None:
-        """Do what the main process says; without it there is nothing left to do."""
+        """Do what the main process says; without it, or unable to, end: the main process begins another."""
+        try:
+            self._listen()
+        except Exception:
+            log.exception("what the main process said could not be done")
+        os._exit(0)
+
+    def _listen(self) -> None:
         for kind, head, body, connection in self._channel.receive():
             if kind is Kind.ACCEPTED and connection is not None:
                 self._accepted(connection, head, body)
+            elif kind is Kind.ACCEPTED:
+                log.warning("the association of %s was lost: no descriptor is free for it", head["source"])
+                self._tell(Kind.ENDED, {"number": head["number"]})
             elif kind is Kind.FREED:
                 self._journal.freed(head["segment"])
             elif kind is Kind.FILED:
@@ -100,7 +110,6 @@ class Reception:
                 threading.Thread(target=self._stop, args=(head["seconds"],), name="stop", daemon=True).start()
             else:
                 self._answered(kind, head, body)
-        os._exit(0)
 
     def _tell(self, kind: Kind, head: dict[str, Any], body: bytes = b"") -> None:
         """Tell the main process, unless it is gone: then we end, too, and its next start files all that is durable."""
@@ -145,13 +154,20 @@ class Reception:
         with self._changed:
             self._serving[number] = connection
         accepted = Accepted(head["institution"], head["source"], contexts)
-        threading.Thread(
+        serving = threading.Thread(
             target=self._serve, args=(number, connection, accepted, answer), name=f"association-{number}", daemon=True
-        ).start()
+        )
+        try:
+            serving.start()
+        except RuntimeError as error:
+            log.warning("the association of %s was lost: %s", accepted.source, error)
+            self._end(number, connection)
 
     def _answered(self, kind: Kind, head: dict[str, Any], answer: bytes) -> None:
         with self._changed:
-            connection = self._waiting.pop(head["number"])
+            connection = self._waiting.pop(head["number"], None)
+        if connection is None:  # answered before: somebody else serves it, or could not after all
+            return
         if kind is Kind.REJECTED:
             with suppress(OSError):
                 connection.settimeout(1)
@@ -159,12 +175,13 @@ class Reception:
         connection.close()
 
     def _serve(self, number: int, connection: socket.socket, accepted: Accepted, answer: bytes) -> None:
-        parcel = self._take_parcel()
+        parcel: Parcel | None = None
 
         def keep(parcel: Parcel, _command: Command, syntax: str) -> tuple[int, str]:
             return self._keep(parcel, syntax, accepted)
 
         try:
+            parcel = self._take_parcel()
             connection.settimeout(_SECONDS_TO_ANSWER)
             connection.sendall(answer)
             fence = partial(self._await_filing, number)
@@ -182,13 +199,18 @@ class Reception:
                 connection.sendall(ABORTED)
         finally:
             connection.close()
-            self._give_back(parcel)
-            with self._changed:
-                self._serving.pop(number, None)
-                self._receivings.pop(number, None)
-                self._changed.notify_all()
-            with suppress(OSError):
-                self._tell(Kind.ENDED, {"number": number})
+            if parcel is not None:
+                self._give_back(parcel)
+            self._end(number, connection)
+
+    def _end(self, number: int, connection: socket.socket) -> None:
+        """Give the place of an association back."""
+        connection.close()
+        with self._changed:
+            self._serving.pop(number, None)
+            self._receivings.pop(number, None)
+            self._changed.notify_all()
+        self._tell(Kind.ENDED, {"number": number})
 
     def _make_room(self, address: str) -> None:
         """Hang up on the association, of *address* or of any, that lags most; on none while all of them keep pace."""
