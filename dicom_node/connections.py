@@ -226,12 +226,13 @@ class GuardedHandler(transport.RequestHandler):
     """Puts a GuardedSocket under every association that comes in."""
 
     def _create_association(self) -> association.Association:
+        read = self.server.requests.pop(self.request, b"") if isinstance(self.server, NodeServer) else b""
         created = super()._create_association()
         created.dul.event_queue.get_nowait()  # the replaced socket's "connected": ours says it again
         guarded = GuardedSocket(created, client_socket=self.request)
         if isinstance(self.server, NodeServer):
             guarded.maximum_object_bytes = self.server.maximum_object_bytes
-            guarded.unread(self.server.requests.pop(self.request, b""))
+            guarded.unread(read)
         created.dul.socket = guarded
         guard(created)
         messages = created.dimse.msg_queue = _Awaited()
@@ -263,7 +264,12 @@ class NodeServer(transport.ThreadedAssociationServer):
             connection.close()
             return
         self.requests[connection] = request
-        self.process_request(connection, address)
+        try:
+            self.process_request(connection, address)
+        except BaseException:  # no thread can be begun
+            del self.requests[connection]
+            connection.close()
+            raise
 
     def close(self) -> None:
         """Listen no more."""

@@ -109,9 +109,13 @@ class Questions:
             if not self._has_room(caller.address):
                 return False
             self._links.add(link)
-        with suppress(OSError, NobodyReadsError):  # who is gone is found gone by the thread that serves it
-            link.send(proposal.acceptance)  # here: the peer reads it while that thread wakes
-        self._threads.submit(self._serve, link)
+        try:
+            with suppress(OSError, NobodyReadsError):  # who is gone is found gone by the thread that serves it
+                link.send(proposal.acceptance)  # here: the peer reads it while that thread wakes
+            self._threads.submit(self._serve, link)
+        except BaseException:
+            self._leave(link)
+            raise
         return True
 
     def stop(self, seconds: float) -> None:
@@ -157,10 +161,13 @@ class Questions:
         except Exception:
             log.exception("the association of %s failed", link.caller.aet)
         finally:
-            link.close()
-            with self._changed:
-                self._links.discard(link)
-                self._changed.notify_all()
+            self._leave(link)
+
+    def _leave(self, link: Link) -> None:
+        link.close()
+        with self._changed:
+            self._links.discard(link)
+            self._changed.notify_all()
 
     def _answer(self, link: Link, message: Message) -> None:
         asked = Asked(link, message)

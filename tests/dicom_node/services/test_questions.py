@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.server import until
 
+from dicom_node.services.exchange import Caller
 from dicom_node.services.query_retrieve import STUDY_ROOT_FIND
 from dicom_node.upper_layer import link, questions
 from dicom_node.upper_layer.link import Message
 from dicom_node.upper_layer.messages import C_CANCEL_RQ, C_FIND_RQ, Command, Malformed, answer_to, p_data, parse_command
+from dicom_node.upper_layer.negotiation import Proposal
 
 VERIFICATION = "1.2.840.10008.1.1"
 RELEASE_RP, REJECTED = 0x06, 0x03
@@ -224,3 +226,15 @@ def test_no_bytes_make_a_message_anything_but_whole_unfinished_or_malformed(pdus
                 break
     except Malformed:
         pass
+
+
+def test_an_association_that_no_thread_can_serve_takes_no_place(node):
+    asked = node._questions
+    asked.stop(0)
+    here, there = socket.socketpair()
+    with here, there:
+        proposal = Proposal("CT1", "TELEMED", b"", {1: IMPLICIT}, asks=True)
+        with pytest.raises(RuntimeError):
+            asked.take(here, Caller("CT1", "127.0.0.1", "lianhua"), proposal)
+        assert asked.associations == 0
+        assert here.fileno() < 0
