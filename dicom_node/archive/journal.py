@@ -276,8 +276,8 @@ class JournalWriter:
         # One that was used before: the disk has noted of its blocks that they are written.
         path = next((path for path in self._free if path in self._opened), next(iter(self._free)))
         segment = self._opened.get(path) or _Segment(path, self._size)
+        self._opened[path] = segment  # first: where a disk fails it is asked again, and opened once
         segment.begin()
-        self._opened[path] = segment
         del self._free[path]
         return segment
 

@@ -106,7 +106,8 @@ class Parcel:
             begin = BLOCK + (self._filled - count) % (_STAGE * _STAGES)
             with self._view[begin : begin + padded(count)] as rest:
                 self._spill.end(rest, count)
-            own, header = self._spill.finish(self._preface, syntax)
+            self._spill, header = self._spill.finish(self._preface, syntax)
+            own = self._spill.durably()
             uid = header.sop_instance_uid
             meta = meta_of(uid, institution=institution, syntax=syntax, source=source, at=at, long=(own, header))
             self._journal.write(self._buffer, 0, meta)
@@ -199,8 +200,8 @@ class _Spill:
         self._failed = error
         self.remove()
 
-    def finish(self, guessed: bytes, syntax: str) -> tuple[OwnFile, Header]:
-        """Make the file durable behind its right preface; return what the journal says of it, and its header."""
+    def finish(self, guessed: bytes, syntax: str) -> tuple[_Spill, Header]:
+        """Return the file, or another in its place, that begins with the right preface, and its header."""
         if self._failed is not None:
             raise unavailable(self._failed)
         with (
@@ -212,13 +213,12 @@ class _Spill:
             mapped.madvise(mmap.MADV_RANDOM)
             header = read_header(data, syntax, forget=partial(mapped.madvise, mmap.MADV_DONTNEED))
             right = preface(header.sop_class_uid, header.sop_instance_uid, syntax)
-            file = self if right == guessed else self._again(right, data)
-        return file.durably(), header
+            return self if right == guessed else self._again(right, data), header
 
     def _again(self, right: bytes, data: memoryview) -> _Spill:
         """Write the file once more, behind another preface: the sender announced other UIDs than its object has."""
-        other = _Spill(self._path.parent)
         with new_buffer(BLOCK + _STAGE) as stage, memoryview(stage) as view:
+            other = _Spill(self._path.parent)
             view[: len(right)] = right
             filled, begin = len(right), 0
             while begin < len(data):
@@ -233,7 +233,7 @@ class _Spill:
         return other
 
     def durably(self) -> OwnFile:
-        """Close the file once it survives a power cut."""
+        """Close the file once it survives a power cut; return what the journal says of it."""
         try:
             if self._failed is not None:
                 raise self._failed

@@ -3,9 +3,11 @@ import json
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from support.limits import full_disk
 
 from dicom_node.archive import index
 from dicom_node.archive.archive import Archive
@@ -21,6 +23,7 @@ from dicom_node.archive.verification import differences
 from dicom_node.upper_layer.messages import C_STORE_RQ, Command
 from dicom_node.upper_layer.parcel import Parcel
 from telemed.kernel.clock import SystemClock
+from telemed.kernel.errors import Unavailable
 
 EXPLICIT, CT_IMAGE = "1.2.840.10008.1.2.1", "1.2.840.10008.5.1.4.1.1.2"
 
@@ -243,3 +246,40 @@ def test_nobody_waits_for_filing_while_the_database_is_away(journal):
     journal.archive.arrivals.wait(20)
     assert time.monotonic() - began < 10
     assert journal.archive.arrivals.pending == 1
+
+
+def descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def fill(journal):
+    """Let the journal be full, and nothing be filed soon."""
+    journal.writer.stall(stalled=True)
+    with suppress(Unavailable):
+        for number in range(1000):
+            journal.put(f"1.2.9.{number}", bytes(3 << 20))
+
+
+@pytest.mark.parametrize("announced", ["1.2.3.4.5", "1.2.3.4.5.678"])
+def test_a_long_object_that_the_journal_had_no_room_for_leaves_no_file(journal, announced):
+    fill(journal)
+    with pytest.raises(Unavailable):
+        journal.put("1.2.3.4.5", bytes(6 << 20), announced_uid=announced)
+    journal.parcel.discard()
+    assert list(journal.reader.folder.glob("*.part10")) == []
+
+
+def test_a_disk_that_takes_nothing_is_asked_again_and_again_and_takes_no_descriptors(journal):
+    fill(journal)  # every segment has its file and its size
+    again = JournalWriter(
+        journal.reader.folder, "r", announce=journal.durable, announce_closed=lambda _segment: None, segment_bytes=8 << 20
+    )
+    buffer = new_buffer(BLOCK + (1 << 20) + LARGEST_META + BLOCK)
+    open_before = descriptors()
+    with full_disk():
+        for _ in range(50):
+            with pytest.raises(Unavailable):
+                again.write(buffer, 1 << 20, b"{}")
+    assert descriptors() <= open_before + 8  # one for each segment
+    again.write(buffer, 1 << 20, b"{}")
+    buffer.close()
