@@ -65,8 +65,13 @@ class Shelf:
         with self._lock:
             if name not in self._held:
                 return None
+            try:
+                file = (self._folder / name).open("rb")
+            except FileNotFoundError:  # somebody made room on the disk; it is made again
+                self._weight -= self._held.pop(name)
+                return None
             self._held.move_to_end(name)
-            return (self._folder / name).open("rb")
+            return file
 
     def _made(self, path: Path, make: Callable[[BinaryIO], None]) -> BinaryIO:
         unfinished = self._folder / f"{next(self._numbers)}.unfinished"

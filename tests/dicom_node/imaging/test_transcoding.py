@@ -145,3 +145,13 @@ def test_a_cache_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "shelf").rmdir()
     with pytest.raises(Unavailable, match="cache"):
         shelf.get("key", lambda _: None)
+
+
+def test_what_somebody_deleted_from_the_shelf_is_made_again(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "shelf", 3 * LEAST)
+    for _ in range(2):
+        with shelf.get("a", lambda out: out.write(b"made")) as file:
+            assert file.read() == b"made"
+        for kept in (tmp_path / "shelf").iterdir():
+            kept.unlink()
+    assert shelf.find("a") is None
