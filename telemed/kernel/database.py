@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -233,6 +234,8 @@ class Database:
     def _understood(self) -> Iterator[None]:
         try:
             yield
+        except NoConnectionFreeError as error:
+            raise Unavailable("every connection to the database is in use; try again in a moment", code="database") from error
         except OperationalError as error:
             code = getattr(error.orig, "sqlite_errorcode", None)
             if code == sqlite3.SQLITE_ERROR:  # a statement of ours that SQLite does not understand

@@ -216,6 +216,9 @@ class Follower:
             except Unavailable as error:
                 log.warning("follower %s waits: %s", self.name, error.sentence)
                 self._stop.wait(1)
+            except Exception:  # of the log itself: an event's own are dealt with below
+                log.exception("follower %s failed and looks again", self.name)
+                self._stop.wait(1)
 
     def _answer(self, event: Event, *, last: bool) -> None:
         """Answer one event; one that needs nothing written moves the cursor only as the *last* of those that were read.

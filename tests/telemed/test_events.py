@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 
+import pytest
 from support.server import until
 
 from telemed.kernel.audit import audit_table, broken_seals
+from telemed.kernel.errors import Unavailable
 from telemed.kernel.events import Follower
 
 
@@ -111,3 +114,33 @@ def test_an_altered_and_a_removed_audit_record_are_named(database, chronicle):
         broken = list(broken_seals(db))
     assert broken[0].startswith("audit record 2 was altered")
     assert "audit records 5 to 5 are missing" in broken
+
+
+def test_a_follower_outlives_a_log_that_cannot_be_read(database, chronicle, caplog):
+    seen = []
+    follower = Follower("reader", database, chronicle.events, ["Happened"], lambda event: lambda _db: seen.append(event.position))
+    follower.start()
+    try:
+        renamed(database, "event", "away")
+        until(lambda: "follower reader failed" in caplog.text)
+        renamed(database, "away", "event")
+        with database.transaction() as db:
+            tell(chronicle, db, 1)
+        until(lambda: seen)
+    finally:
+        follower.stop()
+
+
+def renamed(database, table, name):
+    with database.engine.begin() as db:
+        db.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {name}")
+
+
+def test_who_finds_no_connection_free_is_told_to_come_again(database, monkeypatch):
+    monkeypatch.setattr(database.engine.pool, "_timeout", 0.05)
+    with ExitStack() as stack:
+        while not database.engine.pool.overflow() >= database.engine.pool._max_overflow:
+            stack.enter_context(database.reading())
+        with pytest.raises(Unavailable, match="in use"):
+            stack.enter_context(database.reading())
+    assert database.is_up()

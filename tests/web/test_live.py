@@ -7,6 +7,7 @@ import time
 import aiohttp
 import pytest
 from support.builders import a_task
+from support.server import until
 
 from dicom_node.archive.events import INSTANCE_STORED
 from web.accounts import sessions
@@ -118,3 +119,14 @@ def test_a_report_that_was_shown_is_delivered_and_one_that_is_not_theirs_is_a_pr
     live = site.browser("clinic").live()
     live.say(shown="no-such-report")
     assert live.hear_until("Problem")["data"]["report_id"] == "no-such-report"
+
+
+def test_news_go_on_after_a_log_that_could_not_be_read(site, caplog):
+    live = site.browser("clinic").live()
+    live.hear_until("Connected")
+    for name, becomes in (("event", "away"), ("away", "event")):
+        with site.database.engine.begin() as db:
+            db.exec_driver_sql(f"ALTER TABLE {name} RENAME TO {becomes}")
+        until(lambda: "live hub failed" in caplog.text)
+    tell(site, "Marker", "x", institution=site.clinic)
+    assert live.hear_until("Marker")

@@ -161,6 +161,10 @@ class Hub:
                 log.warning("the live hub waits: %s", error.sentence)
                 self._stop.wait(1)
                 continue
+            except Exception:
+                log.exception("the live hub failed and looks again")
+                self._stop.wait(1)
+                continue
             if found:
                 position = found[-1].position
                 try:
