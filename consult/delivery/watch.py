@@ -91,10 +91,14 @@ class Telling(Watch):
                 more = climb(db, self._chronicle)
         with self._changing:
             most, self._free = self._free, 0
-        with self._database.transaction() as db:
-            errands = take(db, now, most)
-        with self._changing:
-            self._free += most - len(errands)
+        errands: list[Errand] = []
+        try:
+            with self._database.transaction() as db:
+                taken = take(db, now, most)
+            errands = taken
+        finally:  # where none could be taken every place is free again, or nothing would be sent any more
+            with self._changing:
+                self._free += most - len(errands)
         for errand in errands:
             self._sending.submit(self._run_errand, errand)
 

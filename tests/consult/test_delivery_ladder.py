@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import insert, select
+from sqlalchemy.exc import DBAPIError
 from support.builders import a_county, a_person, a_task
 from support.server import until
 
@@ -284,3 +286,33 @@ def test_a_removed_channel_is_used_no_more(house):
     house.report()
     house.pass_(62)
     assert house.kinds() == [ChannelKind.SMS]
+
+
+def test_messages_go_on_after_a_look_that_failed(house):
+    house.add(ChannelKind.WECOM, ChannelKind.SMS)
+    house.report()
+    house.pass_(59)
+    house.chronicle.clock.pass_(seconds=2)
+    with refusing(house.database, "delivery_attempt"), pytest.raises(DBAPIError):
+        house.telling.look()
+    assert house.sent == []
+    house.look()
+    assert house.kinds() == [ChannelKind.WECOM]
+
+
+@contextmanager
+def refusing(database, table):
+    """Let every UPDATE of *table* fail."""
+    with database.engine.begin() as db:
+        if database.is_sqlite:
+            db.exec_driver_sql(f"CREATE TRIGGER no BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, 'no'); END")
+        else:
+            db.exec_driver_sql(
+                "CREATE OR REPLACE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'no'; END$$"
+            )
+            db.exec_driver_sql(f"CREATE TRIGGER no BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION no()")
+    try:
+        yield
+    finally:
+        with database.engine.begin() as db:
+            db.exec_driver_sql("DROP TRIGGER no" + ("" if database.is_sqlite else f" ON {table}"))
