@@ -9,6 +9,8 @@ import pytest
 from aiortc import RTCPeerConnection
 from aiortc.mediastreams import VideoStreamTrack
 from support.builders import a_study, a_task
+from support.limits import full_disk
+from support.server import until
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -162,3 +164,48 @@ def test_the_calendar_entry_names_no_patient(site, round_):
     assert "SUMMARY:疑难 CT\\, 会诊\\; 第一次" in text
     assert "王小东" not in text
     assert all(len(line) <= 75 for line in answer.body.split(b"\r\n"))
+
+
+def present(site, round_):
+    shown = site.browser("coordinator").get(f"/api/v1/rounds/{round_['id']}").json()
+    return [one["name"] for one in shown["participants"] if one["left_at"] is None]
+
+
+def test_a_request_that_opens_no_socket_takes_no_chair(site, round_):
+    assert site.browser("clinic").get(f"/api/v1/rounds/{round_['id']}/signal").status == 400
+    assert present(site, round_) == []
+
+
+def test_an_offer_that_was_refused_is_no_picture_to_watch(site, round_):
+    clinic = Seat(site, site.browser("clinic"), round_)
+    clinic.hear()
+    clinic.say(type="publish", sdp="v=0")
+    assert clinic.hear()["type"] == "refused"
+    other = Seat(site, site.browser("coordinator"), round_)
+    assert [one["publishing"] for one in other.hear()["participants"]] == [False]
+    for seat in (clinic, other):
+        seat.leave()
+
+
+def test_who_comes_back_by_another_socket_is_there_whatever_becomes_of_the_first(site, round_):
+    browser = site.browser("clinic")
+    first = Seat(site, browser, round_)
+    first.hear()
+    second = Seat(site, browser, round_)
+    second.hear()
+    first.say(type="point", pointer=None)
+    assert first.close_code() == 1000  # what it says counts no more
+    assert present(site, round_) == [site.people["clinic"].name]
+    other = Seat(site, site.browser("coordinator"), round_)
+    assert [one["name"] for one in other.hear()["participants"]] == [site.people["clinic"].name]
+    for seat in (second, other):
+        seat.leave()
+
+
+def test_who_leaves_while_the_database_is_away_is_written_down_as_gone(site, round_, caplog):
+    seat = Seat(site, site.browser("clinic"), round_)
+    seat.hear()
+    with full_disk():
+        seat.leave()
+        until(lambda: "written down later" in caplog.text)
+    until(lambda: present(site, round_) == [])

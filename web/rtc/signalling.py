@@ -25,13 +25,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from pydantic_core import from_json
 
 from consult.practitioners.model import Viewer
 from consult.rounds import actions
-from telemed.kernel.errors import TelemedError
+from telemed.kernel.errors import TelemedError, Unavailable
 from web import keys
 from web.api.transact import transact
 from web.live.hub import SESSION_ENDED
@@ -46,6 +47,8 @@ LARGEST_MESSAGE = 64 * 1024
 MESSAGES_A_SECOND = 120
 #: How long somebody may be away (a reload, a change of network) before the others are told they left.
 HEARTBEAT_S = 10.0
+#: Somebody who is gone is written down as gone, however long the database is away.
+AGAIN_S = 1.0
 #: More waiting than this means a line that cannot follow; it is closed and comes back.
 MOST_WAITING = 500
 
@@ -81,6 +84,8 @@ class Table:
     seats: dict[str, Seat] = field(default_factory=dict)
     view: dict[str, Any] | None = None
     revision: int = 0
+    #: Held by who comes or goes, until the database and the seats agree again.
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def tell_others(self, teller: Seat, message: Mapping[str, Any]) -> None:
         """Send *message* to everybody but *teller*."""
@@ -94,16 +99,11 @@ class Tables:
 
     def __init__(self, ice_servers: tuple[str, ...] = ()) -> None:
         self.ice_servers = ice_servers
-        self._tables: dict[str, Table] = {}
+        self._tables: WeakValueDictionary[str, Table] = WeakValueDictionary()
 
     def table(self, round_id: str) -> Table:
-        """Return the round's table, laid at the first need."""
+        """Return the round's table, laid at the first need; it is there as long as somebody comes, sits or goes."""
         return self._tables.setdefault(round_id, Table())
-
-    def clear_if_empty(self, round_id: str) -> None:
-        """Forget a table nobody sits at."""
-        if round_id in self._tables and not self._tables[round_id].seats:
-            del self._tables[round_id]
 
     def closed(self, round_id: str) -> None:
         """Tell everybody that the round has ended."""
@@ -112,7 +112,7 @@ class Tables:
 
     def end(self, session: str) -> None:
         """Give up the seats of a session that was ended."""
-        for table in self._tables.values():
+        for table in tuple(self._tables.values()):
             for seat in table.seats.values():
                 if seat.session == session:
                     with contextlib.suppress(asyncio.QueueFull):
@@ -120,8 +120,8 @@ class Tables:
 
     async def close(self) -> None:
         """End every connection, at the server's stop."""
-        for table in self._tables.values():
-            for seat in table.seats.values():
+        for table in tuple(self._tables.values()):
+            for seat in tuple(table.seats.values()):
                 await seat.peer.close()
 
 
@@ -132,16 +132,29 @@ async def signal(request: web.Request) -> web.WebSocketResponse:
     """Seat the viewer at the round's table for as long as the socket lives."""
     viewer, round_id = viewer_of(request), request.match_info["round_id"]
     tables = request.app[TABLES]
-    participant = await transact(request, _join, request.app, round_id, viewer)
-    socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=LARGEST_MESSAGE, compress=False)
-    await socket.prepare(request)
     table = tables.table(round_id)
-    seat = Seat(participant, viewer.name, request[SIGNED_IN].digest, Peer(tables.ice_servers))
-    replaced = table.seats.get(seat.id)
-    if replaced is not None:  # the same person came back before the old socket was missed
-        await replaced.peer.close()
-        table.tell_others(replaced, {"type": "gone", "id": seat.id})
-    table.seats[seat.id] = seat
+    socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=LARGEST_MESSAGE, compress=False)
+    if not socket.can_prepare(request):  # it would take a chair and never sit on it
+        raise web.HTTPBadRequest(text="this address is a WebSocket's")
+    async with table.changing:
+        participant = await transact(request, _join, request.app, round_id, viewer)
+        seat = Seat(participant, viewer.name, request[SIGNED_IN].digest, Peer(tables.ice_servers))
+        replaced, table.seats[seat.id] = table.seats.get(seat.id), seat
+    try:
+        if replaced is not None:  # the same person came back before the old socket was missed
+            table.tell_others(seat, {"type": "gone", "id": seat.id})
+            await replaced.peer.close()
+        await socket.prepare(request)
+        await _sit(socket, table, seat)
+    finally:
+        try:
+            await _rise(request, round_id, table, seat)
+        finally:
+            await seat.peer.close()
+    return socket
+
+
+async def _sit(socket: web.WebSocketResponse, table: Table, seat: Seat) -> None:
     seat.tell({"type": "welcome", "you": seat.id, "participants": _others(table, seat), "view": table.view})
     table.tell_others(seat, {"type": "came", "participant": seat.as_json()})
     writing = asyncio.ensure_future(_write(socket, seat))
@@ -149,15 +162,28 @@ async def signal(request: web.Request) -> web.WebSocketResponse:
         await _read(socket, table, seat)
     finally:
         writing.cancel()
-        await seat.peer.close()
-        if table.seats.get(seat.id) is seat:
-            del table.seats[seat.id]
-            table.tell_others(seat, {"type": "gone", "id": seat.id})
-            for other in table.seats.values():
-                await other.peer.unwatch(seat.id)
-            await transact(request, _leave, request.app, round_id, viewer)
-        tables.clear_if_empty(round_id)
-    return socket
+
+
+async def _rise(request: web.Request, round_id: str, table: Table, seat: Seat) -> None:
+    """Give the seat up, unless the same person has come back to it meanwhile."""
+    async with table.changing:
+        if table.seats.get(seat.id) is not seat:
+            return
+        del table.seats[seat.id]
+        table.tell_others(seat, {"type": "gone", "id": seat.id})
+        await _gone(request, round_id)
+    for other in tuple(table.seats.values()):
+        await other.peer.unwatch(seat.id)
+
+
+async def _gone(request: web.Request, round_id: str) -> None:
+    """Write down that the viewer is gone: a chair that nobody gives back is taken for good."""
+    while True:
+        try:
+            return await transact(request, _leave, request.app, round_id, viewer_of(request))
+        except Unavailable as error:
+            log.warning("who left a round is written down later: %s", error.sentence)
+            await asyncio.sleep(AGAIN_S)
 
 
 def _join(db: Any, app: web.Application, round_id: str, viewer: Viewer) -> str:  # noqa: ANN401 - the connection of transact
@@ -188,6 +214,8 @@ async def _write(socket: web.WebSocketResponse, seat: Seat) -> None:
 async def _read(socket: web.WebSocketResponse, table: Table, seat: Seat) -> None:
     second, heard = 0, 0
     async for message in socket:
+        if table.seats.get(seat.id) is not seat:  # the same person has come back by another socket
+            return
         if message.type is not WSMsgType.TEXT:
             continue
         now = int(time.monotonic())
