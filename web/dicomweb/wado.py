@@ -48,8 +48,10 @@ async def send_parts(
     """Stream *parts* as multipart/related of *media*; an open file is sent a chunk at a time, and closed."""
     boundary = multipart.new_boundary()
     response = web.StreamResponse(headers={**headers, "Content-Type": multipart.content_type(media, boundary)})
+    part = await anext(parts, None)  # what cannot be given at all is refused before the answer's first byte
     await response.prepare(request)
-    async for part_headers, payload in parts:
+    while part is not None:
+        part_headers, payload = part
         await response.write(multipart.opening(boundary, part_headers))
         if isinstance(payload, bytes):
             await response.write(payload)
@@ -57,6 +59,7 @@ async def send_parts(
             async for chunk in payload if isinstance(payload, AsyncIterator) else chunks(request, payload):
                 await response.write(chunk)
         await response.write(multipart.END_OF_PART)
+        part = await anext(parts, None)
     await response.write(multipart.closing(boundary))
     await response.write_eof()
     return response

@@ -144,6 +144,8 @@ def test_a_picture_that_cannot_be_made_is_refused_with_a_sentence(service, query
     answer = service.get(f"{path_of(one)}/rendered?{query}")
     assert answer.status in {400, 422}
     assert len(answer.json()["detail"]) > 20
+    in_parts = service.get(f"{path_of(one)}/rendered?{query}", 'multipart/related; type="image/jpeg"')
+    assert (in_parts.status, in_parts.json()["detail"]) == (answer.status, answer.json()["detail"])
     assert service.get(path_of(one) + "/rendered", "image/gif").status == 406
 
 
