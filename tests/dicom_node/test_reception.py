@@ -36,7 +36,7 @@ class Reception:
         descriptors = (settings["listener"], settings["channel"], tally.descriptor)
         self.process = subprocess.Popen(command, pass_fds=descriptors)
         theirs.close()
-        ours.settimeout(30)
+        ours.settimeout(60)
         self.channel = Channel(ours)
         self._said = self.channel.receive()
         self.hear(Kind.READY)
@@ -53,7 +53,7 @@ class Reception:
 
     def call(self):
         """Ask for an association; return the caller's end and its number."""
-        caller = socket.create_connection(self.listener.getsockname(), timeout=10)
+        caller = socket.create_connection(self.listener.getsockname(), timeout=60)
         caller.sendall(REQUEST)
         return caller, self.hear(Kind.ASKED)["number"]
 
@@ -65,7 +65,7 @@ class Reception:
 
     def close(self):
         self.channel.close()
-        self.process.wait(10)
+        self.process.wait(60)
         self.listener.close()
 
 
@@ -100,11 +100,11 @@ def test_an_association_for_which_there_is_no_memory_gives_its_place_back(recept
         with theirs:
             reception.channel.send(Kind.ACCEPTED, {"number": 7, **ACCEPTED}, b"", theirs)
         assert reception.hear(Kind.ENDED) == {"number": 7}
-        ours.settimeout(10)
+        ours.settimeout(60)
         assert ours.recv(10) == b""
     assert reception.is_answering()
 
 
 def test_who_cannot_do_what_it_is_told_ends_and_leaves_nobody_waiting(reception):
     reception.channel.send(Kind.FREED, {"segment": "of somebody else"})
-    assert reception.process.wait(10) == 0
+    assert reception.process.wait(60) == 0
