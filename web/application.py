@@ -25,6 +25,7 @@ from web.accounts.passwords import Passwords
 from web.api.openapi import document
 from web.api.operations import PREFIX, route
 from web.api.table import OPERATIONS
+from web.deadlines import ASKS_WITHIN_S, limit_taking
 from web.denials import DENIED, denials, new_memory
 from web.dicomweb import routes as dicomweb
 from web.live.hub import Hub
@@ -122,7 +123,7 @@ def make_application(
     app[TABLES] = Tables(ice_servers)
     dicomweb.prepare(app)
     app.add_routes(ROUTES)
-    app.on_response_prepare.extend((middleware.set_headers, note_begun))
+    app.on_response_prepare.extend((middleware.set_headers, note_begun, limit_taking))
     app.cleanup_ctx.append(_threads)
     app.cleanup_ctx.append(_hub)
     app.on_shutdown.append(_send_away)
@@ -131,19 +132,26 @@ def make_application(
 
 def runner_of(app: web.Application) -> web.AppRunner:
     """Return what serves *app*: without aiohttp's own access log, whose lines name paths and queries, and so patients."""
-    return web.AppRunner(app, access_log=None, logger=log, handle_signals=False, shutdown_timeout=5)
+    return web.AppRunner(
+        app, access_log=None, logger=log, handle_signals=False, keepalive_timeout=ASKS_WITHIN_S, shutdown_timeout=5
+    )
 
 
-def _unquoted(record: logging.LogRecord) -> bool:
-    """Keep that a request could not be read, and not what aiohttp quotes of it: that may name a patient, or be a token."""
+def _ours_to_tell(record: logging.LogRecord) -> bool:
+    """Keep that a request could not be read, and not what aiohttp quotes of it: that may name a patient, or be a token.
+
+    Nothing is kept of readers who went away: whoever leaves a study while it loads is no fault.
+    """
     error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, ConnectionError):
+        return False
     if isinstance(error, HttpProcessingError | web.RequestPayloadError):
         record.levelno, record.levelname = logging.WARNING, "WARNING"
         record.msg, record.args, record.exc_info = "a request could not be read as HTTP", (), None
     return True
 
 
-log.addFilter(_unquoted)
+log.addFilter(_ours_to_tell)
 
 
 async def _threads(app: web.Application) -> AsyncIterator[None]:

@@ -24,6 +24,8 @@ log = logging.getLogger("telemed.access")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _ABOUT_STUDIES, _REQUESTS = ("/dicom-web/", "/api/v1/studies"), "/api/v1/requests"
 _SECONDS_TO_CATCH_UP = 1.0
+#: As nginx counts it: nobody was there any more to take the answer.
+_GONE = 499
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 #: Everything from ourselves. Styles may be inline (component libraries set them); scripts never; wasm and blob workers decode.
@@ -80,6 +82,9 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         status = response.status
     except web.HTTPException as error:
         status = error.status
+        raise
+    except ConnectionError as error:  # `web.problems` aborts what it breaks off itself
+        status = 500 if isinstance(error, ConnectionAbortedError) else _GONE
         raise
     else:
         return response

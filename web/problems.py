@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -94,6 +93,11 @@ async def note_begun(request: web.Request, _: web.StreamResponse) -> None:
     request[_BEGUN] = True
 
 
+def _has_gone(request: web.Request) -> bool:
+    """Tell whether a broken connection is the reader's: in the middle of an answer there is no other."""
+    return _BEGUN in request or request.transport is None or request.transport.is_closing()
+
+
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every error into problem details; one in the middle of an answer ends the connection, lest it pass for whole."""
@@ -106,14 +110,14 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         problem = (error.status, error.reason, sentence, error.reason.lower().replace(" ", "-"))
         return _response(problem, request[REQUEST_ID], headers)
-    except (asyncio.CancelledError, ConnectionError):
-        raise
     except (web.RequestPayloadError, HttpProcessingError):  # what it quotes of the content is nothing to repeat
         sentence = "the content is not encoded, or not divided into parts, as its headers say"
         return response_of(Invalid(sentence, code="unparsable"), request[REQUEST_ID])
     except Exception as error:
+        if isinstance(error, ConnectionError) and _has_gone(request):
+            raise
         status = problem_of(error)[0]
-        if status == 500:
+        if status == 500 or _BEGUN in request:
             log.exception("request %s failed", request[REQUEST_ID])
         elif status in {503, 507}:
             log.warning("request %s: %s", request[REQUEST_ID], problem_of(error)[2])

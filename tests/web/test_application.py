@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import socket
 
+import pydicom
 import pytest
 from support.builders import a_study
+from support.objects import an_image
+from support.server import until
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -113,6 +117,22 @@ def test_the_log_repeats_nothing_of_what_is_not_http(site, caplog):
     assert "could not be read as HTTP" in caplog.text
     for part in ("王小东", "PatientName", repr("王".encode())[2:-1]):
         assert part not in caplog.text
+
+
+def test_who_leaves_while_a_study_loads_is_no_failure_of_ours(site, caplog):
+    image = pydicom.dcmread(io.BytesIO(an_image()))
+    image.PixelData, image.Rows, image.Columns = bytes(24 << 20), 3 << 10, 4 << 10
+    image.save_as(long := io.BytesIO())
+    kept = site.archive.store(long.getvalue(), institution=site.clinic, transfer_syntax_uid=None, source="CT1")
+    asks = (
+        f"GET /dicom-web/studies/{kept.study_instance_uid} HTTP/1.1\r\nHost: x\r\nCookie: {site.browser('clinic').cookie}\r\n\r\n"
+    )
+    with caplog.at_level(logging.INFO):
+        with socket.create_connection(site.runner.addresses[0], 5) as connection:
+            connection.sendall(asks.encode())
+            assert connection.recv(1) == b"H"
+        assert until(lambda: " 499 " in caplog.text, 10)
+    assert [one.levelname for one in caplog.records if one.levelno > logging.INFO] == []
 
 
 def test_the_log_names_routes_and_no_patient(site, database, chronicle, caplog):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from aiohttp import web
 from pydantic import Field
 from sqlalchemy import Connection
@@ -17,9 +15,10 @@ from consult.practitioners.model import Viewer
 from consult.practitioners.views import register
 from telemed.kernel.errors import Invalid
 from web.accounts.permissions import Permission
-from web.api.operations import BODY_WITHIN_S, Call, Given, Operation
+from web.api.operations import Call, Given, Operation
 from web.api.pages import Page
 from web.api.requests import GivenConsent
+from web.deadlines import BODY_WITHIN_S, in_time
 
 
 class NewConsent(GivenConsent):
@@ -65,11 +64,7 @@ def _of_study(db: Connection, viewer: Viewer, study_instance_uid: str) -> list[K
 async def show_consent(call: Call[None, None]) -> KeptConsent:
     """Keep a photograph of the paper, or the drawn signature: JPEG or PNG, once."""
     kind = _kind(call.part("kind"))
-    try:
-        async with asyncio.timeout(BODY_WITHIN_S):
-            content = await call.request.read()
-    except TimeoutError:
-        raise web.HTTPRequestTimeout from None
+    content = await in_time(call.request.read(), BODY_WITHIN_S)
     media_type = call.request.content_type
     return await call.act(actions.show, call.part("consent_id"), kind, media_type=media_type, content=content, by=call.viewer)
 

@@ -18,6 +18,7 @@ from telemed.kernel.errors import Invalid
 from web import keys
 from web.api.ecg_files import SENT
 from web.api.transact import off_loop
+from web.deadlines import in_time
 
 #: A day of 12 leads at 1 kHz and 24 bits. What cannot be read piece by piece has `web.api.ecg_files.MOST_WHOLE_BYTES`.
 MOST_BYTES = 3 << 30
@@ -89,7 +90,7 @@ async def _parts(request: web.Request, folder: Path) -> tuple[dict[str, Sent], d
     left = MOST_BYTES
     try:
         reader = await request.multipart()
-        while (part := await reader.next()) is not None:
+        while (part := await in_time(reader.next())) is not None:
             if not isinstance(part, BodyPartReader) or len(files) + len(fields) >= MOST_FILES:
                 raise Invalid(f"the form is nested or has more than {MOST_FILES} parts", code="unparsable")
             if part.filename is None:
@@ -105,7 +106,7 @@ async def _parts(request: web.Request, folder: Path) -> tuple[dict[str, Sent], d
 
 async def _field(part: BodyPartReader) -> str:
     value = bytearray()
-    while chunk := await part.read_chunk(CHUNK):
+    while chunk := await in_time(part.read_chunk(CHUNK)):
         value += chunk
         _bound(len(value), MOST_FIELD_BYTES)
     return value.decode("utf-8", "replace").strip()
@@ -121,7 +122,7 @@ async def _kept(request: web.Request, read: Reading, path: Path, most: int) -> S
                 digest.update(content)
                 file.write(content)
 
-            while chunk := await read(CHUNK):
+            while chunk := await in_time(read(CHUNK)):
                 block += chunk
                 size += len(chunk)
                 _bound(size, most)

@@ -7,7 +7,6 @@ the summary. Routing, validation and the OpenAPI document are all derived from t
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import types
 from collections.abc import Awaitable, Callable
@@ -25,6 +24,7 @@ from telemed.kernel.errors import Invalid
 from web import keys
 from web.accounts.permissions import Permission, require
 from web.api.transact import consult_view, off_loop, transact
+from web.deadlines import BODY_WITHIN_S, in_time
 from web.security import SIGNED_IN
 
 Q = TypeVar("Q")
@@ -34,8 +34,6 @@ T = TypeVar("T")
 
 PREFIX = "/api/v1"
 MOST_ERRORS_NAMED = 5
-#: How long a body of at most a megabyte may take, so that a dripping one does not stay for ever.
-BODY_WITHIN_S = 60
 #: A clinic's uplink is thin; smaller answers, sign-in among them, go as they are.
 WORTH_COMPRESSING = 4096
 
@@ -190,11 +188,7 @@ def route(operation: Operation) -> web.RouteDef:
 async def _json_body(request: web.Request) -> bytes:
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType
-    try:
-        async with asyncio.timeout(BODY_WITHIN_S):
-            return await request.read()
-    except TimeoutError:
-        raise web.HTTPRequestTimeout from None
+    return await in_time(request.read(), BODY_WITHIN_S)
 
 
 def _checked(model: type[BaseModel], values: dict[str, str]) -> BaseModel:

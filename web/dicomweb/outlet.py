@@ -50,7 +50,7 @@ class Outlet:
             self._socket.close()
 
     async def send(self, request: web.Request) -> None:
-        """Send all; ConnectionError when the reader is gone, or when a file is shorter than its stretch."""
+        """Send all; ConnectionError when the reader is gone, EOFError when a file is shorter than its stretch."""
         while not await off_loop(request, self._sent):
             await self._has_room()
 
@@ -82,8 +82,10 @@ class Outlet:
                 if time.monotonic() > until or not self._room.poll(_PATIENCE_MS):
                     return False
                 continue
+            except TimeoutError as error:  # `web.deadlines.TAKES_WITHIN_S` has gone by
+                raise ConnectionResetError("the reader takes nothing") from error
             if not count:
-                raise ConnectionResetError("a file is shorter than its index says")
+                raise EOFError("a file is shorter than its index says")
             self._begun += count
         return True
 

@@ -16,6 +16,7 @@ from telemed.kernel.errors import Conflict, Invalid, TelemedError, Unavailable
 from web import keys
 from web.accounts.permissions import Permission, require
 from web.api.transact import off_loop
+from web.deadlines import in_time
 from web.dicomweb import described
 from web.dicomweb.accept import parsed
 from web.dicomweb.attributes import DicomJson
@@ -182,7 +183,7 @@ async def _objects(request: web.Request) -> AsyncIterator[bytes | Refusal]:
     content = next(parsed(request.headers.get("Content-Type", "")), None)
     if content is not None and content.media == DICOM:
         gathering = _Gathering(DICOM)
-        async for chunk in request.content.iter_chunked(_CHUNK):
+        async for chunk in _chunks(request):
             gathering.add(chunk)
         yield gathering.whole()
     elif content is not None and content.multipart_type in (DICOM, "*/*"):
@@ -195,8 +196,13 @@ async def _objects(request: web.Request) -> AsyncIterator[bytes | Refusal]:
         raise web.HTTPUnsupportedMediaType
 
 
+async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
+    while chunk := await in_time(request.content.read(_CHUNK)):
+        yield chunk
+
+
 async def _events(request: web.Request, parser: Parser) -> AsyncIterator[Event]:
-    async for chunk in request.content.iter_chunked(_CHUNK):
+    async for chunk in _chunks(request):
         for event in parser.feed(chunk):
             yield event
 

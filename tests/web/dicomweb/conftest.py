@@ -29,6 +29,8 @@ from telemed.kernel.audit import Chronicle, Witness
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.database import Database
 from web import keys
+from web.application import runner_of
+from web.deadlines import limit_taking
 from web.dicomweb.routes import ROUTES, prepare
 from web.problems import note_begun, problems
 from web.security import REQUEST_ID, SIGNED_IN, SignedIn
@@ -67,7 +69,7 @@ class Service:
             "regulator": a_person(database, chronicle, a_hospital(database, chronicle), Role.REGULATOR),
         }
         self.app = web.Application(middlewares=[self._identified, problems])
-        self.app.on_response_prepare.append(note_begun)
+        self.app.on_response_prepare.extend((note_begun, limit_taking))
         self.app[keys.DATABASE], self.app[keys.CHRONICLE], self.app[keys.ARCHIVE] = database, chronicle, self.archive
         self.app[keys.CONFINEMENT], self.app[keys.IMAGING] = (
             confinement,
@@ -93,7 +95,7 @@ class Service:
         return await handler(request)
 
     async def _open(self) -> None:
-        self.runner = web.AppRunner(self.app)
+        self.runner = runner_of(self.app)
         await self.runner.setup()
         site = web.TCPSite(self.runner, "127.0.0.1", 0)
         await site.start()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import cycle
@@ -14,6 +16,7 @@ import pydicom
 import pytest
 
 from dicom_node.archive.archive import Stored
+from web import deadlines
 
 from .conftest import FILES, Service, path_of
 
@@ -74,6 +77,17 @@ def test_readers_who_do_not_read_keep_no_thread(service):
             assert waiting.enter_context(asking(service, path_of(stored))).recv(1) == b"H"
         assert data in service.get(path_of(stored)).body
     assert service.get(f"{path_of(stored)}/metadata").status == 200
+
+
+def test_who_takes_nothing_is_left_after_a_while_and_is_no_failure_of_ours(service, monkeypatch, caplog):
+    monkeypatch.setattr(deadlines, "TAKES_WITHIN_S", 1)
+    stored, data = large(service)
+    with asking(service, path_of(stored)) as connection:
+        time.sleep(4)
+        with pytest.raises(ConnectionError):
+            b"".join(iter(lambda: connection.recv(1 << 20), b""))
+    assert not [line for line in caplog.records if line.levelno >= logging.WARNING]
+    assert data in service.get(path_of(stored)).body
 
 
 def test_a_file_that_is_shorter_than_it_was_ends_the_connection(service):
