@@ -66,6 +66,30 @@ def test_a_request_is_filled_in_and_sent_by_keyboard_alone_within_a_minute(serve
     assert said == ["右踝外伤2小时", "高血压十年", "是否骨折？", "青霉素过敏", "consultation", "urgent", "written"]
 
 
+#: Somebody who is in the field while the dialog is still coming in, for 300 ms.
+FASTER = """() => new MutationObserver((_, watching) => {
+  const field = document.querySelector("[data-testid=request-reason]");
+  if (!field) return;
+  watching.disconnect();
+  setTimeout(() => field.focus(), 50);
+}).observe(document, { childList: true, subtree: true })"""
+
+
+def test_who_is_faster_than_the_dialog_keeps_the_field(server, sign_in, photograph):
+    _, path = photograph
+    clinic = sign_in("clinic")
+    dcmtk.storescu(server.dicom_port, path)
+    clinic.get_by_test_id("request").first.wait_for()
+    clinic.evaluate(FASTER)
+    clinic.get_by_test_id("request").first.click()
+    expect(clinic.get_by_role("dialog")).to_be_visible()
+    until(lambda: clinic.evaluate("document.getAnimations().length") == 0)
+    clinic.wait_for_timeout(500)  # what comes with the end of the coming in
+    clinic.keyboard.type("是否骨折？")
+    expect(clinic.get_by_test_id("request-reason")).to_have_value("是否骨折？")
+    expect(clinic.get_by_test_id("request-complaint")).to_have_value("")
+
+
 def test_a_guardian_s_paper_and_signature_are_kept_and_revoking_withdraws_the_request(server, sign_in, photograph, tmp_path):
     study, path = photograph
     clinic = sign_in("clinic", height=1000)

@@ -7,17 +7,22 @@ class ServerDraft implements DraftStore {
   draft: Draft = { findings: "", impression: "", kind: null, critical: false, key_images: [], version: 0, saved_at: null };
   saves = 0;
   failure: Problem | null = null;
+  /** How long a save is under way (ms), and whether its answer gets lost. */
+  takes = 0;
+  losesAnswers = false;
 
   load(): Promise<Draft> {
     return Promise.resolve(this.draft);
   }
 
-  save(content: DraftContent, version: number): Promise<Draft> {
-    if (this.failure) return Promise.reject(this.failure);
-    if (version !== this.draft.version) return Promise.reject(new Problem(409, "draft-stale", "stale"));
+  async save(content: DraftContent, version: number): Promise<Draft> {
+    if (this.takes > 0) await new Promise((resolve) => setTimeout(resolve, this.takes));
+    if (this.failure) throw this.failure;
+    if (version !== this.draft.version) throw new Problem(409, "draft-stale", "stale");
     this.saves++;
     this.draft = { ...content, version: version + 1, saved_at: "2026-01-01T00:00:00Z" };
-    return Promise.resolve(this.draft);
+    if (this.losesAnswers) throw Problem.unreachable();
+    return this.draft;
   }
 }
 
@@ -68,6 +73,35 @@ describe("the draft that saves itself", () => {
     await autosave.keepMine();
     expect(server.draft.findings).toBe("mine");
     expect(autosave.status.state).toBe("saved");
+  });
+
+  it("has one save at a time on its way, however many wait for it, and no conflict with itself", async () => {
+    const server = new ServerDraft();
+    const autosave = await opened(server);
+    server.takes = 5000;
+    for (let typed = 1; typed <= 8; typed++) {
+      type(autosave, "x".repeat(typed));
+      await vi.advanceTimersByTimeAsync(1000);
+    }
+    const told = [autosave.flush(), autosave.flush()];
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(await Promise.all(told)).toEqual([true, true]);
+    expect(autosave.status.state).toBe("saved");
+    expect(server.draft.findings).toBe("x".repeat(8));
+  });
+
+  it("knows its own text again when only the answer to a save was lost", async () => {
+    const server = new ServerDraft();
+    const autosave = await opened(server);
+    server.losesAnswers = true;
+    type(autosave, "kept");
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(autosave.status.state).toBe("failed");
+    server.losesAnswers = false;
+    type(autosave, "kept, and more");
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(autosave.status.state).toBe("saved");
+    expect(server.draft.findings).toBe("kept, and more");
   });
 
   it("tries again by itself once the line is back", async () => {

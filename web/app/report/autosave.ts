@@ -2,7 +2,8 @@
  * The draft that saves itself: every change is on the server within two seconds, or the reader sees that it is not.
  *
  * One save at a time, each naming the version it was based on; what was typed meanwhile goes with the next. A stale
- * version stops the saving until somebody has chosen between the two texts: nothing is overwritten unseen.
+ * version stops the saving until somebody has chosen between the two texts: nothing is overwritten unseen. Where the
+ * server's text is our own, and only the answer to its save was lost, there is nothing to choose.
  */
 import { reactive, type Reactive } from "vue";
 import type { Draft, DraftContent } from "@/api/model";
@@ -27,6 +28,8 @@ function contentOf({ findings, impression, kind, critical, key_images }: DraftCo
 
 const same = (a: DraftContent, b: DraftContent): boolean => JSON.stringify(contentOf(a)) === JSON.stringify(contentOf(b));
 
+const isStale = (error: unknown): boolean => error instanceof Problem && error.code === "draft-stale";
+
 export class Autosave {
   readonly content: Reactive<DraftContent> = reactive({ findings: "", impression: "", kind: null, critical: false, key_images: [] });
   readonly status: Reactive<{ state: SaveState; savedAt: string | null; problem: Problem | null; loaded: boolean }> = reactive({
@@ -37,6 +40,8 @@ export class Autosave {
   });
   private version = 0;
   private kept: DraftContent = contentOf(this.content);
+  /** What was sent since the last answer: the server may have any of it. */
+  private unanswered: DraftContent[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
   private dirtySince = 0;
   private running: Promise<void> | null = null;
@@ -69,7 +74,7 @@ export class Autosave {
   async flush(): Promise<boolean> {
     clearTimeout(this.timer);
     for (let round = 0; round < 3; round++) {
-      if (this.running) await this.running;
+      while (this.running) await this.running; // others may wait for the same save, and begin the next
       if (!this.status.loaded || this.status.state === "conflict") return false;
       if (same(this.content, this.kept)) return true;
       this.running = this.saveOnce().finally(() => (this.running = null));
@@ -105,34 +110,47 @@ export class Autosave {
     this.dirtySince = 0;
     this.status.state = "saving";
     try {
-      const { version, saved_at } = await this.store.save(sent, this.version);
-      this.version = version;
-      this.kept = sent;
-      this.status.savedAt = saved_at;
-      this.status.problem = null;
-      this.status.state = same(this.content, sent) ? "saved" : "dirty";
-      if (this.status.state === "dirty") this.changed();
+      this.keep(await this.store.save(sent, this.version), sent);
     } catch (error) {
-      this.fail(error);
+      const ours = await this.ours(error);
+      if (ours) this.keep(ours, ours);
+      else this.fail(error, sent);
     }
+  }
+
+  private keep({ version, saved_at }: Draft, content: DraftContent): void {
+    this.version = version;
+    this.kept = contentOf(content);
+    this.unanswered = [];
+    this.status.savedAt = saved_at;
+    this.status.problem = null;
+    this.status.state = same(this.content, content) ? "saved" : "dirty";
+    if (this.status.state === "dirty") this.changed();
+  }
+
+  /** What the server has, where that is what we sent ourselves. */
+  private async ours(error: unknown): Promise<Draft | null> {
+    if (!isStale(error) || this.unanswered.length === 0) return null;
+    const found = await this.store.load().catch(() => null);
+    return found && this.unanswered.some((sent) => same(sent, found)) ? found : null;
   }
 
   private take(draft: Draft): void {
     Object.assign(this.content, contentOf(draft));
     this.kept = contentOf(draft);
     this.version = draft.version;
+    this.unanswered = [];
     this.status.savedAt = draft.saved_at;
     this.dirtySince = 0;
   }
 
-  private fail(error: unknown): void {
+  private fail(error: unknown, sent?: DraftContent): void {
     if (!(error instanceof Problem)) throw error;
     this.status.problem = error;
-    if (error.status === 409 && error.code === "draft-stale") this.status.state = "conflict";
-    else {
-      this.status.state = "failed";
-      // A refusal stays a refusal; a lost line or a tired server is asked again.
-      if (this.status.loaded && (error.status === 0 || error.status >= 500)) this.schedule(AGAIN_MS);
-    }
+    this.status.state = isStale(error) ? "conflict" : "failed";
+    // A refusal stays a refusal; a lost line or a tired server is asked again.
+    if (error.status > 0 && error.status < 500) return;
+    if (sent && !this.unanswered.some((other) => same(other, sent))) this.unanswered.push(sent);
+    if (this.status.loaded) this.schedule(AGAIN_MS);
   }
 }
