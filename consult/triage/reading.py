@@ -40,7 +40,7 @@ def exchanged_since(
 
 def make_ready(confinement: Confinement) -> None:
     """Have one worker loaded with the engine before a patient lies on a couch; call it once the server is up."""
-    confinement.run(_load)
+    confinement.run(_load, seconds=ANALYSIS_S)
 
 
 def _load() -> None:

@@ -23,12 +23,16 @@ log = logging.getLogger(__name__)
 
 _METHOD = multiprocessing.get_context("spawn")
 
+#: A new process, and loading the module of what it is to call: however long a busy machine takes, no input is to blame.
+STARTS_WITHIN_S = 60
+
 
 class Confinement:
     """*processes* workers of at most *memory_bytes* each; every call ends within *seconds*.
 
     Functions and their arguments travel by pickle: name a module-level function. A TelemedError it raises comes back
-    as it is; any other exception, a crash, too much memory or too much time becomes Invalid: the input is to blame.
+    as it is; any other exception, a crash, too much memory or too much time becomes Invalid: the input is to blame. The time
+    counts from the moment at which the worker has loaded *function*'s module.
     *niceness* above 0 lets whoever else needs the processors go first.
     """
 
@@ -51,7 +55,7 @@ class Confinement:
         Invalid
             when the work fails, takes too long or needs too much memory.
         Unavailable
-            when every worker stays busy for as long as two calls may take.
+            when every worker stays busy for as long as two calls may take, or one does not come to begin.
         """
         try:
             worker = self._idle.get(timeout=2 * self._seconds)
@@ -102,6 +106,10 @@ class _Worker:
         """Return (fine, value), or None when the worker died or ran out of time."""
         try:
             self._pipe.send((function, arguments))
+            if not self._pipe.poll(STARTS_WITHIN_S):
+                self.kill()
+                return False, Unavailable("the machine is too busy to begin reading it; try again in a moment")
+            self._pipe.recv()
             if self._pipe.poll(seconds):
                 outcome: tuple[bool, Any] = self._pipe.recv()
                 return outcome
@@ -126,6 +134,7 @@ def _serve(pipe: Pipe, memory_bytes: int, niceness: int) -> None:
             function, arguments = pipe.recv()
         except EOFError:
             return
+        pipe.send(None)  # its time begins
         try:
             outcome: tuple[bool, Any] = (True, function(*arguments))
         except TelemedError as error:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 import time
 
 import pytest
 
+from telemed.kernel import confinement as confinement_module
 from telemed.kernel.confinement import Confinement
 from telemed.kernel.errors import Invalid, NotFound, Unavailable
 
@@ -33,6 +35,30 @@ def test_too_much_time_is_the_inputs_fault_and_the_next_call_works(confinement):
         confinement.run(time.sleep, 60)
     assert time.monotonic() - begun < 30
     assert confinement.run(len, b"four") == 4
+
+
+@pytest.fixture
+def slow_to_load(tmp_path, monkeypatch):
+    """A function whose module takes longer to load than a call may."""
+    (tmp_path / "slow_to_load.py").write_text("import time\n\ntime.sleep(2)\n\ndef read():\n    return 'read'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return importlib.import_module("slow_to_load").read
+
+
+def test_what_a_worker_takes_to_begin_is_no_inputs_fault(slow_to_load):
+    impatient = Confinement(processes=1, seconds=1)
+    assert impatient.run(slow_to_load) == "read"
+    impatient.close()
+
+
+def test_one_that_does_not_come_to_begin_is_replaced(slow_to_load, monkeypatch):
+    monkeypatch.setattr(confinement_module, "STARTS_WITHIN_S", 0.01)
+    busy = Confinement(processes=1)
+    with pytest.raises(Unavailable, match="too busy"):
+        busy.run(slow_to_load)
+    monkeypatch.undo()
+    assert busy.run(len, b"four") == 4
+    busy.close()
 
 
 def test_an_exception_becomes_a_sentence_without_a_traceback(confinement):
