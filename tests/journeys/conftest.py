@@ -73,6 +73,7 @@ def server(spares: Spares) -> Iterator[Server]:
     yield running
     if running.process.poll() is None:
         running.kill()
+    assert not running.faults()
 
 
 @pytest.fixture(scope="module")

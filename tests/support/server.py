@@ -93,8 +93,21 @@ class Server:
         self.process.stdout.close()
         self.process.stderr.close()
 
+    def faults(self) -> list[str]:
+        """What the log holds that nobody foresaw."""
+        return [line for line in self.log if _is_fault(line)]
+
     def client(self, username: str, password: str = "telemed-demo") -> Client:
         return Client(self.http).sign_in(username, password)
+
+
+def _is_fault(line: str) -> bool:
+    """Tell whether a line of the log is an error, has a traceback, or is no line of ours."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return True
+    return said["level"] in ("error", "critical") or "error" in said
 
 
 class Client:
