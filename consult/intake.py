@@ -1,7 +1,7 @@
-"""From an arrived study to a task: follow the archive's events, analyse ECGs, triage, ask, open the clock.
+"""From an arrived study to a task: follow the archive's events, triage, ask, open the clock.
 
-The slow part (reading files, analysing) is done outside any transaction; what it gave is written in one, together with the
-follower's cursor, so that a repeated event finds its work done and changes nothing.
+What an event gives is written together with the follower's cursor, so that a repeated one finds its work done and changes
+nothing. Nothing slow is waited for: what the analysis of an ECG says is taken as far as it is known (`consult.recordings`).
 """
 
 from __future__ import annotations
@@ -28,30 +28,23 @@ from consult.queue.tables import task_table
 from consult.requests.actions import place
 from consult.requests.model import HOUSE_ZONE, Kind, Lane, Order, Priority
 from consult.requests.views import patient_of, request_by_id, requests_on_consent
-from consult.triage.actions import keep_analysis
 from consult.triage.model import TARGETS, Urgency, Why, urgency
-from consult.triage.reading import analysed
-from consult.triage.views import analyses_of_study, analysis_of
+from consult.triage.views import analyses_of_study
 from consult.turnaround.actions import stamp
 from consult.turnaround.model import Point
 from consult.turnaround.views import reached
 from dicom_node.archive import index
-from dicom_node.archive.archive import Archive
 from dicom_node.archive.events import STUDY_SETTLED
 from ecg.analysis import Text
-from ecg.holter import LONG_BYTES
 from telemed.kernel.audit import Chronicle
-from telemed.kernel.confinement import Confinement
-from telemed.kernel.database import Database
+from telemed.kernel.database import Database, serialise
 from telemed.kernel.errors import Conflict
 from telemed.kernel.events import Event, Follower, Write
 
-__all__ = ["DEMO_ROUTING", "Intake", "Routing", "Rule", "analysis_of", "ask", "revoke_consent", "unanalysed"]
-
 log = logging.getLogger(__name__)
 
-#: More recordings than this in one study are kept and shown, but not analysed by themselves.
-MOST_ECGS = 24
+#: One task after the other is asked for, or thought of anew: what is known of a study's ECGs is in its task, whichever was first.
+TRIAGE_LOCK = 0x7E1E0011
 
 LATE_IMAGES = Why("late-images", Text("影像有补传", "images came late"))
 
@@ -145,31 +138,23 @@ class Intake(Follower):
         self,
         database: Database,
         chronicle: Chronicle,
-        archive: Archive,
-        confinement: Confinement,
         *,
         routing: Routing | None = None,
         targets: Mapping[Lane, timedelta] = TARGETS,
     ) -> None:
-        """Prepare to follow; without a *routing* ECGs are analysed and nothing is asked by itself."""
+        """Prepare to follow; without a *routing* nothing is asked by itself."""
         self._chronicle = chronicle
-        self._archive = archive
-        self._confinement = confinement
         self._routing = routing
         self._targets = targets
         super().__init__("intake", database, chronicle.events, (STUDY_SETTLED,), self.prepare)
 
     def prepare(self, event: Event) -> Write | None:
-        """Analyse what is new in the settled study, and return what is to be written of it."""
-        institution, uid = event.data["institution"], event.data["study_instance_uid"]
+        """Return what is to be written of the settled study."""
         with self._database.reading() as db:
-            study = index.study(db, institution, uid)
-            new = unanalysed(db, study)
-        analyses = [analysed(self._archive, self._confinement, institution, each) for each in new]
+            study = index.study(db, event.data["institution"], event.data["study_instance_uid"])
 
         def write(db: Connection) -> None:
-            for analysis in analyses:
-                keep_analysis(db, self._chronicle.clock, institution, uid, analysis)
+            serialise(db, TRIAGE_LOCK)
             self._route(db, study, settled_at=event.at)
 
         return write
@@ -250,16 +235,14 @@ def _late(db: Connection, study: index.Study, task: Row[Any]) -> Why:
     return Why(LATE_IMAGES.code, Text(f"阅片开始后又收到 {count} 幅影像", english))
 
 
-def unanalysed(db: Connection, study: index.Study, *, long: bool = False) -> list[str]:
-    """Return the UIDs of the study's recordings without an analysis: those of a few minutes, or the *long* ones."""
-    recordings = [
-        instance.sop_instance_uid
-        for series in index.series_of(db, study.id)
-        if series.modality not in IMAGES
-        for instance in index.instances_of(db, series.id)
-        if instance.kind == "ecg" and (instance.size > LONG_BYTES) is long
-    ]
-    return [each for each in recordings[:MOST_ECGS] if analysis_of(db, study.institution, each) is None]
+def reconsider(db: Connection, chronicle: Chronicle, study: index.Study) -> None:
+    """Let the open task of *study* be as urgent as what is known of its ECGs by now."""
+    serialise(db, TRIAGE_LOCK)
+    task = _newest_task(db, study.institution, study.study_instance_uid)
+    if task is not None and task.status in OPEN:
+        urgent = _urgency(db, study, Priority(task.priority), Lane(task.lane), TARGETS)
+        budget = TARGETS[urgent.lane] if urgent.lane != task.lane else None
+        queue.reconsider(db, chronicle, task.id, urgency=urgent, budget=budget)
 
 
 def _urgency(db: Connection, study: index.Study, priority: Priority, lane: Lane, targets: Mapping[Lane, timedelta]) -> Urgency:

@@ -19,11 +19,11 @@ from consult.delivery.channels import Gateways
 from consult.delivery.watch import Arrivals, Telling
 from consult.gate.watch import CouchGate
 from consult.intake import DEMO_ROUTING, Intake
-from consult.long_recordings import LongRecordings
 from consult.peer_review.watch import PeerReviews
 from consult.practitioners.views import institution_of_ae
 from consult.queue.escalation import TASKS
 from consult.queue.watch import QueueWatch
+from consult.recordings import Recordings
 from consult.reports.watch import Returning
 from consult.requests.model import WORKLIST_REACHES_BACK
 from consult.requests.views import scheduled
@@ -129,9 +129,10 @@ def house(config: Config, store: Kept) -> House:
         Settling(
             database, chronicle, announced=expected_instances, filed_until=archive.arrivals.filed_until, quiet_s=config.quiet_s
         ),
-        Intake(database, chronicle, archive, analysing, routing=DEMO_ROUTING),
+        Intake(database, chronicle, routing=DEMO_ROUTING),
         CouchGate(database, chronicle, archive, analysing),
-        LongRecordings(database, chronicle, archive, analysing),
+        Recordings(database, chronicle, archive, analysing),
+        Recordings(database, chronicle, archive, analysing, long=True),
         Matching(database, chronicle),
         QueueWatch(database, chronicle, leased=(TASKS, SECTIONS)),
         RotaWatch(database, chronicle),

@@ -354,10 +354,18 @@ def arrive(
     found = _row(db, task_id)
     values = {"instance_count": instance_count, "why": _reasons(found, [*urgency.why, *why])}
     if found.status in OPEN:
-        due_at = found.due_at if budget is None else _began_at(found) + budget
-        values |= _raised(db, found, urgency, due_at)
+        values |= _raised(db, found, urgency, _due_within(found, budget))
     db.execute(update(task_table).where(task_table.c.id == task_id).values(values))
     enter(db, chronicle, "TaskUpdated", task_id, SYSTEM, change="images", instance_count=instance_count)
+
+
+def reconsider(db: Connection, chronicle: Chronicle, task_id: str, *, urgency: Urgency, budget: timedelta | None = None) -> None:
+    """Take note of what triage thinks of an open task now, as `arrive` does; nobody is told what they know already."""
+    found = _row(db, task_id)
+    values = {"why": _reasons(found, urgency.why)} | _raised(db, found, urgency, _due_within(found, budget))
+    if any(getattr(found, name) != value for name, value in values.items()):
+        db.execute(update(task_table).where(task_table.c.id == task_id).values(values))
+        enter(db, chronicle, "TaskUpdated", task_id, SYSTEM, change="urgency")
 
 
 def restart_clock(db: Connection, chronicle: Chronicle, task_id: str, t0: datetime) -> None:
@@ -376,6 +384,12 @@ def restart_clock(db: Connection, chronicle: Chronicle, task_id: str, t0: dateti
 
 def _reasons(found: Row[Any], more: Iterable[Why]) -> list[dict[str, Any]]:
     return list({entry["code"]: entry for entry in [*found.why, *map(asdict, more)]}.values())
+
+
+def _due_within(found: Row[Any], budget: timedelta | None) -> datetime:
+    """Return the deadline of a task whose budget is another now, None where it is not."""
+    due_at: datetime = found.due_at if budget is None else _began_at(found) + budget
+    return due_at
 
 
 def _began_at(found: Row[Any]) -> datetime:

@@ -167,7 +167,7 @@ class Fate:
         self.passes(0, 60)
         news = {"institution": task.institution_id, "study_instance_uid": task.study_instance_uid}
         event = self.do(lambda db, chronicle: chronicle.events.append(db, "StudySettled", task.study_instance_uid, news))
-        write = Intake(self.database, self.chronicle, None, None).prepare(event)
+        write = Intake(self.database, self.chronicle).prepare(event)
         self.do(lambda db, _: write(db))
 
     def befall(self, nurse, watch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from io import BytesIO
 from pathlib import Path
 
@@ -12,17 +12,18 @@ from pydicom.data import get_testdata_file
 from sqlalchemy import func, select, update
 from support.builders import a_clinic, a_county, a_nurse, a_study, a_task, an_order
 from support.long_hearts import heart, sinus
+from support.server import until
 
-from consult import intake as line
+from consult import recordings as analysing
 from consult.consents.actions import end_routing, let_route
 from consult.intake import DEMO_ROUTING, Intake, ask
-from consult.long_recordings import LongRecordings
 from consult.practitioners.model import SYSTEM, Role
 from consult.practitioners.views import agreements_of
 from consult.queue import actions as queue
 from consult.queue import views
 from consult.queue.model import TaskStatus
 from consult.queue.tables import task_table
+from consult.recordings import Recordings
 from consult.requests.model import Lane, Priority
 from consult.requests.tables import request_table
 from consult.requests.views import request_by_id
@@ -58,8 +59,13 @@ def archive(database, chronicle, tmp_path):
 
 
 @pytest.fixture
-def intake(database, chronicle, archive, confinement):
-    return Intake(database, chronicle, archive, confinement, routing=DEMO_ROUTING)
+def intake(database, chronicle):
+    return Intake(database, chronicle, routing=DEMO_ROUTING)
+
+
+@pytest.fixture
+def recordings(database, chronicle, archive, confinement):
+    return Recordings(database, chronicle, archive, confinement)
 
 
 def settle(database, chronicle, institution, uid):
@@ -266,17 +272,64 @@ def test_what_no_rule_names_is_kept_and_not_asked_about(database, chronicle, int
     assert kept(database, request_table) == 0
 
 
-def test_without_a_routing_nothing_is_asked_by_itself(database, chronicle, archive, confinement):
+def test_without_a_routing_nothing_is_asked_by_itself(database, chronicle):
     county = a_county(database, chronicle)
     uid = a_study(database, chronicle, county.clinic)
-    arrive(database, chronicle, Intake(database, chronicle, archive, confinement), county.clinic, uid)
+    arrive(database, chronicle, Intake(database, chronicle), county.clinic, uid)
     assert kept(database, task_table) == 0
 
 
-def test_an_unreadable_ecg_gets_its_task_all_the_same_and_says_why(database, chronicle, archive, intake):
+@pytest.fixture(params=["known before", "known later"])
+def line(request, intake, recordings):
+    """Both workers of a settled study, in either order."""
+    return (recordings, intake) if request.param == "known before" else (intake, recordings)
+
+
+def test_an_ecg_found_critical_is_first_whether_that_is_known_before_it_is_asked_about_or_later(
+    database, chronicle, line, monkeypatch
+):
+    county = a_county(database, chronicle)
+    uid = a_study(database, chronicle, county.clinic, modality="ECG", instances=1)
+    found = Analysis(recording_of(database, uid), {"statements": [CRITICAL]})
+    monkeypatch.setattr(analysing, "analysed", lambda *_, **__: found)
+    event = settle(database, chronicle, county.clinic, uid)
+    chronicle.clock.pass_(minutes=1)
+    for worker in (*line, *line):  # told twice, they change nothing twice
+        answer(database, worker, event)
+    (task,) = tasks(database, county.cardiologist)
+    assert (task.priority, task.lane, task.budget_s) == (Priority.STAT, Lane.ECG_CRITICAL, 300)
+    assert [why.text.zh for why in task.why] == ["心电自动提示（非诊断）：三度房室传导阻滞"]
+    assert (task.due_at - task.placed_at).total_seconds() == 300
+    with database.reading() as db:
+        told = [each.type for each in events_of(db, task.id)]
+    assert told in (["TaskRequested"], ["TaskRequested", "TaskUpdated"])
+
+
+def test_no_study_waits_for_the_analysis_of_an_ecg(database, chronicle, intake, recordings, monkeypatch):
+    county = a_county(database, chronicle)
+    going_on = threading.Event()
+    monkeypatch.setattr(analysing, "analysed", lambda *_, **__: going_on.wait(60))
+    ecg = a_study(database, chronicle, county.clinic, modality="ECG", instances=1)
+    for worker in (recordings, intake):
+        worker.start()
+    try:
+        settle(database, chronicle, county.clinic, ecg)
+        ct = a_study(database, chronicle, county.clinic)
+        settle(database, chronicle, county.clinic, ct)
+        assert until(lambda: {one.study_instance_uid for one in tasks(database, county.coordinator)} == {ecg, ct})
+        assert not going_on.is_set()
+    finally:
+        going_on.set()
+        intake.stop()
+        recordings.stop()
+
+
+def test_an_unreadable_ecg_gets_its_task_all_the_same_and_says_why(database, chronicle, archive, line):
     county = a_county(database, chronicle)
     uid = an_ecg_without_waveform(archive, county.clinic)
-    arrive(database, chronicle, intake, county.clinic, uid)
+    event = settle(database, chronicle, county.clinic, uid)
+    for worker in line:
+        answer(database, worker, event)
     (task,) = tasks(database, county.cardiologist)
     assert (task.priority, [why.code for why in task.why]) == (Priority.ROUTINE, ["ecg-not-analysed"])
     with database.reading() as db:
@@ -285,12 +338,19 @@ def test_an_unreadable_ecg_gets_its_task_all_the_same_and_says_why(database, chr
     assert analysis.problem
 
 
-def test_an_ecg_whose_file_is_missing_gets_its_task_all_the_same(database, chronicle, intake):
+def test_an_ecg_whose_file_is_missing_gets_its_task_all_the_same(database, chronicle, line):
     county = a_county(database, chronicle)
     uid = a_study(database, chronicle, county.clinic, modality="ECG", instances=1)
-    arrive(database, chronicle, intake, county.clinic, uid)
+    event = settle(database, chronicle, county.clinic, uid)
+    for worker in line:
+        answer(database, worker, event)
     (task,) = tasks(database, county.cardiologist)
     assert [why.code for why in task.why] == ["ecg-not-analysed"]
+
+
+def analyses_kept(database, county, task):
+    with database.reading() as db:
+        return analyses_of_study(db, county.clinic, task.study_instance_uid)
 
 
 def an_ecg_without_waveform(archive, institution):
@@ -301,25 +361,24 @@ def an_ecg_without_waveform(archive, institution):
     return archive.store(buffer.getvalue(), institution=institution, transfer_syntax_uid=None, source="TEST").study_instance_uid
 
 
-def test_real_files_travel_from_the_archive_to_the_specialists_by_the_log(database, chronicle, archive, intake):
+def test_real_files_travel_from_the_archive_to_the_specialists_by_the_log(database, chronicle, archive, intake, recordings):
     county = a_county(database, chronicle)
     for name in ("CT_small.dcm", "waveform_ecg.dcm"):
         data = Path(get_testdata_file(name, download=False)).read_bytes()
         archive.store(data, institution=county.clinic, transfer_syntax_uid=None, source="TEST")
     chronicle.clock.pass_(seconds=4)
     Settling(database, chronicle).settle()
-    intake.start()
+    for worker in (intake, recordings):
+        worker.start()
     try:
-        waited_until = time.monotonic() + 60
-        while len(tasks(database, county.coordinator)) < 2 and time.monotonic() < waited_until:
-            chronicle.events.wait(chronicle.events.latest(), 0.2)
+        until(lambda: len(tasks(database, county.coordinator)) == 2, 60)
+        (image,) = tasks(database, county.radiologist)
+        (ecg,) = tasks(database, county.cardiologist)
+        (analysis,) = until(lambda: analyses_kept(database, county, ecg), 60)
     finally:
         intake.stop()
-    (image,) = tasks(database, county.radiologist)
-    (ecg,) = tasks(database, county.cardiologist)
+        recordings.stop()
     assert (image.modalities, ecg.modalities) == (("CT",), ("ECG",))
-    with database.reading() as db:
-        (analysis,) = analyses_of_study(db, county.clinic, ecg.study_instance_uid)
     assert analysis.problem is None
     assert analysis.result["leads"][:3] == ["I", "II", "III"]
     assert len(analysis.result["r_peaks"]) > 5
@@ -344,9 +403,9 @@ def test_nothing_is_routed_where_nobody_keeps_the_patients_papers(database, chro
 
 
 def test_a_large_ecg_does_not_hold_up_the_line_and_is_analysed_by_its_own_worker(
-    database, chronicle, archive, intake, monkeypatch
+    database, chronicle, archive, recordings, monkeypatch
 ):
-    monkeypatch.setattr(line, "LONG_BYTES", 10_000)  # a real one would take a minute here
+    monkeypatch.setattr(analysing, "LONG_BYTES", 10_000)  # a real one would take a minute here
     clinic, uid = a_clinic(database, chronicle), "2.25.71"
     content = dicom.write(
         heart(sinus(60)), PatientTags("P1"), study_instance_uid=uid, series_instance_uid="2.25.72",
@@ -354,10 +413,10 @@ def test_a_large_ecg_does_not_hold_up_the_line_and_is_analysed_by_its_own_worker
     )  # fmt: skip
     archive.store(content, institution=clinic, transfer_syntax_uid=None, source="test")
     event = settle(database, chronicle, clinic, uid)
-    answer(database, intake, event)
+    answer(database, recordings, event)
     with database.reading() as db:
         assert analyses_of_study(db, clinic, uid) == ()
-    worker = LongRecordings(database, chronicle, archive, intake._confinement)
+    worker = Recordings(database, chronicle, archive, recordings._confinement, long=True)
     answer(database, worker, event)
     with database.reading() as db:
         (found,) = analyses_of_study(db, clinic, uid)

@@ -611,7 +611,7 @@ class Fates(RuleBasedStateMachine):
         with self.database.transaction() as db:
             db.execute(update(study_table).where(study).values(more))
             event = self.chronicle.events.append(db, "StudySettled", task.study, news)
-        write = Intake(self.database, self.chronicle, None, None).prepare(event)
+        write = Intake(self.database, self.chronicle).prepare(event)
         with self.database.transaction() as db:
             write(db)
         if task.status == "cancelled":

@@ -19,8 +19,8 @@ from typing_extensions import TypedDict
 from consult.access import may_read_study
 from consult.gate.actions import judge
 from consult.gate.model import Gate
-from consult.long_recordings import LONGEST_ANALYSIS_S
 from consult.practitioners.model import Viewer
+from consult.recordings import LONGEST_ANALYSIS_S
 from consult.triage.model import Analysis as Analysed
 from consult.triage.reading import ANALYSIS_S
 from consult.triage.views import analysis_of
