@@ -35,7 +35,8 @@ FLAGS = [
 
 
 # Patience for a slow machine; nothing here measures speed.
-expect.set_options(timeout=30_000)
+PATIENCE_MS = 90_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class Spares:
@@ -139,7 +140,7 @@ def mortal(chromium: Browser, server: Server, tmp_path: Path):
 
 
 def _sign_in(page: Page, server: Server, username: str) -> None:
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(server.http + "/")
     page.get_by_test_id("login-username").fill(username)
     page.get_by_test_id("login-password").fill("telemed-demo")

@@ -36,7 +36,7 @@ def test_the_previous_ecg_is_laid_under_this_one_and_an_episode_leads_to_its_str
         sent = dcmtk.storescu(server.dicom_port, path)
         assert dcmtk.acknowledged(sent.stdout + sent.stderr) == 1, sent.stderr
     item = reading.locator(f"[data-testid=queue-item][data-study-uid='{study_uid}']")
-    expect(item).to_be_visible(timeout=60_000)
+    expect(item).to_be_visible()
     item.click()
     reading.get_by_test_id("claim").click()
     canvas = reading.get_by_test_id("ecg-canvas").first
